@@ -1,0 +1,118 @@
+"""Reads settings from the environment, and says plainly what is wrong with one.
+
+Nothing here knows Django. Every reader takes the setting's name and a default; a missing default means the
+setting is required. ``NAME_FILE`` may name a file that holds the value of ``NAME`` (how secrets are mounted).
+"""
+
+import contextlib
+import hashlib
+import ipaddress
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+T = TypeVar("T")
+
+REQUIRED: Any = object()
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+
+
+class SettingError(Exception):
+    """A setting is missing or cannot be used. The message is one sentence for the operator."""
+
+
+class Environment:
+    """Typed access to environment variables. Remembers each name it was asked for in ``names``."""
+
+    def __init__(self, variables: Mapping[str, str] = os.environ) -> None:
+        self.variables = variables
+        self.names: set[str] = set()
+
+    def text(self, name: str, default: str = REQUIRED) -> str:
+        """The value of ``name``, or the content of the file that ``name``_FILE names."""
+        self.names.add(name)
+        if name in self.variables:
+            return self.variables[name]
+        path = self.variables.get(f"{name}_FILE")
+        if path:
+            return _read(name, Path(path))
+        if default is REQUIRED:
+            raise SettingError(f"{name} is not set; see .env.example for what it holds.")
+        return default
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self.text(name, str(default)).strip().lower()
+        if value not in TRUE | FALSE:
+            raise SettingError(f"{name} must be 1 or 0, not {value!r}.")
+        return value in TRUE
+
+    def integer(self, name: str, default: int, *, least: int, most: int) -> int:
+        value = self.text(name, str(default))
+        number = _parse(name, value, int, "a whole number")
+        if not least <= number <= most:
+            raise SettingError(f"{name} must be from {least} to {most}, not {number}.")
+        return number
+
+    def words(self, name: str, default: str = "") -> list[str]:
+        """A comma-separated list."""
+        return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
+
+    def networks(self, name: str) -> list[Network]:
+        """A comma-separated list of addresses and CIDR ranges. Host bits in a range are an error, not a guess."""
+        return [_parse(name, word, ipaddress.ip_network, "an address or CIDR range") for word in self.words(name)]
+
+    def path(self, name: str, default: str) -> Path:
+        return Path(self.text(name, default)).expanduser().absolute()
+
+
+def _read(name: str, path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise SettingError(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+
+
+def _parse(name: str, value: str, parser: Callable[[str], T], kind: str) -> T:
+    try:
+        return parser(value)
+    except ValueError as error:
+        raise SettingError(f"{name} holds {value!r}, which is not {kind}: {error}.") from error
+
+
+def development_secret(data_dir: Path, name: str) -> str:
+    """A random secret kept under ``data_dir``/secrets; made by whoever asks first."""
+    path = data_dir / "secrets" / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Linked into place, so that of two processes starting together neither reads half a secret.
+        draft = path.with_name(f"{name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+        return path.read_text()
+    except OSError as error:
+        raise SettingError(f"DATA_DIR is {data_dir}, which cannot be written: {error.strerror}.") from error
+
+
+def runtime_dir(data_dir: Path) -> Path:
+    """Where the embedded servers of ``data_dir`` keep their sockets: short, since a socket path holds 104 bytes."""
+    digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:10]
+    return Path(tempfile.gettempdir()) / f"makerlog-{os.getuid()}-{digest}"
+
+
+def embedded_database_url(data_dir: Path, name: str = "makerlog") -> str:
+    """The address of the embedded PostgreSQL, up or not: ``postgresql://makerlog@%2Ftmp%2F.../makerlog``."""
+    host = str(runtime_dir(data_dir)).replace("/", "%2F")
+    return f"postgresql://makerlog@{host}/{name}"
+
+
+def embedded_redis_url(data_dir: Path) -> str:
+    """The address of the embedded Valkey, up or not."""
+    return f"unix://{runtime_dir(data_dir)}/valkey.sock"

@@ -1,0 +1,254 @@
+"""Every setting, in the order a request meets it. Values come from the environment only; .env.example explains them."""
+
+from pathlib import Path
+
+import dj_database_url
+
+from makerlog.env import (
+    Environment,
+    SettingError,
+    development_secret,
+    embedded_database_url,
+    embedded_redis_url,
+)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+# --- Where it runs ---
+
+DEBUG = env.flag("DEBUG", False)
+DATA_DIR = env.path("DATA_DIR", str(BASE_DIR / ".data"))
+PORT = env.integer("PORT", 8000, least=1, most=65535)
+PUBLIC_URL = env.text("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=64)
+
+# With no DATABASE_URL the data are development's own: the embedded PostgreSQL under DATA_DIR.
+EMBEDDED_DATABASE = not env.text("DATABASE_URL", "")
+EMBEDDED_REDIS = not env.text("REDIS_URL", "")
+DATABASE_URL = env.text("DATABASE_URL", "") or embedded_database_url(DATA_DIR)
+REDIS_URL = env.text("REDIS_URL", "") or embedded_redis_url(DATA_DIR)
+
+
+def secret(name: str) -> str:
+    """A required secret; development makes its own."""
+    value = env.text(name, "")
+    if value:
+        return value
+    if DEBUG or EMBEDDED_DATABASE:
+        return development_secret(DATA_DIR, name)
+    raise SettingError(
+        f"{name} is not set; make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'."
+    )
+
+
+SECRET_KEY = secret("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+TOKEN_PEPPERS = secret("TOKEN_PEPPERS")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# --- The front door: makerlog/gate ---
+
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+CDN_RANGES = env.networks("CDN_RANGES")
+WEB_THREADS = env.integer("WEB_THREADS", 8, least=1, most=64)
+
+# --- Django ---
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "corsheaders",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "makerlog.api",
+    "makerlog.accounts",
+    "products",
+    "tasks",
+    "discussions",
+    "moderation",
+]
+
+MIDDLEWARE = [
+    "makerlog.api.request_id.RequestIdMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "makerlog.api.slashes.TrailingSlashMiddleware",
+    "makerlog.api.errors.JsonErrorMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "makerlog.urls"
+WSGI_APPLICATION = "makerlog.wsgi.application"
+APPEND_SLASH = False  # a missing slash is served, never redirected: a redirect loses the body of a POST
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# Open to every origin, without credentials: the API knows tokens only, and a browser adds those by no means of its own.
+CORS_ALLOW_ALL_ORIGINS = True
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "if-none-match", "x-app-timezone"]
+CORS_EXPOSE_HEADERS = [
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "Link",
+    "ETag",
+    "X-Request-Id",
+    "Retry-After",
+]
+
+# --- Who is calling ---
+
+AUTH_USER_MODEL = "accounts.Maker"
+PASSWORD_HASHERS = ["makerlog.accounts.hashing.SlottedPBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+REGISTRATIONS_OPEN = env.flag("REGISTRATIONS_OPEN", True)
+
+# --- The API ---
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["makerlog.accounts.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["makerlog.accounts.permissions.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["makerlog.api.renderers.BoundedJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "makerlog.api.parsers.JSONParser",
+        "makerlog.api.parsers.FormParser",
+        "makerlog.api.parsers.MultiPartParser",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "makerlog.api.renderers.AlwaysJSON",
+    "DEFAULT_FILTER_BACKENDS": ["makerlog.api.filters.FilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "makerlog.api.pagination.KeysetPagination",
+    "DEFAULT_SCHEMA_CLASS": "makerlog.api.schema.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "makerlog.api.errors.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Makerlog",
+    "VERSION": "1",
+    "DESCRIPTION": "An open log for makers. Every list is paginated by cursor: follow `next` until it is null.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SERVERS": [{"url": PUBLIC_URL}],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+}
+
+# Bodies, in bytes. The front door refuses more before Django sees it; Django's own ceiling stands behind it.
+BODY_LIMIT = 1 * 1024 * 1024
+UPLOAD_LIMIT = 10 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_LIMIT
+FILE_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_LIMIT
+
+# --- Data ---
+
+DATABASES = {
+    "default": {
+        **dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True),
+        "TEST": {"NAME": "makerlog_test"},
+    }
+}
+
+# --- Files ---
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+MEDIA_URL = "/media/"
+MEDIA_ROOT = DATA_DIR / "media"
+MEDIA_S3_BUCKET = env.text("MEDIA_S3_BUCKET", "")
+MEDIA_S3_ENDPOINT = env.text("MEDIA_S3_ENDPOINT", "")
+MEDIA_S3_PUBLIC_URL = env.text("MEDIA_S3_PUBLIC_URL", "")
+
+STORAGES = {
+    "default": {"BACKEND": "makerlog.api.files.LocalStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+}
+if MEDIA_S3_BUCKET:
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": MEDIA_S3_BUCKET,
+            "endpoint_url": MEDIA_S3_ENDPOINT or None,
+            "custom_domain": MEDIA_S3_PUBLIC_URL.split("://")[-1] or None,
+            "querystring_auth": False,
+            "file_overwrite": False,
+        },
+    }
+
+# --- Mail ---
+
+# Without a host, mail is printed on the console.
+EMAIL_HOST = env.text("EMAIL_HOST", "")
+EMAIL_PORT = env.integer("EMAIL_PORT", 587, least=1, most=65535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 10
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Makerlog <hello@localhost>")
+
+# --- Words and time ---
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- Security ---
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/"
+
+# --- Logs ---
+
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+    },
+}

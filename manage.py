@@ -1,0 +1,28 @@
+#!/usr/bin/env python
+"""Django's commands. A wrong setting or an absent database is one sentence and exit code 1."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+from django.db import OperationalError
+
+from makerlog.env import SettingError
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "makerlog.settings")
+    try:
+        execute_from_command_line(sys.argv)
+    except SettingError as error:
+        print(f"Error: {error}", file=sys.stderr)
+    except OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        print(f"Error: the database does not answer ({reason}); start it with `make run`, or set DATABASE_URL.", file=sys.stderr)
+    else:
+        return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
