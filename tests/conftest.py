@@ -1,0 +1,34 @@
+"""The real PostgreSQL and Valkey the suite runs on, up before Django reads its settings.
+
+They live in DATA_DIR/test (by default .data/test) unless DATABASE_URL or REDIS_URL is given. To run the suite twice at
+the same time, give each run a DATA_DIR of its own: they share a test database otherwise.
+"""
+
+import os
+from pathlib import Path
+
+import django
+import pytest
+
+from deploy.embedded import Embedded, EmbeddedError
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(os.environ.get("DATA_DIR", ROOT / ".data")).absolute() / "test"
+
+SERVERS = Embedded(
+    DATA_DIR,
+    fast=True,
+    postgres=not os.environ.get("DATABASE_URL"),
+    valkey=not os.environ.get("REDIS_URL"),
+)
+try:
+    SERVERS.start()
+except EmbeddedError as error:
+    pytest.exit(str(error), returncode=1)
+
+os.environ.update(DATA_DIR=str(DATA_DIR), DJANGO_SETTINGS_MODULE="makerlog.settings")
+django.setup()
+
+
+def pytest_unconfigure() -> None:
+    SERVERS.stop()
