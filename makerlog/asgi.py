@@ -1,0 +1,27 @@
+"""The service: Django behind the front door. Composes what the gate must not import."""
+
+from makerlog.wsgi import application as django
+
+# isort: split
+# Settings can be read from here on; a bad one has already been reported in one sentence.
+from django.conf import settings
+
+from makerlog.gate.door import FrontDoor
+from makerlog.gate.files import Folder, MediaFolder, StaticFolder
+from makerlog.gate.limits import Limits
+
+
+def folders() -> dict[str, Folder]:
+    """What is served from this disk; media on S3-compatible storage are not."""
+    found: dict[str, Folder] = {settings.STATIC_URL: StaticFolder(settings.STATIC_ROOT)}
+    if not settings.MEDIA_S3_BUCKET:
+        found[settings.MEDIA_URL] = MediaFolder(settings.MEDIA_ROOT)
+    return found
+
+
+application = FrontDoor(
+    django,
+    trusted=settings.TRUSTED_PROXIES,
+    folders=folders(),
+    limits=Limits(threads=settings.WEB_THREADS, body=settings.BODY_LIMIT, upload=settings.UPLOAD_LIMIT),
+)

@@ -1,0 +1,89 @@
+"""The client's address: one pure function, used by everybody who asks."""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+
+from makerlog.env import Network
+from makerlog.gate.answers import Refusal
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# A peer on a Unix socket has no address. It is a process of this machine: what loopback means.
+UNIX_PEER = "127.0.0.1"
+MOST_PORTS = 65535
+
+
+class MalformedForwarded(Refusal):
+    """A trusted proxy sent a forwarded address that is none. Guessing would let a ban be dodged."""
+
+    code = "malformed_forwarded"
+    detail = "X-Forwarded-For holds something that is not an address."
+
+
+def client_address(peer: str, forwarded_for: list[str] | str | None, trusted: Sequence[Network]) -> str:
+    """The nearest address that is not a trusted proxy's, walking from the peer leftwards through ``forwarded_for``.
+
+    Only a trusted hop vouches for the entry to its left, so whatever a client wrote itself is never reached.
+    ``peer`` is the socket's address, "" for a Unix socket. IPv4-mapped IPv6 comes back as IPv4.
+    Raises MalformedForwarded when a trusted hop vouches for something that is no address.
+    """
+    hop = _peer(peer)
+    entries = _right_to_left(forwarded_for)
+    while is_trusted(hop, trusted):
+        entry = next(entries, None)
+        if entry is None:
+            break
+        hop = _forwarded(entry)
+    return str(hop)
+
+
+def peer_is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
+    """Whether the headers that only a proxy may set can be believed from ``peer``."""
+    return is_trusted(_peer(peer), trusted)
+
+
+def is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
+    return any(address in network for network in trusted)
+
+
+def _peer(peer: str) -> Address:
+    return _unmapped(ipaddress.ip_address((peer or UNIX_PEER).partition("%")[0]))
+
+
+def _right_to_left(forwarded_for: list[str] | str | None) -> Iterator[str]:
+    """Entries of one header or several in the order received. Empty ones do not count (RFC 9110, 5.6.1)."""
+    lines = [forwarded_for] if isinstance(forwarded_for, str) else forwarded_for or []
+    entries = [entry.strip() for line in lines for entry in line.split(",")]
+    return (entry for entry in reversed(entries) if entry)
+
+
+def _forwarded(entry: str) -> Address:
+    """``1.2.3.4``, ``1.2.3.4:80``, ``::1``, ``[::1]`` or ``[::1]:443``."""
+    host, port = _split_port(entry)
+    if "%" in host or not _is_port(port):
+        raise MalformedForwarded
+    try:
+        return _unmapped(ipaddress.ip_address(host))
+    except ValueError as error:
+        raise MalformedForwarded from error
+
+
+def _split_port(entry: str) -> tuple[str, str | None]:
+    """Host and port (None: not given)."""
+    if entry.startswith("["):
+        host, bracket, rest = entry[1:].partition("]")
+        if not bracket or ":" not in host or (rest and not rest.startswith(":")):
+            raise MalformedForwarded
+        return host, rest[1:] if rest else None
+    if entry.count(":") == 1:
+        host, _, port = entry.partition(":")
+        return host, port
+    return entry, None
+
+
+def _is_port(port: str | None) -> bool:
+    return port is None or (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= MOST_PORTS)
+
+
+def _unmapped(address: Address) -> Address:
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,70 @@
+"""Answers the gate gives by itself, and how any answer leaves.
+
+The one place in the gate that knows the error body: ``{"detail": ..., "code": ...}``.
+"""
+
+import json
+from typing import ClassVar, NamedTuple
+
+from starlette.types import Send
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Answer(NamedTuple):
+    """A whole answer. ``headers`` carry the right Content-Length (none for 204 and 304)."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Refusal(Exception):
+    """The gate will not let this request through. Subclasses stand beside the rule that they enforce."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "bad_request"
+    detail: str = "The request cannot be understood."
+    retry_after: ClassVar[int | None] = None  # seconds
+
+    def answer(self, request_id: str) -> Answer:
+        extra = [] if self.retry_after is None else [(b"retry-after", b"%d" % self.retry_after)]
+        return error(self.status, self.detail, self.code, request_id, extra)
+
+
+class ServerFault(Refusal):
+    status = 500
+    code = "error"
+    detail = "The server failed on this request; its log has the X-Request-Id."
+
+
+class Stopping(Refusal):
+    status = 503
+    code = "stopping"
+    detail = "The server is restarting; try again."
+    retry_after = 2
+
+
+def error(status: int, detail: str, code: str, request_id: str, extra: Headers | None = None) -> Answer:
+    """An error in the project's one shape."""
+    return as_json(status, {"detail": detail, "code": code}, request_id, extra)
+
+
+def as_json(status: int, content: dict[str, object], request_id: str, extra: Headers | None = None) -> Answer:
+    """A JSON answer that any origin may read and nobody may keep."""
+    body = json.dumps(content).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", request_id.encode()),
+        (b"access-control-allow-origin", b"*"),
+        (b"cache-control", b"no-store"),
+        *(extra or []),
+    ]
+    return Answer(status, headers, body)
+
+
+async def deliver(answer: Answer, method: str, send: Send) -> None:
+    """Send all of ``answer``; HEAD gets the headers of the GET and no body."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})

@@ -1,0 +1,34 @@
+"""Who is calling, from the connection and the headers that its proxies set."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from starlette.types import Scope
+
+from makerlog.env import Network
+from makerlog.gate.address import client_address, peer_is_trusted
+
+
+class Caller(NamedTuple):
+    address: str  # "93.184.216.34"
+    scheme: str  # "http" or "https", as the client spoke it
+
+
+def identify(scope: Scope, trusted: Sequence[Network]) -> Caller:
+    """The caller behind ``scope``. Raises MalformedForwarded."""
+    peer = scope["client"][0] if scope.get("client") else ""
+    address = client_address(peer, _values(scope, b"x-forwarded-for"), trusted)
+    return Caller(address, _scheme(scope, peer, trusted))
+
+
+def _scheme(scope: Scope, peer: str, trusted: Sequence[Network]) -> str:
+    claimed = _values(scope, b"x-forwarded-proto")
+    if not claimed or not peer_is_trusted(peer, trusted):
+        return scope.get("scheme", "http")
+    # The right-most is what the nearest proxy says.
+    nearest = claimed[-1].rpartition(",")[2].strip().lower()
+    return nearest if nearest in ("http", "https") else scope.get("scheme", "http")
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]

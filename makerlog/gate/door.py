@@ -1,0 +1,153 @@
+"""The front door: every request's first stop and last.
+
+Health? Answered here. A file? Handed to files. Otherwise: who is calling, the body within bounds, a thread within a
+second, and Django in it. A refusal is an exception raised where its rule stands and answered in one place.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from functools import partial
+from uuid import uuid4
+
+from starlette.types import Message, Receive, Scope, Send
+
+from makerlog.env import Network
+from makerlog.gate import wsgi
+from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, as_json, deliver
+from makerlog.gate.body import HungUp, drain, has_body, read_body, until_hung_up
+from makerlog.gate.caller import identify
+from makerlog.gate.files import Files, Folder
+from makerlog.gate.limits import Limits
+from makerlog.gate.pool import Job, Pool
+
+log = logging.getLogger("makerlog.gate")
+
+HEALTH = {"/health", "/health/"}
+GOING_AWAY = 1001
+
+
+class FrontDoor:
+    """The ASGI application around a WSGI one.
+
+    ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count.
+    """
+
+    def __init__(
+        self,
+        app: wsgi.WSGIApp,
+        *,
+        trusted: Sequence[Network] = (),
+        folders: dict[str, Folder] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.app = app
+        self.trusted = trusted
+        self.limits = limits or Limits()
+        self.files = Files(folders or {}, self.limits)
+        self.level = "normal"
+        self.pool: Pool[Answer] = Pool(
+            "web",
+            threads=self.limits.threads,
+            waiting=self.limits.waiting,
+            longest_wait=self.limits.longest_wait,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, _Reply(send))
+        elif scope["type"] == "websocket":
+            await _refuse_socket(receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
+        request_id = uuid4().hex  # a client's own is ignored: the log must not be written by it
+        try:
+            await self._let_in(scope, receive, reply, request_id)
+        except Refusal as refusal:
+            await self._refuse(refusal, scope, receive, reply, request_id)
+        except HungUp:
+            return
+        except asyncio.CancelledError:
+            # Only a server at the end of its graceful stop cancels; the client is told rather than cut off.
+            await self._refuse(Stopping(), scope, receive, reply, request_id)
+        except Exception:
+            log.exception("Request %s failed in the gate: %s %s", request_id, scope["method"], scope["path"])
+            await self._refuse(ServerFault(), scope, receive, reply, request_id)
+
+    async def _let_in(self, scope: Scope, receive: Receive, reply: "_Reply", request_id: str) -> None:
+        """The stops of a request, in order."""
+        if scope["path"] in HEALTH and scope["method"] in ("GET", "HEAD"):
+            return await deliver(self._health(request_id), scope["method"], reply)
+        if self.files.serve(scope["path"]):
+            return await self.files(scope, receive, reply, request_id)
+        caller = identify(scope, self.trusted)
+        body = await read_body(scope, receive, self.limits)
+        reply.body_was_read = True
+        environ = wsgi.environ_of(scope, body, caller, request_id)
+        job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer))
+        answer = await self._result(job, receive)
+        return await deliver(answer, scope["method"], reply)
+
+    def _health(self, request_id: str) -> Answer:
+        content: dict[str, object] = {"healthy": True, "level": self.level}
+        return as_json(200, content, request_id, [(b"x-makerlog-level", self.level.encode())])
+
+    async def _result(self, job: Job[Answer], receive: Receive) -> Answer:
+        """What the job answers; while it waits for a thread, the client is watched for hanging up."""
+        if not self.pool.waits(job):
+            return await job.future
+        watch = asyncio.ensure_future(until_hung_up(receive))
+        watch.add_done_callback(lambda _: self.pool.forget(job))
+        try:
+            return await job.future
+        finally:
+            watch.cancel()
+
+    async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, reply: "_Reply", request_id: str) -> None:
+        if reply.started:
+            return  # the server sees an unfinished answer and closes the connection
+        answer = refusal.answer(request_id)
+        if reply.body_was_read or not has_body(scope):
+            await deliver(answer, scope["method"], reply)
+        else:
+            await self._refuse_unread(answer, scope["method"], receive, reply)
+
+    async def _refuse_unread(self, answer: Answer, method: str, receive: Receive, reply: "_Reply") -> None:
+        """Answer at once, listen a little longer, then close: the rest of the body is not waited for."""
+        headers = [*answer.headers, (b"connection", b"close")]
+        body = b"" if method == "HEAD" else answer.body
+        await reply({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await reply({"type": "http.response.body", "body": body, "more_body": True})
+        await drain(receive, self.limits.linger)
+        await reply({"type": "http.response.body", "body": b""})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self.files.bound_disk_threads()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.pool.close(self.limits.stop_seconds)
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class _Reply:
+    """``send``, remembering how far this request has come."""
+
+    __slots__ = ("body_was_read", "send", "started")
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.started = False
+        self.body_was_read = False
+
+    async def __call__(self, message: Message) -> None:
+        self.started = True
+        await self.send(message)
+
+
+async def _refuse_socket(receive: Receive, send: Send) -> None:
+    """No sockets yet: closing before accepting is an HTTP 403 on the wire."""
+    await receive()
+    await send({"type": "websocket.close", "code": GOING_AWAY})

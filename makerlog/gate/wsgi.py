@@ -1,0 +1,160 @@
+"""Runs a WSGI application on a body that is here already, and gathers its whole answer (PEP 3333).
+
+Works in a thread; knows nothing of the event loop. Our own because the general adapters stream both ways through
+queues: twice the time per request, and a slow reader holds the thread.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import Scope
+
+from makerlog.gate.answers import Answer, Headers, ServerFault
+from makerlog.gate.caller import Caller
+
+log = logging.getLogger("makerlog.gate")
+
+Environ = dict[str, Any]
+WSGIApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+# Set by us, or by nobody: a client must not speak for a proxy, and the body's length is what was read.
+DROPPED = {b"content-length", b"transfer-encoding", b"forwarded", b"x-real-ip", b"x-request-id", b"proxy"}
+DROPPED_PREFIX = b"x-forwarded-"
+
+# The server decides these, not the application.
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "x-request-id"}
+BODILESS = {204, 304}
+UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+CONSTANTS: Environ = {
+    "wsgi.version": (1, 0),
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
+
+
+class AnswerTooLarge(Exception):
+    """The application's answer is over the limit: a bug of ours, not of the client."""
+
+
+def environ_of(scope: Scope, body: bytes, caller: Caller, request_id: str) -> Environ:
+    """The environ for ``scope``. Text in it is bytes read as Latin-1, as PEP 3333 has it."""
+    server, port = scope.get("server") or ("localhost", None)
+    environ = {
+        **CONSTANTS,
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": scope.get("root_path", "").encode().decode("latin-1"),
+        "PATH_INFO": _path(scope),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server if port else "localhost",
+        "SERVER_PORT": str(port or 80),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": caller.address,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.url_scheme": caller.scheme,
+        "wsgi.input": BytesIO(body),
+        "makerlog.request_id": request_id,
+    }
+    _add_headers(environ, scope["headers"])
+    return environ
+
+
+def run(app: WSGIApp, environ: Environ, most: int) -> Answer:
+    """The application's answer, of at most ``most`` bytes. Never raises: a fault is logged and answered as a 500."""
+    request_id = environ["makerlog.request_id"]
+    try:
+        return _call(app, environ, most)
+    except BaseException:  # SystemExit from a view must not end the thread either
+        log.exception("Request %s failed: %s %s", request_id, environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        return ServerFault().answer(request_id)
+
+
+def _path(scope: Scope) -> str:
+    """The path as sent, percent-decoded. ``scope["path"]`` will not do: what is not UTF-8 is lost in it."""
+    raw = scope.get("raw_path") or scope["path"].encode()
+    root = scope.get("root_path", "").encode()
+    return unquote_to_bytes(raw.removeprefix(root)).decode("latin-1")
+
+
+def _add_headers(environ: Environ, headers: Headers) -> None:
+    for name, value in headers:
+        # X_Forwarded_For and X-Forwarded-For would become the same key.
+        if name in DROPPED or b"_" in name or name.startswith(DROPPED_PREFIX):
+            continue
+        key = name.decode("latin-1").upper().replace("-", "_")
+        key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
+        text = value.decode("latin-1")
+        if key in environ:
+            text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
+        environ[key] = text
+
+
+def _call(app: WSGIApp, environ: Environ, most: int) -> Answer:
+    started = _Started()
+    chunks = app(environ, started.start_response)
+    try:
+        body = started.written + b"".join(_bounded(chunks, most))
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+    return _answer(started, body, environ)
+
+
+class _Started:
+    """What the application said in start_response."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: list[tuple[str, str]] = []
+        self.written = b""
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: object = None
+    ) -> Callable[[bytes], None]:
+        """Nothing leaves before the end, so a second call simply replaces the first."""
+        self.status = int(status[:3])
+        self.headers = headers
+        return self._write
+
+    def _write(self, data: bytes) -> None:
+        self.written += data
+
+
+def _bounded(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise AnswerTooLarge(f"over {most} bytes")
+        yield chunk
+
+
+def _answer(started: _Started, body: bytes, environ: Environ) -> Answer:
+    headers = [_encoded(name, value) for name, value in started.headers if name.lower() not in HOP_BY_HOP]
+    headers.append((b"x-request-id", environ["makerlog.request_id"].encode()))
+    if started.status in BODILESS:
+        return Answer(started.status, headers, b"")
+    headers.append((b"content-length", b"%d" % _length(started, body, environ)))
+    return Answer(started.status, headers, body)
+
+
+def _length(started: _Started, body: bytes, environ: Environ) -> int:
+    """Bytes of the body; for HEAD of the body that GET would have, when the application says so."""
+    if body or environ["REQUEST_METHOD"] != "HEAD":
+        return len(body)
+    return next((int(value) for name, value in started.headers if name.lower() == "content-length"), 0)
+
+
+def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
+    """Raises ValueError for what would end the header early: the server would drop the connection over it."""
+    if UNSENDABLE.search(name) or UNSENDABLE.search(value):
+        raise ValueError(f"header {name!r} holds a control character")
+    return name.lower().encode("latin-1"), value.encode("latin-1")
