@@ -1,0 +1,27 @@
+"""gunicorn, in development and in production: `gunicorn -c deploy/gunicorn.conf.py makerlog.asgi:application`."""
+
+import sys
+from pathlib import Path
+
+# gunicorn reads this file before it puts the folder it runs in on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from makerlog import settings
+
+bind = f"0.0.0.0:{settings.PORT}"
+workers = settings.WEB_CONCURRENCY
+worker_class = "deploy.worker.Worker"
+proc_name = "makerlog"
+
+timeout = 30  # a worker whose event loop gives no sign for so long is replaced
+graceful_timeout = 30  # how long requests in flight may take once it is told to stop
+keepalive = 75  # longer than the 60 s nginx keeps an idle connection, so that nginx is never the one surprised
+backlog = 2048
+
+# The heartbeat file: on a disk that stalls, gunicorn would take a healthy worker for a dead one.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+control_socket_disable = True  # on by default since 27; nobody here talks to it
+accesslog = None  # the gate keeps its own, bounded record of requests
+errorlog = "-"
+loglevel = "warning" if settings.LOG_LEVEL == "INFO" else settings.LOG_LEVEL.lower()

@@ -1,0 +1,26 @@
+"""The uvicorn worker under gunicorn: what uvicorn is told that gunicorn's own settings cannot say."""
+
+import os
+import signal
+from typing import Any
+
+from uvicorn_worker import UvicornWorker
+
+
+class Worker(UvicornWorker):
+    CONFIG_KWARGS: dict[str, Any] = {
+        "loop": "auto",
+        "http": "auto",
+        "lifespan": "on",  # a lifespan that fails stops the boot instead of being taken for "not supported"
+        "proxy_headers": False,  # the gate alone decides who the client is
+        "server_header": False,
+        "access_log": False,
+        "timeout_notify": 5,
+        "timeout_graceful_shutdown": 25,  # ends the lifespan in good order before gunicorn's 30 s are over
+    }
+
+    async def callback_notify(self) -> None:
+        """The heartbeat. A worker whose gunicorn was killed would serve on for ever, with nobody to stop it."""
+        await super().callback_notify()
+        if os.getppid() != self.ppid:
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,141 @@
+"""Settings come from the environment, are all documented, and an unusable one is named in a sentence."""
+
+import ipaddress
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from makerlog import settings
+from makerlog.env import (
+    Environment,
+    SettingError,
+    development_secret,
+    embedded_database_url,
+    embedded_redis_url,
+    runtime_dir,
+)
+
+EXAMPLE = settings.BASE_DIR / ".env.example"
+
+
+def documented() -> set[str]:
+    return set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", EXAMPLE.read_text(), re.MULTILINE))
+
+
+def test_every_setting_is_in_the_example() -> None:
+    missing = settings.env.names - documented()
+    assert not missing, f"Explain {sorted(missing)} in .env.example, with the default."
+
+
+def test_everything_in_the_example_is_a_setting() -> None:
+    unknown = documented() - settings.env.names
+    assert not unknown, f"makerlog/settings.py reads no {sorted(unknown)}; take it out of .env.example."
+
+
+def test_the_example_sets_nothing() -> None:
+    assert [line for line in EXAMPLE.read_text().splitlines() if line and not line.startswith("#")] == []
+
+
+def test_text_is_read() -> None:
+    assert Environment({"NAME": "value"}).text("NAME") == "value"
+
+
+def test_text_is_read_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("value\n")
+    assert Environment({"NAME_FILE": str(tmp_path / "secret")}).text("NAME") == "value"
+
+
+def test_the_variable_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from the file")
+    assert Environment({"NAME": "value", "NAME_FILE": str(tmp_path / "secret")}).text("NAME") == "value"
+
+
+def test_a_default_is_used() -> None:
+    assert Environment({}).text("NAME", "default") == "default"
+
+
+def test_the_names_that_were_asked_for_are_known() -> None:
+    environment = Environment({})
+    environment.flag("ONE", True)
+    environment.networks("TWO")
+    assert environment.names == {"ONE", "TWO"}
+
+
+@pytest.mark.parametrize(("value", "flag"), [("1", True), ("Yes", True), ("0", False), ("off", False), ("", False)])
+def test_a_flag_is_read(value: str, flag: bool) -> None:
+    assert Environment({"NAME": value}).flag("NAME", not flag) is flag
+
+
+def test_a_whole_number_is_read() -> None:
+    assert Environment({"NAME": "7"}).integer("NAME", 1, least=1, most=9) == 7
+
+
+def test_words_are_split_and_trimmed() -> None:
+    assert Environment({"NAME": "a, b,,c "}).words("NAME") == ["a", "b", "c"]
+
+
+def test_networks_are_addresses_and_ranges() -> None:
+    expected = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8::1/128")]
+    assert Environment({"NAME": "10.0.0.0/8,2001:db8::1"}).networks("NAME") == expected
+
+
+def test_a_path_is_absolute() -> None:
+    assert Environment({"NAME": "somewhere"}).path("NAME", ".") == Path.cwd() / "somewhere"
+
+
+WRONG: list[tuple[Callable[[Environment], Any], dict[str, str], str]] = [
+    (lambda env: env.text("NAME"), {}, "NAME is not set; see .env.example for what it holds."),
+    (
+        lambda env: env.text("NAME"),
+        {"NAME_FILE": "/nowhere/at/all"},
+        "NAME_FILE names /nowhere/at/all, which cannot be read: No such file or directory.",
+    ),
+    (lambda env: env.flag("NAME", True), {"NAME": "maybe"}, "NAME must be 1 or 0, not 'maybe'."),
+    (lambda env: env.integer("NAME", 1, least=1, most=9), {"NAME": "10"}, "NAME must be from 1 to 9, not 10."),
+    (
+        lambda env: env.integer("NAME", 1, least=1, most=9),
+        {"NAME": "many"},
+        "NAME holds 'many', which is not a whole number: invalid literal for int() with base 10: 'many'.",
+    ),
+    (
+        lambda env: env.networks("NAME"),
+        {"NAME": "10.0.0.1/8"},
+        "NAME holds '10.0.0.1/8', which is not an address or CIDR range: 10.0.0.1/8 has host bits set.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("read", "variables", "sentence"), WRONG)
+def test_what_cannot_be_used_is_named_in_one_sentence(
+    read: Callable[[Environment], Any], variables: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        read(Environment(variables))
+    assert str(caught.value) == sentence
+
+
+def test_a_development_secret_is_made_once_and_is_private(tmp_path: Path) -> None:
+    first = development_secret(tmp_path, "KEY")
+    assert development_secret(tmp_path, "KEY") == first
+    assert len(first) == 64
+    assert stat.S_IMODE((tmp_path / "secrets" / "KEY").stat().st_mode) == 0o600
+    assert [path.name for path in (tmp_path / "secrets").iterdir()] == ["KEY"]
+
+
+def test_a_secret_in_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingError) as caught:
+        development_secret(tmp_path / "file", "KEY")
+    assert str(caught.value) == f"DATA_DIR is {tmp_path / 'file'}, which cannot be written: Not a directory."
+
+
+def test_the_embedded_servers_have_short_addresses_of_their_own() -> None:
+    one, other = Path("/data/" + "long/" * 50), Path("/data")
+    assert len(str(runtime_dir(one))) < 90
+    assert runtime_dir(one) != runtime_dir(other)
+    assert embedded_database_url(one) == f"postgresql://makerlog@{str(runtime_dir(one)).replace('/', '%2F')}/makerlog"
+    assert embedded_redis_url(one) == f"unix://{runtime_dir(one)}/valkey.sock"
