@@ -140,6 +140,8 @@ def _bounded(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
 def _answer(started: _Started, body: bytes, environ: Environ) -> Answer:
     headers = [_encoded(name, value) for name, value in started.headers if name.lower() not in HOP_BY_HOP]
     headers.append((b"x-request-id", environ["makerlog.request_id"].encode()))
+    if not 200 <= started.status <= 599:
+        raise ValueError(f"the application answered with status {started.status} (0: start_response was not called)")
     if started.status in BODILESS:
         return Answer(started.status, headers, b"")
     headers.append((b"content-length", b"%d" % _length(started, body, environ)))

@@ -1,0 +1,202 @@
+import logging
+import threading
+
+import pytest
+
+from makerlog.gate.door import FrontDoor
+from makerlog.gate.files import MediaFolder, StaticFolder
+from makerlog.gate.limits import Limits
+from tests.gate.serving import is_refusal, says, serve, until
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
+
+
+def door_over(root, **limits):
+    folders = {"/static/": StaticFolder(root / "static"), "/media/": MediaFolder(root / "media")}
+    return FrontDoor(says("299 Django", [], b"django"), folders=folders, limits=Limits(**limits))
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    root = tmp_path_factory.mktemp("files")
+    for name, content in {
+        "secret.txt": b"secret",
+        "static/admin/base.css": b"plain",
+        "static/admin/base.5af66c1b1797.css": b"hashed",
+        "media/icons/a.png": PNG,
+        "media/icons/a.WEBP": b"webp",
+        "media/evil.html": b"<script>alert(1)</script>",
+        "media/evil.svg": b"<svg onload=alert(1)>",
+        "media/ünï.png": PNG,
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    (root / "media/link.txt").symlink_to(root / "secret.txt")
+    with serve(door_over(root)) as service:
+        yield service
+    assert service.door.files.sending == 0
+
+
+def test_a_hashed_static_file_is_kept_for_ever(service):
+    reply = service.get("/static/admin/base.5af66c1b1797.css")
+    assert (reply.status, reply.body) == (200, b"hashed")
+    assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert reply.headers["content-type"].startswith("text/css")
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert len(reply.headers["x-request-id"]) == 32
+
+
+def test_another_static_file_is_kept_briefly(service):
+    assert service.get("/static/admin/base.css").headers["cache-control"] == "public, max-age=60"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("icons/a.png", "image/png"), ("icons/a.WEBP", "image/webp")])
+def test_an_image_is_shown_but_can_run_nothing(service, name, kind):
+    reply = service.get(f"/media/{name}")
+    assert reply.status == 200
+    assert reply.headers["content-type"] == kind
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert reply.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert "content-disposition" not in reply.headers
+
+
+@pytest.mark.parametrize("name", ["evil.html", "evil.svg"])
+def test_anything_else_is_a_download_of_no_type(service, name):
+    reply = service.get(f"/media/{name}")
+    assert reply.headers["content-disposition"] == "attachment"
+    assert reply.headers["content-type"] == "application/octet-stream"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_name_beyond_ascii_is_found(service):
+    assert service.get("/media/%C3%BCn%C3%AF.png").body == PNG
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/media/absent.png",
+        "/media/",
+        "/media/icons",
+        "/media/../secret.txt",
+        "/media/%2e%2e/secret.txt",
+        "/media/..%2fsecret.txt",
+        "/media/icons/../../secret.txt",
+        "/media/..%5csecret.txt",
+        "/media//etc/passwd",
+        "/media/%2fetc%2fpasswd",
+        "/media/link.txt",
+        "/media/icons/a.png/x",
+        "/media/nul%00.png",
+        "/media/" + "x" * 3000,
+        "/static/../media/evil.html",
+    ],
+)
+def test_what_is_not_in_the_folder_is_a_404(service, path):
+    is_refusal(service.get(path), 404, "not_found")
+
+
+def test_a_folder_may_not_exist_yet(tmp_path):
+    with serve(door_over(tmp_path)) as service:
+        is_refusal(service.get("/static/x.css"), 404, "not_found")
+        (tmp_path / "static").mkdir()
+        (tmp_path / "static/x.css").write_bytes(b"new")
+        assert service.get("/static/x.css").body == b"new"
+
+
+def test_files_are_read_only(service):
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        reply = service.ask(method, "/media/icons/a.png", b"body")
+        is_refusal(reply, 405, "method_not_allowed")
+        assert reply.headers["allow"] == "GET, HEAD"
+
+
+def test_head_of_a_file_has_no_body(service):
+    reply = service.ask("HEAD", "/media/icons/a.png")
+    assert (reply.status, reply.body) == (200, b"")
+    assert reply.headers["content-length"] == str(len(PNG))
+
+
+def test_a_range_is_a_part(service):
+    reply = service.get("/media/icons/a.png", {"Range": "bytes=1-3"})
+    assert (reply.status, reply.body) == (206, b"PNG")
+    assert reply.headers["content-range"] == f"bytes 1-3/{len(PNG)}"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_range_beyond_the_end_is_refused_in_our_shape(service):
+    reply = service.get("/media/icons/a.png", {"Range": "bytes=500-"})
+    is_refusal(reply, 416, "bad_range")
+    assert reply.headers["content-range"] == f"bytes */{len(PNG)}"
+    is_refusal(service.get("/media/icons/a.png", {"Range": "nonsense"}), 400, "bad_range")
+
+
+def test_what_the_client_has_already_is_a_304(service):
+    first = service.get("/media/icons/a.png")
+    again = service.get("/media/icons/a.png", {"If-None-Match": first.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["cache-control"] == first.headers["cache-control"]
+
+
+def test_other_paths_go_to_django(service):
+    assert [service.get(path).status for path in ("/static", "/mediate/x", "/x/media/y")] == [299] * 3
+
+
+def test_slow_readers_hold_no_thread_and_are_few(tmp_path):
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media/large.bin").write_bytes(bytes(20_000_000))
+    with serve(door_over(tmp_path, threads=1, files_at_once=3, file_threads=2)) as service:
+        readers = [slow_reader(service) for _ in range(3)]
+        until(lambda: service.door.files.sending == 3)
+        is_refusal(service.get("/media/large.bin"), 503, "busy")
+        assert service.get("/api").status == 299
+        assert service.door.pool.running == 0
+        for reader in readers:
+            reader.close()
+        until(lambda: service.door.files.sending == 0)
+        assert len(service.get("/media/large.bin").body) == 20_000_000
+
+
+def test_a_reader_that_never_reads_is_dropped(tmp_path, caplog):
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media/large.bin").write_bytes(bytes(20_000_000))
+    with serve(door_over(tmp_path, file_seconds=0.2)) as service:
+        reader = slow_reader(service)
+        until(lambda: service.door.files.sending == 1)
+        until(lambda: service.door.files.sending == 0)
+        reader.close()
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_a_reader_hanging_up_in_the_middle_leaves_no_trace(tmp_path, caplog):
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media/large.bin").write_bytes(bytes(20_000_000))
+    with serve(door_over(tmp_path)) as service:
+        for _ in range(10):
+            slow_reader(service).close()
+        until(lambda: service.door.files.sending == 0)
+        assert service.get("/health").status == 200
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_disk_threads_are_few(tmp_path):
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static/a.css").write_bytes(b"x" * 300_000)
+    before = set(threading.enumerate())
+    with serve(door_over(tmp_path, file_threads=2)) as service:
+        askers = [threading.Thread(target=service.get, args=["/static/a.css"]) for _ in range(20)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join()
+        new = set(threading.enumerate()) - before
+        assert len([thread for thread in new if "AnyIO" in thread.name]) <= 2
+
+
+def slow_reader(service):
+    """Asks, takes the first bytes and then no more."""
+    connection = service.dial()
+    connection.sendall(b"GET /media/large.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert connection.recv(12) == b"HTTP/1.1 200"
+    return connection
