@@ -1,0 +1,1 @@
+"""Makers, their tokens, and who may do what."""

@@ -1,0 +1,200 @@
+"""Makers, whom they follow, and their tokens."""
+
+from datetime import date, timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from makerlog.accounts.names import validate_username
+from makerlog.accounts.rhythm import WEEK, Rhythm, local_day
+from makerlog.api.files import RandomName
+from makerlog.api.timezones import known
+
+DEFAULT_AVATAR = f"{settings.PUBLIC_URL}{settings.STATIC_URL}accounts/avatar.png"
+
+models.CharField.register_lookup(Lower)
+models.EmailField.register_lookup(Lower)
+
+
+def validate_timezone(name: str) -> None:
+    if not known(name):
+        raise ValidationError(f"{name!r} is no IANA time zone, such as Europe/Madrid.", "invalid_timezone")
+
+
+def no_week() -> list[int]:
+    return [0] * WEEK
+
+
+class MakerManager(UserManager["Maker"]):
+    def named(self, name: str) -> models.QuerySet["Maker"]:
+        """By numeric id or by username, whatever its case: usernames are never all digits."""
+        if name.isascii() and name.isdigit():
+            return self.filter(pk=int(name)) if len(name) < 19 else self.none()
+        return self.filter(username__lower=name.lower())
+
+    def get_by_natural_key(self, username: str | None) -> "Maker":
+        return self.get(username__lower=(username or "").lower())
+
+
+class Maker(AbstractUser):
+    """A person. ``author`` is the field on what they make; ``user`` and ``owner`` are words of the wire only."""
+
+    username = models.CharField(max_length=30, unique=True, validators=[validate_username])
+    email = models.EmailField(blank=True)
+    is_active = models.BooleanField(default=True)
+
+    status = models.CharField(max_length=140, blank=True)
+    description = models.TextField(blank=True, validators=[MaxLengthValidator(2000)])
+    timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
+    website = models.URLField(blank=True)
+    accent = models.CharField(max_length=20, default="green", blank=True)
+    avatar = models.FileField(upload_to=RandomName("avatars"), blank=True)
+    header = models.FileField(upload_to=RandomName("headers"), blank=True)
+    twitter_handle = models.CharField(max_length=50, blank=True)
+    instagram_handle = models.CharField(max_length=50, blank=True)
+    product_hunt_handle = models.CharField(max_length=50, blank=True)
+    github_handle = models.CharField(max_length=50, blank=True)
+    telegram_handle = models.CharField(max_length=50, blank=True)
+    nomadlist_handle = models.CharField(max_length=50, blank=True)
+    bmc_handle = models.CharField(max_length=50, blank=True)
+    shipstreams_handle = models.CharField(max_length=50, blank=True)
+
+    private = models.BooleanField(default=False)
+    verified = models.BooleanField(default=False)
+    is_moderator = models.BooleanField(default=False)
+    donor = models.BooleanField(default=False)
+    tester = models.BooleanField(default=False)
+    is_live = models.BooleanField(default=False)
+    gold = models.BooleanField(default=False)
+    patron = models.BooleanField(default=False)
+
+    # Settings: their owner sees them on /me/, everybody else the defaults.
+    digest = models.BooleanField(default=True)
+    dark_mode = models.BooleanField(default=False)
+    weekends_off = models.BooleanField(default=False)
+    hardcore_mode = models.BooleanField(default=False)
+    email_notifications = models.BooleanField(default=True)
+    ads_enabled = models.BooleanField(default=True)
+
+    # Kept counters, changed in the transaction that changes the fact.
+    follower_count = models.PositiveIntegerField(default=0)
+    run_length = models.PositiveIntegerField(default=0)
+    last_day = models.DateField(null=True, blank=True)
+    week_counts = ArrayField(models.PositiveIntegerField(), size=WEEK, default=no_week)
+
+    objects: ClassVar[MakerManager] = MakerManager()  # type: ignore[assignment]
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("username"), name="one_maker_per_username"),
+            models.UniqueConstraint(Lower("email"), name="one_maker_per_email", condition=~Q(email="")),
+            models.CheckConstraint(condition=~Q(username__regex=r"^\d*$"), name="username_is_no_number"),
+        ]
+        indexes = [models.Index(fields=["id"], name="maker_active", condition=Q(is_active=True))]
+
+    def clean(self) -> None:
+        # AbstractUser's own would need a unique username column; ours is unique whatever its case.
+        self.email = Maker.objects.normalize_email(self.email)
+
+    @property
+    def today(self) -> date:
+        return local_day(timezone.now(), self.timezone)
+
+    @property
+    def rhythm(self) -> Rhythm:
+        return Rhythm(self.run_length, self.last_day, self.week_counts)
+
+    @property
+    def streak(self) -> int:
+        return self.rhythm.streak(self.today)
+
+    @property
+    def week_tda(self) -> int:
+        return self.rhythm.week_tda(self.today)
+
+    @property
+    def maker_score(self) -> int:
+        return self.rhythm.score(self.today)
+
+    @property
+    def streak_end_date(self) -> Any:
+        return self.rhythm.streak_ends_at(self.today, self.timezone)
+
+    @property
+    def avatar_url(self) -> str:
+        return self.avatar.url if self.avatar else DEFAULT_AVATAR
+
+    @property
+    def header_url(self) -> str:
+        return self.header.url if self.header else ""
+
+    @property
+    def og_image(self) -> None:
+        """Pictures for link previews are not made here; the key is on the wire."""
+
+
+class Follow(models.Model):
+    follower = models.ForeignKey(Maker, models.CASCADE, related_name="follows")
+    followed = models.ForeignKey(Maker, models.CASCADE, related_name="followed_by")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["follower", "followed"], name="one_follow"),
+            models.CheckConstraint(condition=~Q(follower=F("followed")), name="nobody_follows_themselves"),
+        ]
+        indexes = [models.Index(fields=["follower", "id"], name="follow_by_follower")]
+
+
+class AccessToken(models.Model):
+    """What is kept of a token: enough to recognise it, not enough to use it."""
+
+    class Kind(models.TextChoices):
+        PERSONAL = "personal"
+        LOGIN = "login"
+
+    IDLE_LOGIN = timedelta(days=90)
+    MAX_LOGINS = 20
+    MAX_PERSONAL = 100
+
+    maker = models.ForeignKey(Maker, models.CASCADE, related_name="tokens")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PERSONAL)
+    name = models.CharField(max_length=100, blank=True)
+    scopes = ArrayField(models.CharField(max_length=40))
+    public_id = models.CharField(max_length=11, unique=True)
+    pepper = models.PositiveSmallIntegerField()
+    digest = models.BinaryField(max_length=32)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["maker", "kind", "id"], name="token_live", condition=Q(revoked_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"mkl_{self.public_id}_…"
+
+    @property
+    def prefix(self) -> str:
+        return f"mkl_{self.public_id}"
+
+    def live(self) -> bool:
+        """Whether it works now: not revoked, not expired, and, for a log-in, not left idle."""
+        now = timezone.now()
+        if self.revoked_at or (self.expires_at and self.expires_at <= now):
+            return False
+        if self.kind == self.Kind.LOGIN:
+            return (self.last_used_at or self.created_at) > now - self.IDLE_LOGIN
+        return True

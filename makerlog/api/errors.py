@@ -1,0 +1,125 @@
+"""One shape for every error: ``{"detail", "code"}``, or ``{"field": [...]}`` where fields are wrong.
+
+``Accept: application/problem+json`` gets the same as RFC 9457.
+"""
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as drf_exception_handler
+
+from makerlog.api.exceptions import RETRY_AFTER_S, BodyTooLarge, Busy
+
+logger = logging.getLogger("makerlog.errors")
+
+PROBLEM = "application/problem+json"
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's handler: whatever a view raises, in the one shape. ``None`` for a fault of ours."""
+    error = translated(error)
+    response = drf_exception_handler(error, context)
+    if response is None:
+        return None
+    response.data = error_body(error)
+    if wants_problem(context["request"]):
+        response.data = as_problem(response.data, response.status_code)
+        response.content_type = PROBLEM
+    return response
+
+
+def translated(error: Exception) -> Exception:
+    """Django's and the driver's exceptions in the API's terms."""
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.error("The database does not answer: %s", error)
+        return Busy("The database does not answer. Try again in a moment.", "database_unavailable")
+    if isinstance(error, RequestDataTooBig):
+        return BodyTooLarge()
+    if isinstance(error, SuspiciousOperation | BadRequest):
+        return exceptions.ParseError(str(error) or None)
+    return error
+
+
+def error_body(error: Exception) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        detail = error.detail
+        return detail if isinstance(detail, dict) else {"non_field_errors": detail}
+    if isinstance(error, exceptions.APIException):
+        codes = error.get_codes()
+        return {"detail": str(error.detail), "code": codes if isinstance(codes, str) else error.default_code}
+    if isinstance(error, Http404):
+        return {"detail": "Not found.", "code": "not_found"}
+    return {"detail": "You may not do this.", "code": "permission_denied"}
+
+
+def wants_problem(request: Any) -> bool:
+    return PROBLEM in request.META.get("HTTP_ACCEPT", "")
+
+
+def as_problem(body: dict[str, Any], status_code: int) -> dict[str, Any]:
+    """RFC 9457: the same facts under its own names; ``errors`` holds what is wrong field by field."""
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status_code).phrase,
+        "status": status_code,
+    }
+    if set(body) == {"detail", "code"}:
+        return problem | body
+    return problem | {"detail": "Some fields are not valid.", "code": "invalid", "errors": body}
+
+
+def json_error(request: HttpRequest, status_code: int, detail: str, code: str) -> HttpResponse:
+    """The one shape, outside DRF."""
+    body: dict[str, Any] = {"detail": detail, "code": code}
+    problem = wants_problem(request)
+    response = HttpResponse(
+        orjson.dumps(as_problem(body, status_code) if problem else body),
+        content_type=PROBLEM if problem else "application/json",
+        status=status_code,
+    )
+    if status_code == status.HTTP_503_SERVICE_UNAVAILABLE:
+        response["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+class JsonErrorMiddleware:
+    """What views outside DRF raise (the admin's too, for an absent database) still becomes a clear 503."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        error = translated(error) if isinstance(error, DatabaseError | InterfaceError) else error
+        if isinstance(error, Busy):
+            return json_error(request, error.status_code, str(error.detail), str(error.get_codes()))
+        return None
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        return json_error(request, 413, str(BodyTooLarge.default_detail), BodyTooLarge.default_code)
+    return json_error(request, 400, "The request cannot be understood.", "bad_request")
+
+
+def permission_denied(request: HttpRequest, exception: PermissionDenied) -> HttpResponse:
+    return json_error(request, 403, "You may not do this.", "permission_denied")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return json_error(request, 404, "Not found.", "not_found")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    request_id = getattr(request, "request_id", "unknown")
+    return json_error(request, 500, f"Something broke on our side. Tell us this id: {request_id}.", "server_error")

@@ -1,0 +1,34 @@
+"""The errors that views raise, beside DRF's own."""
+
+from rest_framework import status
+from rest_framework.exceptions import APIException
+
+RETRY_AFTER_S = 2
+
+
+class Busy(APIException):
+    """No room, or a part of the service is away: try again after ``Retry-After`` seconds."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The service is busy. Try again in a moment."
+    default_code = "busy"
+    wait = RETRY_AFTER_S
+
+
+class Conflict(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "That conflicts with what is there already."
+    default_code = "conflict"
+
+
+class BodyTooLarge(APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The body is larger than this endpoint takes."
+    default_code = "body_too_large"
+
+
+class BadParameter(APIException):
+    """A query parameter or header that cannot be used."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "bad_parameter"

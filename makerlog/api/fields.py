@@ -1,0 +1,107 @@
+"""What old maker apps send, read as what they mean."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+NOTHING = {"", "null", "undefined"}
+GO_TIME = re.compile(r"^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? ([+-]\d{4}) \S+$")
+NANOSECONDS = re.compile(r"(\.\d{6})\d+")
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+
+
+def says_nothing(data: Any) -> bool:
+    """Whether text stands for no value: JavaScript forms send ``null`` and ``undefined`` as words."""
+    return isinstance(data, str) and data.strip() in NOTHING
+
+
+class UtcDateTimeField(serializers.DateTimeField):
+    """Read in any offset (bare times are in the request's zone), written in UTC with microseconds.
+
+    Old apps cut at the dot and drop the offset, so ``...T07:08:09.000000Z`` is the one form they all understand. Go's
+    ``Time.String()`` and the word ``null`` of a multipart form are taken for what they mean.
+    """
+
+    default_error_messages = {"year": "The year must be from {first} to {last}."}
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation(None if self.allow_null and says_nothing(data) else data)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if isinstance(value, str):
+            value = NANOSECONDS.sub(r"\1", GO_TIME.sub(r"\1T\2\3\4", value.strip()))
+        moment = super().to_internal_value(value)
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            self.fail("year", first=FIRST_YEAR, last=LAST_YEAR)
+        return moment.astimezone(UTC)
+
+    def to_representation(self, value: datetime) -> str:
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class FlexibleListField(serializers.ListField):
+    """A list as a JSON array, repeated form fields, ``1,2``, a JSON string, or an object ``{"0": 5}``."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        if not hasattr(dictionary, "getlist"):
+            return dictionary.get(self.field_name, empty)
+        values = dictionary.getlist(self.field_name)
+        if not values:
+            return empty
+        return values if len(values) > 1 else values[0]
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        return super().to_internal_value(unpacked(data))
+
+
+def unpacked(data: Any) -> Any:
+    if isinstance(data, str):
+        data = from_text(data.strip())
+    if isinstance(data, dict):
+        data = list(data.values())
+    return data
+
+
+def from_text(text: str) -> Any:
+    if text in NOTHING:
+        return []
+    if text[0] in "[{":
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass
+    return [part.strip() for part in text.split(",")]
+
+
+class TextField(serializers.CharField):
+    """Text that is never null: what a client sends as null is an empty string."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"allow_blank": True, "required": False, **kwargs})
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data is None and self.allow_blank:
+            return ""
+        return super().run_validation(data)
+
+
+class NullableTextField(serializers.CharField):
+    """Text that is null where there is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"allow_null": True, "allow_blank": True, "required": False, **kwargs})
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation(None if says_nothing(data) else data)
+
+
+class FlexibleBooleanField(serializers.BooleanField):
+    """A boolean; what stands for no value counts as not sent."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        value = super().get_value(dictionary)
+        return empty if value is None or says_nothing(value) else value

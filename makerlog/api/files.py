@@ -1,0 +1,82 @@
+"""Uploads: images are judged by their content, bounded in size and written anew; names are ours."""
+
+import io
+import secrets
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
+from django.utils.deconstruct import deconstructible
+from PIL import Image, ImageOps, UnidentifiedImageError
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from makerlog.api.fields import says_nothing
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+MAX_PIXELS = 40_000_000
+
+
+class LocalStorage(FileSystemStorage):
+    """Files under MEDIA_ROOT, named by absolute URLs from PUBLIC_URL."""
+
+    def url(self, name: str | None) -> str:
+        return f"{settings.PUBLIC_URL}{super().url(name)}"
+
+
+@deconstructible
+class RandomName:
+    """``upload_to``: ``folder/<random>.<ending>``. The uploader's own name is not used: it is text from outside."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def __call__(self, instance: Any, filename: str) -> str:
+        return f"{self.folder}/{secrets.token_urlsafe(16)}{PurePosixPath(filename).suffix}"
+
+
+class CleanImageField(serializers.FileField):
+    """An image, written anew from its pixels: no metadata, no second content behind the first.
+
+    ``side``: the longest side in pixels; larger ones are scaled down. Sent as null or an empty string: no image.
+    """
+
+    default_error_messages = {
+        "not_an_image": "This is not a PNG, JPEG, WebP or GIF image that can be read.",
+        "too_large": "The image is {size} bytes; at most {limit} are taken.",
+        "too_many_pixels": "The image has more than {limit} pixels.",
+    }
+
+    def __init__(self, *, side: int = 1024, **kwargs: Any) -> None:
+        self.side = side
+        super().__init__(**{"required": False, "allow_null": True, **kwargs})
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation(None if says_nothing(data) else data)
+
+    def to_internal_value(self, data: Any) -> ContentFile:
+        upload = super().to_internal_value(data)
+        if upload.size > settings.UPLOAD_LIMIT:
+            self.fail("too_large", size=upload.size, limit=settings.UPLOAD_LIMIT)
+        return self.rewritten(upload)
+
+    def rewritten(self, upload: Any) -> ContentFile:
+        try:
+            with Image.open(upload, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    self.fail("too_many_pixels", limit=MAX_PIXELS)
+                return encoded(image, self.side)
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning):
+            self.fail("not_an_image")
+
+
+def encoded(image: Image.Image, side: int) -> ContentFile:
+    """The first frame, upright, at most ``side`` pixels long: JPEG for photographs, PNG otherwise."""
+    photograph = image.format == "JPEG"
+    upright = ImageOps.exif_transpose(image).convert("RGB" if photograph else "RGBA")
+    upright.thumbnail((side, side))
+    buffer = io.BytesIO()
+    upright.save(buffer, "JPEG" if photograph else "PNG", quality=88, optimize=True)
+    return ContentFile(buffer.getvalue(), name="image.jpg" if photograph else "image.png")

@@ -1,0 +1,187 @@
+"""Query parameters: declared in FilterSets, together with the index that serves them."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any, ClassVar
+
+import django_filters
+from django import forms
+from django.db import connection
+from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
+from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.utils import translate_validation
+from rest_framework.request import Request
+
+from makerlog.api.exceptions import BadParameter
+from makerlog.api.pagination import Reading
+
+COMMIT_HORIZON = timedelta(seconds=1)
+ORDERINGS = [("created_at", "Oldest first"), ("-created_at", "Newest first")]
+
+
+@dataclass(frozen=True)
+class Index:
+    """Parameters that one database index serves together, and how it orders their rows.
+
+    Asked for are ``all_of`` and, where there are any, some of ``any_of``. ``within``: the columns they pin down, which the
+    index begins with. ``key``: the row's fields that follow, in a total order. Where the index is on another table,
+    ``model`` is that table's and ``columns`` are the key's fields there, as the filtered queryset names them.
+    """
+
+    all_of: frozenset[str] = frozenset()
+    any_of: frozenset[str] = frozenset()
+    within: tuple[str, ...] = ()
+    key: tuple[str, ...] = ("created_at", "id")
+    model: type[Model] | None = None
+    columns: tuple[str, ...] = ()
+    ascending: bool = False  # oldest first, whatever ``ordering`` says
+
+    def serves(self, given: set[str]) -> set[str]:
+        """Those of the ``given`` parameters that this index serves; none where it cannot be used."""
+        usable = self.all_of <= given and (not self.any_of or self.any_of & given)
+        return given & (self.all_of | self.any_of) if usable else set()
+
+
+class KeysetFilterSet(django_filters.FilterSet):
+    """Filters of one list. ``indexes`` says which of them an index serves; what is left is looked for in a window."""
+
+    indexes: ClassVar[tuple[Index, ...]] = (Index(),)
+    ordering = django_filters.ChoiceFilter(choices=ORDERINGS, method="unchanged", help_text="Default: `-created_at`.")
+
+    def reading(self, queryset: QuerySet[Any], branches: tuple[Q, ...]) -> Reading:
+        """How the list is to be read; a ValidationError for parameters that say nothing sensible."""
+        if not self.form.is_valid():
+            raise translate_validation(self.form.errors)
+        given = self.asked_for()
+        index = self.best_index(given)
+        served = index.serves(given)
+        scan = self.narrowed(queryset, served)
+        rest = given - served
+        return Reading(
+            rows=self.narrowed(queryset, rest) if rest else scan,
+            scan=scan if rest else None,
+            key=self.directed(index),
+            columns=index.columns,
+            branches=self.branches(index, branches),
+        )
+
+    def asked_for(self) -> set[str]:
+        """The names of the filters that this request uses."""
+        return {name for name in self.filters if self.given(name)} - {"ordering"}
+
+    def best_index(self, given: set[str]) -> Index:
+        """The index that serves the most of what is asked for; of equals, the one declared first."""
+        return max(self.indexes, key=lambda index: len(index.serves(given)))
+
+    def given(self, name: str) -> bool:
+        return self.form.cleaned_data.get(name) not in (None, "", [])
+
+    def narrowed(self, queryset: QuerySet[Any], names: set[str]) -> QuerySet[Any]:
+        for name in sorted(names):
+            queryset = self.filters[name].filter(queryset, self.form.cleaned_data[name])
+        return queryset
+
+    def directed(self, index: Index) -> tuple[str, ...]:
+        ascending = index.ascending or self.form.cleaned_data.get("ordering") == "created_at"
+        return index.key if ascending else tuple(f"-{name}" for name in index.key)
+
+    def branches(self, index: Index, branches: tuple[Q, ...]) -> tuple[Q, ...]:
+        """What the reader may see, in the terms of ``index``. Lists read by way of a link table say it their way."""
+        return branches
+
+    def unchanged(self, queryset: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
+        return queryset
+
+
+class FilterBackend(DjangoFilterBackend):
+    """Filters apply to lists, where they choose the index; a detail is found by its key alone."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        return queryset
+
+
+def commit_horizon() -> datetime:
+    """Everything older than this is committed or never will be."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT least(min(xact_start), statement_timestamp()) FROM pg_stat_activity"
+            " WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        oldest = cursor.fetchone()[0]
+    return oldest - COMMIT_HORIZON
+
+
+class FlexibleDateTimeField(forms.DateTimeField):
+    """ISO 8601, or ``YYYY-MM-DD H:MM``, or a day; without an offset in the request's zone. A "+" that reached us as a
+    space (an unencoded query) is put back."""
+
+    UNENCODED = re.compile(r"(T\d\d:\d\d\S*) (\d\d:?\d\d)$")
+
+    def to_python(self, value: Any) -> datetime | None:
+        return super().to_python(self.UNENCODED.sub(r"\1+\2", value.strip()) if isinstance(value, str) else value)
+
+
+def moment_named(request: Request, name: str) -> datetime | None:
+    """The moment a query parameter names, for views that are no list; None where it is not given."""
+    try:
+        return FlexibleDateTimeField(required=False).clean(request.query_params.get(name))
+    except forms.ValidationError as error:
+        raise BadParameter(f"{name}: {' '.join(error.messages)}") from error
+
+
+class DateTimeFilter(django_filters.Filter):
+    field_class = FlexibleDateTimeField
+
+
+class UpdatedSinceFilter(DateTimeFilter):
+    """Rows changed at or after a moment, oldest change first, up to the commit horizon.
+
+    A row's ``updated_at`` is set by the database inside its transaction and becomes visible at its commit. So nothing is
+    handed out from after the start of the oldest transaction that is still writing: a reader who goes on from the last row
+    it saw misses none.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(field_name="updated_at", lookup_expr="gte", **kwargs)
+
+    def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
+        return super().filter(qs, value).filter(updated_at__lt=commit_horizon()) if value else qs
+
+
+class DayFilter(DateTimeFilter):
+    """Rows of the day, in the request's zone, that holds the moment given."""
+
+    def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
+        if value is None:
+            return qs
+        start, end = day_around(value)
+        return qs.filter(**{f"{self.field_name}__gte": start, f"{self.field_name}__lt": end})
+
+
+def day_around(moment: datetime) -> tuple[datetime, datetime]:
+    """The day of the request's zone that holds ``moment``, as [start, end)."""
+    zone = timezone.get_current_timezone()
+    day = moment.astimezone(zone).date()
+    return midnight(day, zone), midnight(day + timedelta(days=1), zone)
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone)
+
+
+TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+class BooleanFilter(django_filters.TypedChoiceFilter):
+    """``true``, ``false``, ``1``, ``0``, in any case; anything else is a 400, not silence."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        words = [*TRUTH, *(word.title() for word in TRUTH if word.isalpha())]
+        super().__init__(
+            choices=[(word, word) for word in words],
+            coerce=lambda word: TRUTH[word.lower()],
+            empty_value=None,
+            **kwargs,
+        )

@@ -1,0 +1,224 @@
+"""Keyset pagination: what a page costs depends on its size, never on the table or on how far in it lies.
+
+A list is read by an index whose last columns are the list's key, from the row that the cursor names. Where filters are
+combined that no one index serves, a page looks at ``WINDOW`` rows of the best index and hands out what it found, with a
+``next`` to go on from: a page may be short, even empty, and the list ends only where ``next`` is null.
+"""
+
+import hashlib
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+from django.db.models import F, Field, Model, Q, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from makerlog.api.exceptions import BadParameter
+from makerlog.api.renderers import MAX_ROWS
+from makerlog.api.window import read_from
+
+WINDOW = 5_000
+MAX_LIMIT = MAX_ROWS
+NOT_FILTERS = {"cursor", "limit"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One list as one request asks for it.
+
+    ``rows``: all filters applied. ``scan``: only those that the index serves; the same queryset where it serves all.
+    ``key``: fields of the row whose order is total, each with "-" or none. ``columns``: where the index keeps them.
+    ``branches``: disjoint conditions, each with its index; together, what the reader may see.
+    """
+
+    rows: QuerySet[Any]
+    key: tuple[str, ...]
+    scan: QuerySet[Any] | None = None
+    columns: tuple[str, ...] = ()
+    branches: tuple[Q, ...] = (Q(),)
+
+    @property
+    def descending(self) -> bool:
+        return self.key[0].startswith("-")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name.removeprefix("-") for name in self.key)
+
+    @property
+    def fields(self) -> list[Field]:
+        return [self.rows.model._meta.get_field(name) for name in self.names]
+
+    def reversed(self) -> "Reading":
+        flipped = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in self.key)
+        return replace(self, key=flipped)
+
+    def after(self, position: Sequence[Any] | None, branch: Q, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """``queryset`` within ``branch``, in order, from behind ``position``."""
+        columns = self.columns or self.names
+        queryset = queryset.filter(branch)
+        if position is not None:
+            comparison = TupleLessThan if self.descending else TupleGreaterThan
+            queryset = queryset.filter(comparison(Tuple(*map(F, columns)), tuple(position)))
+        sign = "-" if self.descending else ""
+        return queryset.order_by(*(sign + column for column in columns))
+
+    def position(self, row: Model) -> tuple[Any, ...]:
+        return tuple(getattr(row, name) for name in self.names)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """``rows`` in reading order; ``rest``: the position to go on from, None at the end."""
+
+    rows: list[Any]
+    rest: tuple[Any, ...] | None
+
+
+def read(reading: Reading, position: Sequence[Any] | None, limit: int) -> Slice:
+    """At most ``limit`` rows behind ``position``. One query a branch; one more a branch for a short page of a window."""
+    found = [read_branch(reading, branch, position, limit) for branch in reading.branches]
+    merged = heapq.merge(*(piece.rows for piece in found), key=reading.position, reverse=reading.descending)
+    # Behind the first place where a branch has more, rows of that branch are missing: the page ends there.
+    ends = [piece.rest for piece in found if piece.rest is not None]
+    end = (max(ends) if reading.descending else min(ends)) if ends else None
+    rows = list(itertools.islice(itertools.takewhile(within(reading, end), merged), limit + 1))
+    if len(rows) > limit:
+        return Slice(rows[:limit], reading.position(rows[limit - 1]))
+    return Slice(rows, end)
+
+
+def within(reading: Reading, end: tuple[Any, ...] | None) -> Callable[[Any], bool]:
+    if end is None:
+        return lambda row: True
+    if reading.descending:
+        return lambda row: reading.position(row) >= end
+    return lambda row: reading.position(row) <= end
+
+
+def read_branch(reading: Reading, branch: Q, position: Sequence[Any] | None, limit: int) -> Slice:
+    if reading.scan is None:
+        rows = list(reading.after(position, branch, reading.rows)[: limit + 1])
+        return Slice(rows[:limit], reading.position(rows[limit - 1]) if len(rows) > limit else None)
+    window = reading.after(position, branch, reading.scan)
+    rows = list(read_from(reading.rows, window[:WINDOW]).order_by(*reading.key)[: limit + 1])
+    if len(rows) > limit:
+        return Slice(rows[:limit], reading.position(rows[limit - 1]))
+    last = window.values_list(*reading.names)[WINDOW - 1 : WINDOW]
+    return Slice(rows, next(iter(last), None))
+
+
+class Cursor:
+    """A position in one list, signed over that list, its filters and its order: it works nowhere else."""
+
+    def __init__(self, request: Request, key: tuple[str, ...]) -> None:
+        filters = sorted((name, value) for name, values in request.query_params.lists() for value in values)
+        facts = [request.path, *key, *(f"{name}={value}" for name, value in filters if name not in NOT_FILTERS)]
+        digest = hashlib.blake2b("\n".join(facts).encode(), digest_size=12).hexdigest()
+        self.signer = Signer(salt=f"makerlog.cursor.{digest}")
+
+    def write(self, position: Iterable[Any], *, backwards: bool) -> str:
+        values = [value.isoformat() if isinstance(value, datetime) else value for value in position]
+        return self.signer.sign_object(["p" if backwards else "n", *values])
+
+    def read(self, text: str, fields: Sequence[Field]) -> tuple[bool, list[Any]]:
+        """(backwards, position, as values of ``fields``); a 400 for what this list did not write."""
+        try:
+            direction, *values = self.signer.unsign_object(text)
+        except (BadSignature, ValueError) as error:
+            raise BadParameter("This cursor is not of this list; follow `next` as given.", "bad_cursor") from error
+        return direction == "p", [field.to_python(value) for field, value in zip(fields, values, strict=True)]
+
+
+class KeysetPagination(BasePagination):
+    """``{"next", "previous", "results"}``; ``limit`` from 1 to ``max_limit``, more is taken as ``max_limit``."""
+
+    default_limit = 20
+    max_limit = MAX_LIMIT
+    links: dict[str, str | None]
+
+    def page(self, reading: Reading, request: Request) -> list[Any]:
+        """The rows of the page that ``request`` asks for. Remembers the links."""
+        refuse_offsets(request)
+        limit = self.limit(request)
+        cursor = Cursor(request, reading.key)
+        backwards, position = False, None
+        if text := request.query_params.get("cursor"):
+            backwards, position = cursor.read(text, reading.fields)
+        piece = read(reading.reversed() if backwards else reading, position, limit)
+        rows = piece.rows[::-1] if backwards else piece.rows
+        before = self.edge(reading, rows, 0, position) if not backwards else piece.rest
+        after = piece.rest if not backwards else self.edge(reading, rows, -1, position)
+        self.links = {
+            "next": after and link(request, cursor.write(after, backwards=False)),
+            "previous": before and link(request, cursor.write(before, backwards=True)),
+        }
+        return rows
+
+    @staticmethod
+    def edge(reading: Reading, rows: list[Any], index: int, position: Sequence[Any] | None) -> tuple[Any, ...] | None:
+        """Where to turn back from: the page's outermost row, or the cursor's own place on an empty page."""
+        if position is None:
+            return None
+        return reading.position(rows[index]) if rows else tuple(position)
+
+    def limit(self, request: Request) -> int:
+        text = request.query_params.get("limit")
+        if text is None:
+            return self.default_limit
+        if not (text.isascii() and text.isdigit() and int(text[:9])):
+            raise BadParameter(
+                f"limit must be a whole number from 1 to {self.max_limit}, not {text[:20]!r}.", "bad_limit"
+            )
+        return min(int(text[:9]), self.max_limit)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({**self.links, "results": data})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        url = {"type": "string", "format": "uri", "nullable": True}
+        properties = {"next": url, "previous": url, "results": schema}
+        return {"type": "object", "required": list(properties), "properties": properties}
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        limit = {"type": "integer", "minimum": 1, "maximum": self.max_limit, "default": self.default_limit}
+        return [
+            {"name": "cursor", "in": "query", "schema": {"type": "string"}, "description": "As found in `next`."},
+            {"name": "limit", "in": "query", "schema": limit, "description": "Rows a page."},
+        ]
+
+
+class BareKeysetPagination(KeysetPagination):
+    """A bare array of one page, as old maker apps read it; the cursors travel in the ``Link`` header."""
+
+    default_limit = MAX_LIMIT
+
+    def get_paginated_response(self, data: Any) -> Response:
+        rels = {"next": self.links["next"], "prev": self.links["previous"]}
+        header = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in rels.items() if url)
+        return Response(data, headers={"Link": header} if header else None)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return schema
+
+
+def refuse_offsets(request: Request) -> None:
+    """``offset`` and ``page`` are gone for good; their first page passes, since old apps send it by habit."""
+    for name, first in (("offset", "0"), ("page", "1")):
+        if request.query_params.get(name, first) not in (first, ""):
+            raise BadParameter(f"`{name}` is not supported: a list is walked by following its `next` link.", "use_next")
+
+
+def link(request: Request, cursor: str) -> str:
+    """Absolute, from PUBLIC_URL (never the Host header), keeping every other parameter."""
+    kept = [(name, value) for name, values in request.query_params.lists() for value in values if name != "cursor"]
+    return f"{settings.PUBLIC_URL}{request.path}?{urlencode([*kept, ('cursor', cursor)])}"

@@ -1,0 +1,85 @@
+"""The base classes every route is made of. A view made of anything else does not start (see checks.py).
+
+A list declares its ``order`` (and ``within``, the columns its index begins with) or a ``filterset_class`` with its indexes;
+``self.listed(...)`` answers one page of it. What is no list says so: ``bounded_by`` names what bounds its answer.
+"""
+
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+from django.http import HttpResponseBase
+from django.utils import timezone
+from rest_framework import generics, viewsets
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from makerlog.api import idempotency
+from makerlog.api.filters import FilterBackend
+from makerlog.api.pagination import KeysetPagination, Reading
+from makerlog.api.timezones import request_timezone
+
+
+class Endpoint(generics.GenericAPIView):
+    """What all endpoints do around their handler: the time zone, the idempotency key, OPTIONS, validation."""
+
+    scope: ClassVar[str] = ""
+    bounded_by: ClassVar[str] = ""
+    answers_with_secret: ClassVar[bool] = False
+
+    # How a list without a FilterSet is read: the fields of its order, and the columns its index begins with.
+    order: ClassVar[tuple[str, ...]] = ()
+    within: ClassVar[tuple[str, ...]] = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        timezone.activate(
+            request_timezone(request.headers.get("X-App-Timezone"), getattr(request.user, "timezone", ""))
+        )
+        if key := idempotency.requested_key(request):
+            handler = self.post  # type: ignore[attr-defined]
+            self.post = idempotency.once(handler, key, secret=self.answers_with_secret)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        timezone.deactivate()
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+
+    def validated(self, serializer_class: type[BaseSerializer] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """The request's body, checked. ``kwargs`` go to the serializer."""
+        serializer_class = serializer_class or self.get_serializer_class()
+        serializer = serializer_class(data=self.request.data, context=self.get_serializer_context(), **kwargs)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    def answer(self, instance: Any, *, status: int = 200) -> Response:
+        return Response(self.get_serializer(instance).data, status=status)
+
+    def require_own(self, content: Any) -> None:
+        """What the caller may see but not change is a 403."""
+        if content.author_id != self.request.user.pk:
+            raise PermissionDenied("Only its author may do this.", "not_yours")
+
+    def listed(self, queryset: QuerySet[Any], branches: tuple[Q, ...] = (Q(),)) -> Response:
+        """One page of ``queryset``, as ``order`` or the FilterSet says."""
+        reading = self.reading(queryset, branches)
+        pagination: KeysetPagination = self.paginator  # type: ignore[assignment]
+        rows = pagination.page(reading, self.request)
+        return pagination.get_paginated_response(self.get_serializer(rows, many=True).data)
+
+    def reading(self, queryset: QuerySet[Any], branches: tuple[Q, ...]) -> Reading:
+        if self.order:
+            return Reading(rows=queryset, key=self.order, branches=branches)
+        filterset = FilterBackend().get_filterset(self.request, queryset, self)
+        return filterset.reading(queryset, branches)  # type: ignore[union-attr]
+
+
+class ApiView(Endpoint):
+    """One URL, handlers named after the methods."""
+
+
+class ViewSet(viewsets.ViewSetMixin, Endpoint):
+    """Several URLs over one kind of thing, handlers named after the acts (list, create, retrieve, ...)."""

@@ -1,0 +1,1 @@
+"""Products, and the projects that group tasks."""

@@ -1,0 +1,112 @@
+"""Projects (what a #hashtag names) and products (what is launched), with their teams."""
+
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxLengthValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from makerlog.accounts.models import Maker
+from makerlog.api.files import RandomName
+from makerlog.content import Content, ContentQuerySet, may_see
+
+MAX_TEAM = 50
+MAX_PROJECTS = 50
+MAX_TAGS = 20
+MAX_HOLDERS = 5  # products that one project may stand under
+
+
+class Project(models.Model):
+    """Groups its author's tasks: ``#name`` in a task's content."""
+
+    author = models.ForeignKey(Maker, models.CASCADE, related_name="projects")
+    name = models.CharField(max_length=50)
+    private = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("author", Lower("name"), name="one_project_per_name")]
+        indexes = [models.Index(fields=["author", "id"], name="project_author")]
+
+    def __str__(self) -> str:
+        return f"#{self.name}"
+
+
+class ProductQuerySet(ContentQuerySet["Product"]):
+    def visible_to(self, maker: Any) -> "ProductQuerySet":
+        """The team sees a private product, too."""
+        condition = may_see(maker)
+        if maker.is_authenticated:
+            team = Membership.objects.filter(maker=maker, product=models.OuterRef("pk"))
+            condition |= Q(models.Exists(team), hidden=False)
+        return self.filter(condition)
+
+
+class Product(Content):
+    author = models.ForeignKey(Maker, models.CASCADE, related_name="products")
+    name = models.CharField(max_length=100)
+    slug = models.SlugField(max_length=120, unique=True)
+    description = models.TextField(blank=True, validators=[MaxLengthValidator(2000)])
+    website = models.URLField(blank=True)
+    product_hunt = models.CharField(max_length=200, blank=True)
+    twitter = models.CharField(max_length=50, blank=True)
+    accent = models.CharField(max_length=20, blank=True)
+    icon = models.FileField(upload_to=RandomName("icons"), blank=True)
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True, size=MAX_TAGS)
+    private = models.BooleanField(default=False)
+    launched = models.BooleanField(default=False)
+    launched_at = models.DateTimeField(null=True, blank=True)
+    projects = models.ManyToManyField(Project, related_name="products", blank=True)
+
+    objects = ProductQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(launched=False) | Q(launched_at__isnull=False), name="launched_products_say_when"
+            ),
+            models.CheckConstraint(condition=~Q(slug__regex=r"^\d*$"), name="slug_is_no_number"),
+            models.CheckConstraint(condition=~Q(listed=True) | Q(hidden=False, private=False), name="product_listed"),
+        ]
+        indexes = [
+            models.Index(fields=["created_at", "id"], name="product_new", condition=Q(listed=True)),
+            models.Index(fields=["author", "created_at", "id"], name="product_author", condition=Q(listed=True)),
+            models.Index(
+                fields=["author", "created_at", "id"], name="product_own", condition=Q(listed=False, hidden=False)
+            ),
+            models.Index(fields=["launched", "created_at", "id"], name="product_launched", condition=Q(listed=True)),
+            models.Index(
+                fields=["launched_at", "id"], name="product_launches", condition=Q(listed=True, launched=True)
+            ),
+            models.Index(fields=["updated_at", "id"], name="product_changed", condition=Q(listed=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def icon_url(self) -> str | None:
+        return self.icon.url if self.icon else None
+
+
+class Membership(models.Model):
+    """A maker's place on a product's team; the owner has one too, so that one index lists all of a maker's products."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="memberships")
+    maker = models.ForeignKey(Maker, models.CASCADE, related_name="memberships")
+    owner = models.BooleanField(default=False)
+    listed = models.BooleanField(default=True, editable=False)  # the product's own, kept here for the index
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["product", "maker"], name="one_place_per_maker"),
+            models.UniqueConstraint(fields=["product"], name="one_owner", condition=Q(owner=True)),
+        ]
+        indexes = [
+            models.Index(fields=["maker", "id"], name="membership_maker"),
+            models.Index(fields=["maker", "id"], name="membership_listed", condition=Q(listed=True)),
+            models.Index(fields=["product", "id"], name="membership_product"),
+        ]

@@ -1,0 +1,1 @@
+"""What makers finish: the heart of the log."""

@@ -1,0 +1,124 @@
+"""What may happen to tasks. Keyword-only; each is one transaction, counters included."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from makerlog.accounts.models import Maker
+from products.actions import get_or_create_project
+from products.models import Product
+from tasks import days
+from tasks.hashtags import project_names
+from tasks.models import DeletedTask, Task, TaskComment, TaskPraise, TaskProduct, TaskProject
+
+
+@transaction.atomic
+def log_task(*, author: Maker, external_id: str | None = None, **values: Any) -> tuple[Task, bool]:
+    """A new task and True; or, where ``external_id`` is known, the task it names and False."""
+    if external_id and (known := author.tasks.filter(external_id=external_id).first()):
+        return known, False
+    try:
+        with transaction.atomic():
+            task = author.tasks.create(external_id=external_id or None, **settled(values))
+    except IntegrityError:
+        # Another request with the same external_id was first, and has committed by now.
+        return author.tasks.get(external_id=external_id), False
+    file_task(task)
+    days.count(maker=author, done_at=task.done_at, by=1)
+    return task, True
+
+
+@transaction.atomic
+def change_task(*, task: Task, **values: Any) -> Task:
+    """Changes a task of one's own; its projects and its author's day counts follow."""
+    task = Task.objects.select_for_update(of=("self",)).select_related("author").get(pk=task.pk)
+    before = task.done_at
+    for name, value in settled(values, task).items():
+        setattr(task, name, value)
+    task.save(update_fields=[*settled(values, task)])
+    Task.objects.filter(pk=task.pk).change()
+    if "content" in values:
+        file_task(task)
+    if before != task.done_at:
+        days.count(maker=task.author, done_at=before, by=-1)
+        days.count(maker=task.author, done_at=task.done_at, by=1)
+    return task
+
+
+@transaction.atomic
+def delete_task(*, task: Task) -> None:
+    """Deletes a task for good; a tombstone tells clients that sync."""
+    DeletedTask.objects.create(task_id=task.pk, author_id=task.author_id)
+    days.count(maker=task.author, done_at=task.done_at, by=-1)
+    task.delete()
+
+
+def settled(values: dict[str, Any], task: Task | None = None) -> dict[str, Any]:
+    """``values`` with ``done``, ``done_at`` and ``in_progress`` agreeing: done_at follows done, and what is done is no
+    longer in progress. A done_at alone says that the task is done."""
+    known = {"done": task.done, "done_at": task.done_at} if task else {"done": False, "done_at": None}
+    if not {"done", "done_at", "in_progress"} & set(values):
+        return values
+    done = values.get("done", known["done"] or bool(values.get("done_at")))
+    if not done:
+        return {**values, "done": False, "done_at": None}
+    done_at: datetime = values.get("done_at") or known["done_at"] or timezone.now()
+    return {**values, "done": True, "done_at": done_at, "in_progress": False}
+
+
+def file_task(task: Task) -> None:
+    """Files a task under the projects its content names, and under their products; lists it if nothing is private."""
+    projects = [get_or_create_project(author=task.author, name=name) for name in project_names(task.content)]
+    products = list(Product.objects.filter(projects__in=projects).distinct()) if projects else []
+    private = task.author.private or any(each.private for each in [*projects, *products])
+    task.listed = not (private or task.hidden)
+    Task.objects.filter(pk=task.pk).update(listed=task.listed)
+    kept = {"created_at": task.created_at, "listed": task.listed}
+    task.project_filings.exclude(project__in=projects).delete()
+    task.product_filings.exclude(product__in=products).delete()
+    for project in projects:
+        TaskProject.objects.update_or_create(task=task, project=project, defaults=kept)
+    for product in products:
+        TaskProduct.objects.update_or_create(task=task, product=product, defaults=kept)
+
+
+@transaction.atomic
+def praise(*, task: Task, maker: Maker) -> bool:
+    """Whether the maker praises the task now: True."""
+    _, new = TaskPraise.objects.get_or_create(task=task, maker=maker)
+    if new:
+        Task.objects.filter(pk=task.pk).change(praise=F("praise") + 1)
+    return True
+
+
+@transaction.atomic
+def withdraw_praise(*, task: Task, maker: Maker) -> bool:
+    """Whether the maker praises the task now: False."""
+    gone, _ = TaskPraise.objects.filter(task=task, maker=maker).delete()
+    if gone:
+        Task.objects.filter(pk=task.pk).change(praise=F("praise") - 1)
+    return False
+
+
+@transaction.atomic
+def comment(*, task: Task, author: Maker, content: str) -> TaskComment:
+    made = TaskComment.objects.create(task=task, author=author, content=content)
+    Task.objects.filter(pk=task.pk).change(comment_count=F("comment_count") + 1)
+    return made
+
+
+@transaction.atomic
+def change_comment(*, comment: TaskComment, content: str) -> TaskComment:
+    comment.content, comment.updated_at = content, timezone.now()
+    comment.save(update_fields=["content", "updated_at"])
+    return comment
+
+
+@transaction.atomic
+def delete_comment(*, comment: TaskComment) -> None:
+    gone, _ = TaskComment.objects.filter(pk=comment.pk).delete()
+    if gone:
+        Task.objects.filter(pk=comment.task_id).change(comment_count=F("comment_count") - 1)

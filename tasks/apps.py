@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class TasksConfig(AppConfig):
+    name = "tasks"
+
+    def ready(self) -> None:
+        from makerlog import content
+        from tasks.visibility import relist_tasks
+
+        content.on_relist(relist_tasks)

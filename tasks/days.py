@@ -1,0 +1,59 @@
+"""Day counts and the rhythm that is kept on the maker: both change in the transaction that changes the task."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from django.db.models import F
+
+from makerlog.accounts.models import Maker
+from makerlog.accounts.rhythm import WEEK, local_day
+from tasks.models import DayCount
+
+RUN_CHUNK = 400
+
+
+def count(*, maker: Maker, done_at: datetime | None, by: int) -> None:
+    """``by`` tasks more (or less) done at ``done_at``. Does nothing for a task that is not done."""
+    if done_at is not None:
+        recount(maker=maker, changes={local_day(done_at, maker.timezone): by})
+
+
+def recount(*, maker: Maker, changes: dict[date, int]) -> None:
+    """Applies changes to day counts, then brings the maker's rhythm up to date. Locks the maker's row first, so that two
+    tasks done at once are both counted."""
+    Maker.objects.select_for_update().only("pk").get(pk=maker.pk)
+    for day, by in changes.items():
+        _, new = DayCount.objects.get_or_create(author=maker, day=day, defaults={"done": max(by, 0)})
+        if not new:
+            DayCount.objects.filter(author=maker, day=day).update(done=F("done") + by)
+    keep_rhythm(maker)
+
+
+def keep_rhythm(maker: Maker) -> None:
+    """Reads the last run of days from the counts and keeps it on the maker's row."""
+    worked = DayCount.objects.filter(author=maker, done__gt=0).order_by("-day")
+    last_day = worked.values_list("day", flat=True).first()
+    week: list[int] = [0] * WEEK
+    run = 0
+    if last_day is not None:
+        recent = worked.filter(day__gt=last_day - timedelta(days=WEEK)).values_list("day", "done")
+        for day, done in recent:
+            week[WEEK - 1 - (last_day - day).days] = done
+        run = run_length(worked.values_list("day", flat=True).iterator(RUN_CHUNK), last_day)
+    Maker.objects.filter(pk=maker.pk).update(last_day=last_day, run_length=run, week_counts=week)
+
+
+def run_length(days: Iterable[date], last_day: date) -> int:
+    """How many of ``days``, newest first, follow each other without a gap, ending with ``last_day``."""
+    length = 0
+    for day in days:
+        if day != last_day - timedelta(days=length):
+            break
+        length += 1
+    return length
+
+
+def tally(moments: Iterable[datetime], zone: str) -> dict[date, int]:
+    """How many of ``moments`` fall on each day of ``zone``."""
+    return Counter(local_day(moment, zone) for moment in moments)

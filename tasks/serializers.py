@@ -1,0 +1,85 @@
+"""A task in words."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from makerlog.accounts.serializers import MakerSerializer
+from makerlog.api.fields import FlexibleBooleanField, NullableTextField, UtcDateTimeField
+from makerlog.api.files import CleanImageField
+from products.models import MAX_HOLDERS
+from products.serializers import ProductSummarySerializer, ProjectSerializer
+from tasks.models import MAX_PROJECTS, Task, TaskComment
+
+CLOCK_SKEW = timedelta(minutes=15)
+
+
+class TaskSerializer(serializers.ModelSerializer):
+    content = serializers.CharField(max_length=500)
+    description = NullableTextField(max_length=5000)
+    done = FlexibleBooleanField(required=False)
+    in_progress = FlexibleBooleanField(required=False)
+    due_at = UtcDateTimeField(required=False, allow_null=True)
+    done_at = UtcDateTimeField(required=False, allow_null=True)
+    external_id = NullableTextField(max_length=200)
+    attachment = CleanImageField(side=2048)
+    created_at = UtcDateTimeField(read_only=True)
+    updated_at = UtcDateTimeField(read_only=True)
+    user = MakerSerializer(source="author", read_only=True)
+    project_set = ProjectSerializer(source="projects", many=True, read_only=True, max_length=MAX_PROJECTS)
+    product_set = ProductSummarySerializer(
+        source="products", many=True, read_only=True, max_length=MAX_PROJECTS * MAX_HOLDERS
+    )
+    og_image = serializers.SerializerMethodField(help_text="Pictures for link previews are not made here.")
+    video = serializers.SerializerMethodField(help_text="Videos are not taken; the key is on the wire.")
+
+    class Meta:
+        model = Task
+        fields = [
+            "id", "event", "done", "in_progress", "content", "created_at", "updated_at", "due_at", "done_at", "user",
+            "description", "project_set", "product_set", "praise", "attachment", "comment_count", "og_image", "video",
+            "external_id",
+        ]  # fmt: skip
+        read_only_fields = ["event", "praise", "comment_count"]
+
+    def validate_done_at(self, moment: datetime | None) -> datetime | None:
+        if moment and moment > timezone.now() + CLOCK_SKEW:
+            raise serializers.ValidationError("A task cannot be done in the future; due_at says when it is due.")
+        return moment
+
+    def get_og_image(self, task: Task) -> None:
+        return None
+
+    def get_video(self, task: Task) -> None:
+        return None
+
+    def to_representation(self, task: Task) -> dict[str, Any]:
+        return {**super().to_representation(task), "attachment": task.attachment_url}
+
+
+class CommentSerializer(serializers.ModelSerializer):
+    """``object_id`` and ``content_type`` say what it is a comment on, as old clients decode it: always a task."""
+
+    user = MakerSerializer(source="author", read_only=True)
+    content = serializers.CharField(max_length=2000)
+    object_id = serializers.IntegerField(source="task_id", read_only=True)
+    content_type = serializers.SerializerMethodField()
+    created_at = UtcDateTimeField(read_only=True)
+    updated_at = UtcDateTimeField(read_only=True)
+
+    class Meta:
+        model = TaskComment
+        fields = ["id", "user", "content", "object_id", "content_type", "created_at", "updated_at"]
+
+    def get_content_type(self, comment: TaskComment) -> int:
+        return 1
+
+
+class PraiseSerializer(serializers.Serializer):
+    """What POST answers: whether the caller praises it now, and how many do."""
+
+    praised = serializers.BooleanField()
+    total = serializers.IntegerField()
+    user = MakerSerializer()

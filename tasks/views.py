@@ -1,0 +1,225 @@
+"""Tasks, their praise and comments, and the projects that group them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from makerlog import content
+from makerlog.accounts.models import Maker
+from makerlog.accounts.permissions import HasOwnScope
+from makerlog.accounts.serializers import MakerSerializer
+from makerlog.api.fields import UtcDateTimeField
+from makerlog.api.filters import day_around, moment_named
+from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.views import ApiView, ViewSet
+from tasks import actions, sync
+from tasks.filters import TaskFilter
+from tasks.models import Task, TaskComment, TaskPraise
+from tasks.serializers import CommentSerializer, PraiseSerializer, TaskSerializer
+
+MAX_BATCH = 50
+MAX_PRAISED_BY = 100
+
+
+class TaskViewSet(ViewSet):
+    """The log itself. Everybody reads what is listed; only its author changes a task."""
+
+    scope = "tasks"
+    serializer_class = TaskSerializer
+    filterset_class = TaskFilter
+
+    def get_queryset(self) -> QuerySet[Task]:
+        return Task.objects.visible_to(self.request.user).whole()
+
+    def list(self, request: Request) -> Response:
+        return self.listed(Task.objects.whole(), content.branches(request.user))
+
+    def create(self, request: Request) -> Response:
+        task, new = actions.log_task(author=request.user, **self.validated())
+        return self.answer(self.get_queryset().get(pk=task.pk), status=201 if new else 200)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return self.answer(self.get_object())
+
+    def update(self, request: Request, pk: str, partial: bool = False) -> Response:
+        task = self.get_object()
+        self.require_own(task)
+        actions.change_task(task=task, **self.validated(instance=task, partial=partial))
+        return self.answer(self.get_object())
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        return self.update(request, pk, partial=True)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        task = self.get_object()
+        self.require_own(task)
+        actions.delete_task(task=task)
+        return Response(status=204)
+
+
+class TaskBatch(ApiView):
+    """Up to 50 tasks at once, each its own transaction: what is wrong with one does not touch the others."""
+
+    scope = "tasks"
+    serializer_class = TaskSerializer
+    bounded_by = "as many answers as tasks sent, at most 50"
+
+    @extend_schema(request=TaskSerializer(many=True), responses={207: TaskSerializer(many=True)})
+    def post(self, request: Request) -> Response:
+        if not isinstance(request.data, list) or not 0 < len(request.data) <= MAX_BATCH:
+            raise serializers.ValidationError([f"Send a JSON array of 1 to {MAX_BATCH} tasks."])
+        return Response([self.logged(data) for data in request.data], status=207)
+
+    def logged(self, data: Any) -> dict[str, Any]:
+        serializer = self.get_serializer(data=data)
+        if not serializer.is_valid():
+            return {"status": 400, "errors": serializer.errors}
+        task, new = actions.log_task(author=self.request.user, **serializer.validated_data)
+        whole = Task.objects.whole().get(pk=task.pk)
+        return {"status": 201 if new else 200, "task": self.get_serializer(whole).data}
+
+
+class MyTasks(ApiView):
+    """One's own tasks, newest first, private ones included."""
+
+    scope = "tasks"
+    permission_classes = [HasOwnScope]
+    serializer_class = TaskSerializer
+    pagination_class = BareKeysetPagination
+    order = ("-created_at", "-id")
+    within = ("author",)
+
+    def get(self, request: Request) -> Response:
+        return self.listed(Task.objects.filter(author=request.user).whole(), content.branches(request.user))
+
+
+class TaskSync(ApiView):
+    """What changed in one's own log since a moment, and what was deleted."""
+
+    scope = "tasks"
+    permission_classes = [HasOwnScope]
+    serializer_class = TaskSerializer
+    bounded_by = "at most 100 tasks and 100 deleted ids an answer, with next when there is more"
+
+    @extend_schema(parameters=[OpenApiParameter("last_sync_date", datetime), OpenApiParameter("cursor", str)])
+    def get(self, request: Request) -> Response:
+        since = moment_named(request, "last_sync_date") or timezone.now() - timedelta(days=1)
+        found = sync.changes(request.user, since, request)
+        return Response(
+            {
+                "sync_date": UtcDateTimeField().to_representation(found.sync_date),
+                "data": self.get_serializer(found.tasks, many=True).data,
+                "deleted": found.deleted,
+                "next": found.next,
+            }
+        )
+
+
+class TaskPart(ViewSet):
+    """What hangs on one task: found only where the caller may see the task."""
+
+    scope = "tasks"
+
+    @property
+    def task(self) -> Task:
+        visible = Task.objects.visible_to(self.request.user)
+        return get_object_or_404(visible, pk=self.kwargs["task"])
+
+
+class TaskPraises(TaskPart):
+    """POST toggles, as old apps call it; PUT and DELETE say what they mean and may be repeated."""
+
+    serializer_class = PraiseSerializer
+    bounded_by = "the newest 100 of those who praised"
+
+    def retrieve(self, request: Request, task: int) -> Response:
+        praised = self.task
+        praises = TaskPraise.objects.filter(task=praised).select_related("maker").order_by("-id")[:MAX_PRAISED_BY]
+        mine = request.user.is_authenticated and TaskPraise.objects.filter(task=praised, maker=request.user).exists()
+        makers = MakerSerializer([praise.maker for praise in praises], many=True)
+        return Response({"total": praised.praise, "praised": mine, "praised_by": makers.data})
+
+    def toggle(self, request: Request, task: int) -> Response:
+        praised = self.task
+        already = TaskPraise.objects.filter(task=praised, maker=request.user).exists()
+        return self.set(praised, not already)
+
+    def put(self, request: Request, task: int) -> Response:
+        return self.set(self.task, True)
+
+    def delete(self, request: Request, task: int) -> Response:
+        return self.set(self.task, False)
+
+    def set(self, task: Task, praised: bool) -> Response:
+        act = actions.praise if praised else actions.withdraw_praise
+        now = act(task=task, maker=self.request.user)
+        task.refresh_from_db(fields=["praise"])
+        return self.answer({"praised": now, "total": task.praise, "user": self.request.user})
+
+
+class TaskComments(TaskPart):
+    """Oldest first, as apps show them."""
+
+    serializer_class = CommentSerializer
+    pagination_class = BareKeysetPagination
+    order = ("id",)
+    within = ("task",)
+
+    def get_queryset(self) -> QuerySet[TaskComment]:
+        return TaskComment.objects.filter(task=self.task, hidden=False).select_related("author")
+
+    def list(self, request: Request, task: int) -> Response:
+        return self.listed(self.get_queryset())
+
+    def create(self, request: Request, task: int) -> Response:
+        made = actions.comment(task=self.task, author=request.user, **self.validated())
+        return self.answer(made, status=201)
+
+    def retrieve(self, request: Request, task: int, pk: int) -> Response:
+        return self.answer(self.get_object())
+
+    def partial_update(self, request: Request, task: int, pk: int) -> Response:
+        comment = self.get_object()
+        self.require_own(comment)
+        return self.answer(actions.change_comment(comment=comment, **self.validated()))
+
+    def destroy(self, request: Request, task: int, pk: int) -> Response:
+        comment = self.get_object()
+        self.require_own(comment)
+        actions.delete_comment(comment=comment)
+        return Response(status=204)
+
+
+class MakerTasks(ApiView):
+    """The newest tasks of one maker."""
+
+    scope = "tasks"
+    serializer_class = TaskSerializer
+    pagination_class = BareKeysetPagination
+    order = ("-created_at", "-id")
+    within = ("author",)
+
+    def get(self, request: Request, maker: str) -> Response:
+        return self.listed(self.tasks(maker), content.branches(request.user))
+
+    def tasks(self, maker: str) -> QuerySet[Task]:
+        return Task.objects.filter(author=get_object_or_404(Maker.objects.named(maker))).whole()
+
+
+class MakerDay(MakerTasks):
+    """A maker's tasks of one day: ``?day=YYYY-MM-DD``, today where none is named, in the request's time zone."""
+
+    order = ("-worked_at", "-id")
+
+    @extend_schema(parameters=[OpenApiParameter("day", str)])
+    def get(self, request: Request, maker: str) -> Response:
+        start, end = day_around(moment_named(request, "day") or timezone.now())
+        day = self.tasks(maker).filter(worked_at__gte=start, worked_at__lt=end)
+        return self.listed(day, content.branches(request.user))

@@ -1,0 +1,47 @@
+"""Keeps ``listed`` true to privacy, on tasks and on their filings. Set by set, never row by row."""
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+
+from makerlog.accounts.models import Maker
+from products.models import Product
+from tasks.models import Task, TaskProduct, TaskProject
+
+FILE_UNDER_PRODUCTS = """
+    INSERT INTO tasks_taskproduct (task_id, product_id, created_at, listed)
+    SELECT DISTINCT filing.task_id, held.product_id, filing.created_at, filing.listed
+    FROM tasks_taskproject filing JOIN products_product_projects held USING (project_id)
+    WHERE filing.project_id = ANY(%s)
+    ON CONFLICT (task_id, product_id) DO NOTHING
+"""
+
+
+def relist_tasks(makers: list[int], projects: list[int]) -> None:
+    """Brings up to date the tasks of these makers, and those filed under these projects."""
+    refile(projects)
+    tasks = Task.objects.filter(Q(author__in=makers) | Q(pk__in=filed_under(projects)))
+    tasks.filter(listable(), listed=False).change(listed=True)
+    tasks.filter(~listable(), listed=True).change(listed=False)
+    listed = Subquery(Task.objects.filter(pk=OuterRef("task")).values("listed"))
+    for filing in (TaskProject, TaskProduct):
+        filing.objects.filter(task__in=tasks.values("pk")).exclude(listed=listed).update(listed=listed)
+
+
+def filed_under(projects: list[int]) -> QuerySet[TaskProject, dict[str, int]]:
+    return TaskProject.objects.filter(project__in=projects).values("task")
+
+
+def listable() -> Q:
+    """Whether a task may be in a public list: not hidden, and nothing it belongs to is private."""
+    private_project = TaskProject.objects.filter(task=OuterRef("pk"), project__private=True)
+    private_product = TaskProduct.objects.filter(task=OuterRef("pk"), product__private=True)
+    private_author = Maker.objects.filter(pk=OuterRef("author"), private=True)
+    return Q(~Exists(private_project), ~Exists(private_product), ~Exists(private_author), hidden=False)
+
+
+def refile(projects: list[int]) -> None:
+    """The tasks of these projects stand under exactly the products that hold the projects now."""
+    holders = Product.objects.filter(pk=OuterRef("product"), projects__filings__task=OuterRef("task"))
+    TaskProduct.objects.filter(~Exists(holders), task__in=filed_under(projects)).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(FILE_UNDER_PRODUCTS, [projects])

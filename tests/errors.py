@@ -1,0 +1,23 @@
+"""The one error shape, asserted in one place."""
+
+from typing import Any
+
+
+def assert_error(response: Any, status: int, code: str) -> dict[str, Any]:
+    """``{"detail", "code"}`` and nothing else, as JSON, with a request id."""
+    body = response.json()
+    assert (response.status_code, body.get("code")) == (status, code), body
+    assert set(body) == {"detail", "code"}
+    assert body["detail"]
+    assert response["Content-Type"] == "application/json"
+    assert response["X-Request-Id"]
+    return body
+
+
+def assert_invalid(response: Any, *fields: str) -> dict[str, Any]:
+    """A 400 that says what is wrong with each of ``fields``, in lists of text."""
+    body = response.json()
+    assert response.status_code == 400, body
+    assert set(body) == set(fields)
+    assert all(isinstance(reason, str) for reasons in body.values() for reason in reasons)
+    return body

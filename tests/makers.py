@@ -1,0 +1,32 @@
+"""Alice, Bob and Charlie: makers for tests, each with a client of their own."""
+
+from typing import Any
+
+from rest_framework.test import APIClient
+
+from makerlog.accounts.actions import create_token
+from makerlog.accounts.models import Maker
+
+
+class Caller(APIClient):
+    """A maker app: speaks to the API with one maker's token, or with none."""
+
+    maker: Maker
+    token: str = ""
+
+
+def make_maker(username: str = "alice", **values: Any) -> Maker:
+    return Maker.objects.create(username=username, email=f"{username}@example.com", **values)
+
+
+def caller(username: str = "alice", scopes: list[str] | None = None, **values: Any) -> Caller:
+    """A client with a personal token of the maker named, who is made where there is none."""
+    client = Caller()
+    client.maker = Maker.objects.filter(username=username).first() or make_maker(username, **values)
+    _, client.token = create_token(maker=client.maker, scopes=scopes)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {client.token}")
+    return client
+
+
+def anonymous() -> Caller:
+    return Caller()
