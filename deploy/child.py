@@ -41,13 +41,13 @@ class Child:
     def stop(self, *, seconds: float, hurry: Callable[[], bool] = lambda: False) -> None:
         """End it and all it forked, also when an earlier supervisor started it.
 
-        The first process is asked, and sees to its own. What is left after ``seconds``, or once ``hurry`` says so,
-        is killed.
+        Only the first process is asked, for it sees to its own; when it is gone, all are. What is left after
+        ``seconds``, or once ``hurry`` says so, is killed.
         """
         processes = self.processes()
-        if processes:
-            _send(processes[0], signal.SIGTERM)
-            wait_until(lambda: hurry() or not self.processes(), seconds=seconds)
+        for process in _without_parent(processes):
+            _send(process, signal.SIGTERM)
+        wait_until(lambda: hurry() or not self.processes(), seconds=seconds)
         for process in self.processes():
             _send(process, signal.SIGKILL)
         wait_until(lambda: not self.processes(), seconds=5)
@@ -63,6 +63,11 @@ class Child:
             return []
         found = [process for process in psutil.process_iter() if _is_known(process, known)]
         return sorted(found, key=lambda process: (process.pid != known["session"], process.pid))
+
+
+def _without_parent(processes: list[psutil.Process]) -> list[psutil.Process]:
+    pids = {process.pid for process in processes}
+    return [process for process in processes if process.ppid() not in pids]
 
 
 def _is_known(process: psutil.Process, known: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import IO
@@ -46,13 +46,13 @@ class Stopped(Exception):
 class Supervisor:
     """One service on one data folder."""
 
-    def __init__(self, settings: ModuleType) -> None:
+    def __init__(self, settings: ModuleType, prepare: list[str] = PREPARE, serve: list[str] = SERVE) -> None:
         self.settings = settings
         self.data_dir: Path = settings.DATA_DIR
         self.run_dir = self.data_dir / "run"
         self.servers = Embedded(self.data_dir, postgres=settings.EMBEDDED_DATABASE, valkey=settings.EMBEDDED_REDIS)
-        self.prepare = Child(self.run_dir / "prepare.json", PREPARE)
-        self.web = Child(self.run_dir / "web.json", SERVE)
+        self.prepare = Child(self.run_dir / "prepare.json", prepare)
+        self.web = Child(self.run_dir / "web.json", serve)
         self.signals = 0
         self.last_signal = float("-inf")
         self.wakeup = threading.Event()
@@ -266,15 +266,19 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
-def main(variables: Mapping[str, str] = os.environ) -> int:
+def report(service: Callable[[], int]) -> int:
+    """The exit code of ``service``; what prevents it is one sentence and 1."""
     try:
-        check_given_addresses(Environment(variables))
-        settings = importlib.import_module("makerlog.settings")  # here, for a wrong setting is a sentence too
-        return Supervisor(settings).run()
+        return service()
     except (SettingError, EmbeddedError, SupervisorError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
 
 
+def serve() -> int:
+    check_given_addresses(Environment())
+    return Supervisor(importlib.import_module("makerlog.settings")).run()  # here, for a wrong setting is a sentence too
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(serve))
