@@ -47,7 +47,7 @@ class Child:
         processes = self.processes()
         for process in _without_parent(processes):
             _send(process, signal.SIGTERM)
-        wait_until(lambda: hurry() or not self.processes(), seconds=seconds)
+        wait_until(lambda: hurry() or all(map(gone, processes)), seconds=seconds)
         for process in self.processes():
             _send(process, signal.SIGKILL)
         wait_until(lambda: not self.processes(), seconds=5)
@@ -66,8 +66,15 @@ class Child:
 
 
 def _without_parent(processes: list[psutil.Process]) -> list[psutil.Process]:
-    pids = {process.pid for process in processes}
-    return [process for process in processes if process.ppid() not in pids]
+    """Those that no other of them has started."""
+    started = {child for process in processes for child in _children(process)}
+    return [process for process in processes if process not in started]
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.children()
+    return []
 
 
 def _is_known(process: psutil.Process, known: dict[str, Any]) -> bool:

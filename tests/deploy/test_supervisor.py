@@ -188,6 +188,7 @@ def test_after_a_kill_the_next_start_takes_the_servers_over(data_dir: Path) -> N
 
 def test_workers_that_outlive_gunicorn_do_not_hold_the_port(data_dir: Path) -> None:
     first = Service(data_dir).started()
+    first.wait_for(lambda: len(first.web()) == 3)
     master, *workers = first.web()
     first.end(signal.SIGKILL)
     end([master], signal.SIGKILL, 5)
