@@ -72,8 +72,10 @@ class Supervisor:
         return 0
 
     def heed_signals(self) -> None:
-        for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for which in (signal.SIGINT, signal.SIGTERM):
             signal.signal(which, self.note_signal)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means it
+            signal.signal(signal.SIGHUP, self.note_signal)
 
     def note_signal(self, number: int, frame: object) -> None:
         """Only takes note: work under way ends at a place of its own choosing, in ``pause``."""
