@@ -3,7 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from makerlog.api.docs import Docs, Schema
+from makerlog.api.health import Ready
+
 urlpatterns = [
+    path("health/ready/", Ready.as_view()),
+    path("schema/", Schema.as_view(), name="schema"),
+    path("docs/", Docs.as_view(url_name="schema")),
     path("", include("tasks.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -6,7 +6,7 @@ A list declares its ``order`` (and ``within``, the columns its index begins with
 
 from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework import generics, viewsets
@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from makerlog.api import idempotency
-from makerlog.api.filters import FilterBackend
+from makerlog.api.filters import FilterBackend, KeysetFilterSet
 from makerlog.api.pagination import KeysetPagination, Reading
 from makerlog.api.timezones import request_timezone
 
@@ -28,7 +28,10 @@ class Endpoint(generics.GenericAPIView):
     bounded_by: ClassVar[str] = ""
     answers_with_secret: ClassVar[bool] = False
 
-    # How a list without a FilterSet is read: the fields of its order, and the columns its index begins with.
+    # How a list is read: by its FilterSet; or by the fields of its order, after the columns that its index begins with.
+    # ``model``: whose rows they are, where that is not the serializer's.
+    filterset_class: ClassVar[type[KeysetFilterSet] | None] = None
+    model: ClassVar[type[Model] | None] = None
     order: ClassVar[tuple[str, ...]] = ()
     within: ClassVar[tuple[str, ...]] = ()
 
@@ -43,6 +46,8 @@ class Endpoint(generics.GenericAPIView):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         timezone.deactivate()
+        if self.answers_with_secret:
+            response["Cache-Control"] = "no-store"
         return super().finalize_response(request, response, *args, **kwargs)
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:

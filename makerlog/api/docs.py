@@ -1,0 +1,39 @@
+"""The OpenAPI document at /schema/, and a page to read it on at /docs/, which loads nothing from another host."""
+
+from typing import Any
+
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import TemplateHTMLRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+
+class JsonFirst(DefaultContentNegotiation):
+    """JSON unless ``Accept`` asks for YAML; never a 406."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> tuple[Any, str]:
+        asks_yaml = "yaml" in request.META.get("HTTP_ACCEPT", "")
+        renderer = next(each for each in renderers if ("yaml" in each.media_type) == asks_yaml)
+        return renderer, renderer.media_type
+
+
+class Schema(SpectacularAPIView):
+    bounded_by = "one document, as long as the list of routes"
+    permission_classes = [AllowAny]
+    content_negotiation_class = JsonFirst
+    renderer_classes = [OpenApiJsonRenderer, OpenApiYamlRenderer]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class Docs(SpectacularSwaggerView):
+    bounded_by = "one page"
+    permission_classes = [AllowAny]
+    content_negotiation_class = DefaultContentNegotiation
+    renderer_classes = [TemplateHTMLRenderer]

@@ -1,0 +1,58 @@
+"""``/health/ready``: whether the parts behind the service answer. (``/health`` is answered by the front door itself.)"""
+
+from collections.abc import Callable
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BooleanField, CharField, Serializer
+
+from makerlog.api.views import ApiView
+
+TIMEOUT_S = 1.0
+
+redis_client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+
+
+class ReadySerializer(Serializer):
+    ready = BooleanField()
+    database = CharField()
+    redis = CharField()
+
+
+class Ready(ApiView):
+    """200, or 503 naming the part that does not answer."""
+
+    permission_classes = [AllowAny]
+    authentication_classes = []
+    serializer_class = ReadySerializer
+    bounded_by = "two words"
+
+    def get(self, request: Request) -> Response:
+        parts = {"database": state(ask_database), "redis": state(ask_redis)}
+        ready = set(parts.values()) == {"ok"}
+        response = Response({"ready": ready, **parts}, status=200 if ready else 503)
+        response["Cache-Control"] = "no-store"
+        if not ready:
+            response["Retry-After"] = "2"
+        return response
+
+
+def state(ask: Callable[[], object]) -> str:
+    try:
+        ask()
+    except (DatabaseError, InterfaceError, redis.RedisError):
+        return "does not answer"
+    return "ok"
+
+
+def ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def ask_redis() -> None:
+    redis_client.ping()

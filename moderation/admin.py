@@ -1,0 +1,87 @@
+"""Django admin over everything the service keeps; every list is bounded (see makerlog.api.bounded_admin)."""
+
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+
+from makerlog.accounts.models import AccessToken, Maker
+from makerlog.api.bounded_admin import BoundedAdmin
+from products.models import Product, Project
+from tasks.models import Task, TaskComment
+
+admin.site.site_header = admin.site.site_title = "Makerlog"
+admin.site.unregister(Group)
+
+
+class LookedAt(BoundedAdmin):
+    """Read here, changed elsewhere: by its author through the API, where counters and privacy are kept true."""
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(Maker)
+class MakerAdmin(BoundedAdmin):
+    """Roles and badges are given here; what makers say of themselves is theirs."""
+
+    list_display = ("username", "email", "date_joined", "is_active", "is_moderator", "is_staff", "private")
+    search_fields = ("pk", "username__lower", "email__lower")
+    fields = (
+        ("username", "email"),
+        ("is_active", "is_moderator", "is_staff", "is_superuser"),
+        ("verified", "tester", "donor", "gold", "patron"),
+        ("date_joined", "last_login"),
+        ("private", "follower_count", "run_length", "last_day"),
+    )
+    readonly_fields = ("date_joined", "last_login", "private", "follower_count", "run_length", "last_day")
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(LookedAt):
+    """A token's secret is shown to its owner alone, once."""
+
+    list_display = ("prefix", "maker", "kind", "name", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_select_related = ("maker",)
+    search_fields = ("pk", "public_id", "maker__username__lower")
+    exclude = ("digest", "pepper")
+
+
+@admin.register(Project)
+class ProjectAdmin(LookedAt):
+    list_display = ("name", "author", "private", "created_at")
+    list_select_related = ("author",)
+    search_fields = ("pk", "author__username__lower")
+
+
+@admin.register(Product)
+class ProductAdmin(LookedAt):
+    list_display = ("name", "slug", "author", "launched", "hidden", "created_at")
+    list_select_related = ("author",)
+    search_fields = ("pk", "slug", "author__username__lower")
+    exclude = ("projects",)
+
+
+@admin.register(Task)
+class TaskAdmin(LookedAt):
+    list_display = ("__str__", "author", "done", "hidden", "created_at")
+    list_select_related = ("author",)
+    search_fields = ("pk", "author__username__lower")
+
+
+@admin.register(TaskComment)
+class TaskCommentAdmin(LookedAt):
+    list_display = ("__str__", "author", "hidden", "created_at")
+    list_select_related = ("author",)
+    search_fields = ("pk", "author__username__lower")
