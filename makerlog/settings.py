@@ -1,6 +1,7 @@
 """Every setting, in the order a request meets it. Values come from the environment only; .env.example explains them."""
 
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 
@@ -195,7 +196,7 @@ MEDIA_S3_BUCKET = env.text("MEDIA_S3_BUCKET", "")
 MEDIA_S3_ENDPOINT = env.text("MEDIA_S3_ENDPOINT", "")
 MEDIA_S3_PUBLIC_URL = env.text("MEDIA_S3_PUBLIC_URL", "")
 
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "makerlog.api.files.LocalStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
 }

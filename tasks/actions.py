@@ -1,6 +1,5 @@
 """What may happen to tasks. Keyword-only; each is one transaction, counters included."""
 
-from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -65,7 +64,7 @@ def settled(values: dict[str, Any], task: Task | None = None) -> dict[str, Any]:
     done = values.get("done", known["done"] or bool(values.get("done_at")))
     if not done:
         return {**values, "done": False, "done_at": None}
-    done_at: datetime = values.get("done_at") or known["done_at"] or timezone.now()
+    done_at = values.get("done_at") or known["done_at"] or timezone.now()
     return {**values, "done": True, "done_at": done_at, "in_progress": False}
 
 
@@ -73,7 +72,11 @@ def file_task(task: Task) -> None:
     """Files a task under the projects its content names, and under their products; lists it if nothing is private."""
     projects = [get_or_create_project(author=task.author, name=name) for name in project_names(task.content)]
     products = list(Product.objects.filter(projects__in=projects).distinct()) if projects else []
-    private = task.author.private or any(each.private for each in [*projects, *products])
+    private = (
+        task.author.private
+        or any(project.private for project in projects)
+        or any(product.private for product in products)
+    )
     task.listed = not (private or task.hidden)
     Task.objects.filter(pk=task.pk).update(listed=task.listed)
     kept = {"created_at": task.created_at, "listed": task.listed}

@@ -70,7 +70,7 @@ class TaskFilter(KeysetFilterSet):
 
     @property
     def maker(self) -> Any:
-        return self.request.user  # type: ignore[union-attr]
+        return self.request.user
 
     def of_project(self, queryset: QuerySet[Task], name: str, value: Any) -> QuerySet[Task]:
         return queryset.alias(filing=FilteredRelation("project_filings")).filter(filing__project=value)

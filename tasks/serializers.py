@@ -7,7 +7,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from makerlog.accounts.serializers import MakerSerializer
-from makerlog.api.fields import FlexibleBooleanField, NullableTextField, UtcDateTimeField
+from makerlog.api.fields import AlwaysNullField, FlexibleBooleanField, NullableTextField, UtcDateTimeField
 from makerlog.api.files import CleanImageField
 from products.models import MAX_HOLDERS
 from products.serializers import ProductSummarySerializer, ProjectSerializer
@@ -28,12 +28,14 @@ class TaskSerializer(serializers.ModelSerializer):
     created_at = UtcDateTimeField(read_only=True)
     updated_at = UtcDateTimeField(read_only=True)
     user = MakerSerializer(source="author", read_only=True)
-    project_set = ProjectSerializer(source="projects", many=True, read_only=True, max_length=MAX_PROJECTS)
-    product_set = ProductSummarySerializer(
-        source="products", many=True, read_only=True, max_length=MAX_PROJECTS * MAX_HOLDERS
+    project_set: Any = serializers.ListSerializer(
+        child=ProjectSerializer(), source="projects", read_only=True, max_length=MAX_PROJECTS
     )
-    og_image = serializers.SerializerMethodField(help_text="Pictures for link previews are not made here.")
-    video = serializers.SerializerMethodField(help_text="Videos are not taken; the key is on the wire.")
+    product_set: Any = serializers.ListSerializer(
+        child=ProductSummarySerializer(), source="products", read_only=True, max_length=MAX_PROJECTS * MAX_HOLDERS
+    )
+    og_image = AlwaysNullField()
+    video = AlwaysNullField()
 
     class Meta:
         model = Task
@@ -48,12 +50,6 @@ class TaskSerializer(serializers.ModelSerializer):
         if moment and moment > timezone.now() + CLOCK_SKEW:
             raise serializers.ValidationError("A task cannot be done in the future; due_at says when it is due.")
         return moment
-
-    def get_og_image(self, task: Task) -> None:
-        return None
-
-    def get_video(self, task: Task) -> None:
-        return None
 
     def to_representation(self, task: Task) -> dict[str, Any]:
         return {**super().to_representation(task), "attachment": task.attachment_url}

@@ -55,7 +55,7 @@ def positions(request: Request) -> tuple[Position, Position] | None:
     text = request.query_params.get("cursor")
     if not text:
         return None
-    fields = [
+    fields: list[Any] = [
         model._meta.get_field(name) for model, name in zip((Task, Task, DeletedTask, DeletedTask), KEY, strict=True)
     ]
     _, position = Cursor(request, KEY).read(text, fields)

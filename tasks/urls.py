@@ -20,6 +20,6 @@ urlpatterns = [
         "tasks/<int:task>/comments/<int:pk>/",
         views.TaskComments.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
     ),
-    path("users/<maker>/recent_tasks/", views.MakerTasks.as_view()),
-    path("users/<maker>/tasks_for_day/", views.MakerDay.as_view()),
+    path("users/<str:maker>/recent_tasks/", views.MakerTasks.as_view()),
+    path("users/<str:maker>/tasks_for_day/", views.MakerDay.as_view()),
 ]

@@ -36,13 +36,13 @@ class TaskViewSet(ViewSet):
     filterset_class = TaskFilter
 
     def get_queryset(self) -> QuerySet[Task]:
-        return Task.objects.visible_to(self.request.user).whole()
+        return Task.objects.visible_to(self.caller).whole()
 
     def list(self, request: Request) -> Response:
-        return self.listed(Task.objects.whole(), content.branches(request.user))
+        return self.listed(Task.objects.whole(), content.branches(self.caller))
 
     def create(self, request: Request) -> Response:
-        task, new = actions.log_task(author=request.user, **self.validated())
+        task, new = actions.log_task(author=self.caller, **self.validated())
         return self.answer(self.get_queryset().get(pk=task.pk), status=201 if new else 200)
 
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -68,6 +68,7 @@ class TaskBatch(ApiView):
     """Up to 50 tasks at once, each its own transaction: what is wrong with one does not touch the others."""
 
     scope = "tasks"
+    queryset = Task.objects.none()
     serializer_class = TaskSerializer
     bounded_by = "as many answers as tasks sent, at most 50"
 
@@ -81,7 +82,7 @@ class TaskBatch(ApiView):
         serializer = self.get_serializer(data=data)
         if not serializer.is_valid():
             return {"status": 400, "errors": serializer.errors}
-        task, new = actions.log_task(author=self.request.user, **serializer.validated_data)
+        task, new = actions.log_task(author=self.caller, **serializer.validated_data)
         whole = Task.objects.whole().get(pk=task.pk)
         return {"status": 201 if new else 200, "task": self.get_serializer(whole).data}
 
@@ -97,7 +98,7 @@ class MyTasks(ApiView):
     within = ("author",)
 
     def get(self, request: Request) -> Response:
-        return self.listed(Task.objects.filter(author=request.user).whole(), content.branches(request.user))
+        return self.listed(Task.objects.filter(author=self.caller).whole(), content.branches(self.caller))
 
 
 class TaskSync(ApiView):
@@ -111,7 +112,7 @@ class TaskSync(ApiView):
     @extend_schema(parameters=[OpenApiParameter("last_sync_date", datetime), OpenApiParameter("cursor", str)])
     def get(self, request: Request) -> Response:
         since = moment_named(request, "last_sync_date") or timezone.now() - timedelta(days=1)
-        found = sync.changes(request.user, since, request)
+        found = sync.changes(self.caller, since, request)
         return Response(
             {
                 "sync_date": UtcDateTimeField().to_representation(found.sync_date),
@@ -126,10 +127,11 @@ class TaskPart(ViewSet):
     """What hangs on one task: found only where the caller may see the task."""
 
     scope = "tasks"
+    queryset: QuerySet[Any] = Task.objects.none()
 
     @property
     def task(self) -> Task:
-        visible = Task.objects.visible_to(self.request.user)
+        visible = Task.objects.visible_to(self.caller)
         return get_object_or_404(visible, pk=self.kwargs["task"])
 
 
@@ -142,13 +144,13 @@ class TaskPraises(TaskPart):
     def retrieve(self, request: Request, task: int) -> Response:
         praised = self.task
         praises = TaskPraise.objects.filter(task=praised).select_related("maker").order_by("-id")[:MAX_PRAISED_BY]
-        mine = request.user.is_authenticated and TaskPraise.objects.filter(task=praised, maker=request.user).exists()
+        mine = self.caller.is_authenticated and TaskPraise.objects.filter(task=praised, maker=self.caller).exists()
         makers = MakerSerializer([praise.maker for praise in praises], many=True)
         return Response({"total": praised.praise, "praised": mine, "praised_by": makers.data})
 
     def toggle(self, request: Request, task: int) -> Response:
         praised = self.task
-        already = TaskPraise.objects.filter(task=praised, maker=request.user).exists()
+        already = TaskPraise.objects.filter(task=praised, maker=self.caller).exists()
         return self.set(praised, not already)
 
     def put(self, request: Request, task: int) -> Response:
@@ -159,14 +161,15 @@ class TaskPraises(TaskPart):
 
     def set(self, task: Task, praised: bool) -> Response:
         act = actions.praise if praised else actions.withdraw_praise
-        now = act(task=task, maker=self.request.user)
+        now = act(task=task, maker=self.caller)
         task.refresh_from_db(fields=["praise"])
-        return self.answer({"praised": now, "total": task.praise, "user": self.request.user})
+        return self.answer({"praised": now, "total": task.praise, "user": self.caller})
 
 
 class TaskComments(TaskPart):
     """Oldest first, as apps show them."""
 
+    queryset = TaskComment.objects.none()
     serializer_class = CommentSerializer
     pagination_class = BareKeysetPagination
     order = ("id",)
@@ -179,7 +182,7 @@ class TaskComments(TaskPart):
         return self.listed(self.get_queryset())
 
     def create(self, request: Request, task: int) -> Response:
-        made = actions.comment(task=self.task, author=request.user, **self.validated())
+        made = actions.comment(task=self.task, author=self.caller, **self.validated())
         return self.answer(made, status=201)
 
     def retrieve(self, request: Request, task: int, pk: int) -> Response:
@@ -201,13 +204,14 @@ class MakerTasks(ApiView):
     """The newest tasks of one maker."""
 
     scope = "tasks"
+    queryset = Task.objects.none()
     serializer_class = TaskSerializer
     pagination_class = BareKeysetPagination
     order = ("-created_at", "-id")
     within = ("author",)
 
     def get(self, request: Request, maker: str) -> Response:
-        return self.listed(self.tasks(maker), content.branches(request.user))
+        return self.listed(self.tasks(maker), content.branches(self.caller))
 
     def tasks(self, maker: str) -> QuerySet[Task]:
         return Task.objects.filter(author=get_object_or_404(Maker.objects.named(maker))).whole()
@@ -222,4 +226,4 @@ class MakerDay(MakerTasks):
     def get(self, request: Request, maker: str) -> Response:
         start, end = day_around(moment_named(request, "day") or timezone.now())
         day = self.tasks(maker).filter(worked_at__gte=start, worked_at__lt=end)
-        return self.listed(day, content.branches(request.user))
+        return self.listed(day, content.branches(self.caller))

@@ -1,5 +1,7 @@
 """Keeps ``listed`` true to privacy, on tasks and on their filings. Set by set, never row by row."""
 
+from typing import Any
+
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
@@ -27,7 +29,7 @@ def relist_tasks(makers: list[int], projects: list[int]) -> None:
         filing.objects.filter(task__in=tasks.values("pk")).exclude(listed=listed).update(listed=listed)
 
 
-def filed_under(projects: list[int]) -> QuerySet[TaskProject, dict[str, int]]:
+def filed_under(projects: list[int]) -> QuerySet[TaskProject, Any]:
     return TaskProject.objects.filter(project__in=projects).values("task")
 
 

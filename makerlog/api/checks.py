@@ -123,7 +123,9 @@ def pages_have_a_ceiling(route: Route) -> Iterator[checks.Error]:
     pagination = route.view.pagination_class
     if not 0 < pagination.default_limit <= (pagination.max_limit or 0) <= MAX_LIMIT:
         yield route.error(
-            3, "has pages without a ceiling.", f"0 < default_limit <= max_limit <= {MAX_LIMIT} in {pagination.__name__}."
+            3,
+            "has pages without a ceiling.",
+            f"0 < default_limit <= max_limit <= {MAX_LIMIT} in {pagination.__name__}.",
         )
 
 
@@ -153,11 +155,15 @@ def own_name(column: str) -> str:
 
 
 def listed_model(view: Any) -> Any:
-    """The model whose rows are paged: the view's ``model``, its FilterSet's, or its serializer's."""
-    for owner in (view, getattr(view.filterset_class, "_meta", None), getattr(view.serializer_class, "Meta", None)):
+    """The model whose rows are paged: of the view's ``queryset``, its FilterSet, or its serializer."""
+    for owner in (
+        view.queryset,
+        getattr(view.filterset_class, "_meta", None),
+        getattr(view.serializer_class, "Meta", None),
+    ):
         if model := getattr(owner, "model", None):
             return model
-    raise AttributeError(f"{view.__qualname__} lists rows of no known model; name it in `model`.")
+    raise AttributeError(f"{view.__qualname__} lists rows of no known model; say queryset = Model.objects.none().")
 
 
 @of_each_route
@@ -227,7 +233,7 @@ def nested_lists_are_bounded(route: Route) -> Iterator[checks.Error]:
 def unbounded(field: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Paths of the lists in a serializer that have no ``max_length``."""
     if isinstance(field, serializers.ListSerializer | serializers.ListField):
-        if field.max_length is None:
+        if getattr(field, "max_length", None) is None:
             yield path
         yield from unbounded(field.child, path)
     elif isinstance(field, serializers.ManyRelatedField):

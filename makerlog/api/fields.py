@@ -100,8 +100,21 @@ class NullableTextField(serializers.CharField):
 
 
 class FlexibleBooleanField(serializers.BooleanField):
-    """A boolean; what stands for no value counts as not sent."""
+    """A boolean; what stands for no value counts as not sent. A form that leaves it out leaves it as it is: DRF would read
+    that as an unticked box, and a PUT of a form would make public what is private."""
+
+    default_empty_html = empty
 
     def get_value(self, dictionary: Any) -> Any:
         value = super().get_value(dictionary)
         return empty if value is None or says_nothing(value) else value
+
+
+class AlwaysNullField(serializers.CharField):
+    """A key that old clients decode and that says nothing here."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"read_only": True, "allow_null": True, **kwargs})
+
+    def get_attribute(self, instance: Any) -> None:
+        return None

@@ -2,12 +2,15 @@
 
 import io
 import secrets
+from collections.abc import Iterable
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import transaction
 from django.utils.deconstruct import deconstructible
 from PIL import Image, ImageOps, UnidentifiedImageError
 from rest_framework import serializers
@@ -35,6 +38,13 @@ class RandomName:
 
     def __call__(self, instance: Any, filename: str) -> str:
         return f"{self.folder}/{secrets.token_urlsafe(16)}{PurePosixPath(filename).suffix}"
+
+
+def forget_files(names: Iterable[str]) -> None:
+    """Deletes stored files once the transaction has committed; a storage that fails loses us a file, not the write."""
+    for name in names:
+        if name:
+            transaction.on_commit(partial(default_storage.delete, name), robust=True)
 
 
 class CleanImageField(serializers.FileField):

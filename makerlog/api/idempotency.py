@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.request import Request
@@ -76,7 +77,9 @@ def replay(first: IdempotencyKey, fingerprint: str) -> Response:
 def keep(identity: dict[str, str], fingerprint: str, response: Response, *, secret: bool) -> None:
     body = b"" if response.data is None else orjson.dumps(response.data, default=plain, option=orjson.OPT_NON_STR_KEYS)
     IdempotencyKey.objects.update_or_create(
-        **identity,
+        caller=identity["caller"],
+        route=identity["route"],
+        key=identity["key"],
         defaults={
             "fingerprint": fingerprint,
             "status": response.status_code,
@@ -87,8 +90,12 @@ def keep(identity: dict[str, str], fingerprint: str, response: Response, *, secr
 
 
 def body_fingerprint(request: Request) -> str:
-    """Hex digest of what the body says: a multipart boundary drawn anew does not make it another body."""
-    digest = hashlib.blake2b(digest_size=32)
+    """Hex digest of what the body says: a multipart boundary drawn anew does not make it another body.
+
+    Keyed: a body may hold a password, and a plain hash of one could be guessed from a stolen database.
+    """
+    key = hashlib.blake2b(settings.SECRET_KEY.encode()).digest()
+    digest = hashlib.blake2b(key=key, digest_size=32)
     data = request.data
     fields = (
         {name: data.getlist(name) for name in data if name not in request.FILES} if hasattr(data, "getlist") else data

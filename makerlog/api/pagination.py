@@ -159,8 +159,8 @@ class KeysetPagination(BasePagination):
         before = self.edge(reading, rows, 0, position) if not backwards else piece.rest
         after = piece.rest if not backwards else self.edge(reading, rows, -1, position)
         self.links = {
-            "next": after and link(request, cursor.write(after, backwards=False)),
-            "previous": before and link(request, cursor.write(before, backwards=True)),
+            "next": None if after is None else link(request, cursor.write(after, backwards=False)),
+            "previous": None if before is None else link(request, cursor.write(before, backwards=True)),
         }
         return rows
 

@@ -6,8 +6,7 @@ A list declares its ``order`` (and ``within``, the columns its index begins with
 
 from typing import Any, ClassVar
 
-from django.db.models import Model, Q, QuerySet
-from django.http import HttpResponseBase
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from rest_framework import generics, viewsets
 from rest_framework.exceptions import PermissionDenied
@@ -29,11 +28,16 @@ class Endpoint(generics.GenericAPIView):
     answers_with_secret: ClassVar[bool] = False
 
     # How a list is read: by its FilterSet; or by the fields of its order, after the columns that its index begins with.
-    # ``model``: whose rows they are, where that is not the serializer's.
     filterset_class: ClassVar[type[KeysetFilterSet] | None] = None
-    model: ClassVar[type[Model] | None] = None
     order: ClassVar[tuple[str, ...]] = ()
     within: ClassVar[tuple[str, ...]] = ()
+
+    post: Any  # of views that have one
+
+    @property
+    def caller(self) -> Any:
+        """The maker whose token came with the request, or Django's AnonymousUser."""
+        return self.request.user
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -41,16 +45,17 @@ class Endpoint(generics.GenericAPIView):
             request_timezone(request.headers.get("X-App-Timezone"), getattr(request.user, "timezone", ""))
         )
         if key := idempotency.requested_key(request):
-            handler = self.post  # type: ignore[attr-defined]
-            self.post = idempotency.once(handler, key, secret=self.answers_with_secret)
+            self.post = idempotency.once(self.post, key, secret=self.answers_with_secret)
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         timezone.deactivate()
+        if self.answers_with_secret:
+            response["Cache-Control"] = "no-store"
         if self.answers_with_secret:
             response["Cache-Control"] = "no-store"
         return super().finalize_response(request, response, *args, **kwargs)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
     def validated(self, serializer_class: type[BaseSerializer] | None = None, **kwargs: Any) -> dict[str, Any]:
@@ -79,7 +84,7 @@ class Endpoint(generics.GenericAPIView):
         if self.order:
             return Reading(rows=queryset, key=self.order, branches=branches)
         filterset = FilterBackend().get_filterset(self.request, queryset, self)
-        return filterset.reading(queryset, branches)  # type: ignore[union-attr]
+        return filterset.reading(queryset, branches)
 
 
 class ApiView(Endpoint):

@@ -13,7 +13,7 @@ from django.db.models.sql.datastructures import BaseTable
 class WindowTable(BaseTable):
     """The rows of ``window`` under the name of the table they came from."""
 
-    def __init__(self, table_name: str, alias: str, window: QuerySet[Any]) -> None:
+    def __init__(self, table_name: str, alias: Any, window: QuerySet[Any]) -> None:
         super().__init__(table_name, alias)
         self.window = window
 
@@ -21,7 +21,7 @@ class WindowTable(BaseTable):
         sql, params = self.window.query.get_compiler(connection=connection).as_sql()
         return f"({sql}) {compiler.quote_name_unless_alias(self.table_alias)}", params
 
-    def relabeled_clone(self, change_map: dict[str, str]) -> "WindowTable":
+    def relabeled_clone(self, change_map: Any) -> "WindowTable":
         return type(self)(self.table_name, change_map.get(self.table_alias, self.table_alias), self.window)
 
 
