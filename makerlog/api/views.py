@@ -51,8 +51,6 @@ class Endpoint(generics.GenericAPIView):
         timezone.deactivate()
         if self.answers_with_secret:
             response["Cache-Control"] = "no-store"
-        if self.answers_with_secret:
-            response["Cache-Control"] = "no-store"
         return super().finalize_response(request, response, *args, **kwargs)
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
