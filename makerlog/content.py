@@ -66,3 +66,24 @@ def relist(*, makers: Iterable[int] = (), projects: Iterable[int] = ()) -> None:
     changed them, so that no list ever shows what has just become private."""
     for relister in relisters:
         relister(list(makers), list(projects))
+
+
+Eraser = Callable[[int], None]
+erasers: list[Eraser] = []
+
+
+def on_erase(eraser: Eraser) -> None:
+    """Registers an app's part in erasing a maker; called with the maker's id.
+
+    What the maker posted goes by cascade afterwards. An eraser does what a cascade cannot: it takes back what the maker
+    counted for on content of others (praise, comments, replies), and forgets files. Count what you delete (``DELETE ...
+    RETURNING``) rather than what you read before: the maker's other apps may be withdrawing at the same moment.
+    """
+    erasers.append(eraser)
+
+
+def erase(*, maker: int) -> None:
+    """Within the transaction that deletes the maker, whose row is locked, and before it does. The apps that stand on
+    others come first."""
+    for eraser in reversed(erasers):
+        eraser(maker)

@@ -6,6 +6,8 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from makerlog import content
+        from tasks.erasure import erase
         from tasks.visibility import relist_tasks
 
         content.on_relist(relist_tasks)
+        content.on_erase(erase)

@@ -1,16 +1,39 @@
-"""What makers do with their accounts. Keyword-only, each one transaction."""
+"""What makers do with their accounts. Keyword-only, each one transaction.
+
+Passwords are hashed before the transaction begins: no lock is held while a hash waits its turn.
+"""
 
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
-from django.db.models import F
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError, connection, transaction
+from django.db.models import CharField, F, Q, Value
+from django.db.models.functions import Cast, Concat
 from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
 
-from makerlog.accounts import tokens
+from makerlog import content
+from makerlog.accounts import emails, tokens
 from makerlog.accounts.authentication import PEPPERS
+from makerlog.accounts.links import activation_tokens, bad_link, reset_tokens
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.accounts.scopes import SCOPES
 from makerlog.api.exceptions import Conflict
+from makerlog.api.files import forget_files
+from makerlog.api.models import IdempotencyKey
+
+USERNAME_TAKEN = "This username is taken."
+EMAIL_TAKEN = "This address belongs to another account."
+FILES = ("avatar", "header")
+
+UNFOLLOW_ALL = """
+    WITH gone AS (DELETE FROM accounts_follow WHERE follower_id = %s RETURNING followed_id)
+    UPDATE accounts_maker SET follower_count = follower_count - 1 FROM gone WHERE accounts_maker.id = gone.followed_id
+"""
+
+
+# --- Tokens ---
 
 
 @transaction.atomic
@@ -18,7 +41,7 @@ def create_token(
     *, maker: Maker, name: str = "", scopes: list[str] | None = None, expires_at: datetime | None = None
 ) -> tuple[AccessToken, str]:
     """A personal token and its text, which is shown this once. No ``scopes``: all of them."""
-    Maker.objects.select_for_update().get(pk=maker.pk)  # one at a time, so that the ceiling holds
+    locked(maker)  # one at a time, so that the ceiling holds
     live = maker.tokens.filter(kind=AccessToken.Kind.PERSONAL, revoked_at=None)
     if live.count() >= AccessToken.MAX_PERSONAL:
         raise Conflict(f"You have {AccessToken.MAX_PERSONAL} tokens; delete one first.", "too_many_tokens")
@@ -28,7 +51,7 @@ def create_token(
 @transaction.atomic
 def log_in(*, maker: Maker) -> str:
     """The text of a new log-in token with all scopes; the newest ``MAX_LOGINS`` stay."""
-    Maker.objects.select_for_update().get(pk=maker.pk)
+    locked(maker)
     _, text = _kept(maker=maker, kind=AccessToken.Kind.LOGIN, name="log-in", scopes=None, expires_at=None)
     logins = maker.tokens.filter(kind=AccessToken.Kind.LOGIN, revoked_at=None).order_by("-id")
     surplus = logins.values_list("pk", flat=True)[AccessToken.MAX_LOGINS :][:100]
@@ -55,6 +78,173 @@ def _kept(
 
 def revoke_token(*, token: AccessToken) -> None:
     AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def revoke_logins(*, maker: Maker, but: int | None = None) -> None:
+    """Ends the maker's log-ins, but for the token with the id ``but``."""
+    logins = maker.tokens.filter(kind=AccessToken.Kind.LOGIN, revoked_at=None)
+    logins.exclude(pk=but or 0).update(revoked_at=timezone.now())
+
+
+# --- Getting in ---
+
+
+def maker_with_password(*, username: str, password: str) -> Maker | None:
+    """The maker of that username or e-mail address, if the password is theirs. A name nobody has costs a hash, too."""
+    maker = Maker.objects.signing_in(username).first()
+    if maker is None:
+        make_password(password)
+        return None
+    return maker if maker.check_password(password) else None
+
+
+def register(*, email: str, username: str, password: str) -> None:
+    """An account that opens with the link mailed to ``email``.
+
+    Whether an address has an account is told to its mailbox alone: the owner gets a mail instead. (Who then tries the
+    same username with an address of their own finds it free or taken, and so can still tell, at the price of an
+    account.) An address that awaits activation is registered anew: the last registration counts and ends older links.
+    """
+    hashed = make_password(password)
+    with transaction.atomic():
+        Maker.objects.lapsed().filter(Q(username__lower=username.lower()) | Q(email__lower=email.lower())).delete()
+        known = Maker.objects.select_for_update().filter(email__lower=email.lower()).first()
+        if known and not awaits(known):
+            emails.say_address_is_known(known)
+            return
+        maker = known or Maker(is_active=False, awaiting_activation=True)
+        maker.email, maker.username, maker.password, maker.date_joined = email, username, hashed, timezone.now()
+        if kept_unique(maker):
+            emails.send_activation(maker)
+
+
+def awaits(maker: Maker) -> bool:
+    return maker.awaiting_activation and not maker.is_active
+
+
+def kept_unique(maker: Maker) -> bool:
+    """Saves a registration. False where another for the same address was first by a moment: its mail is on its way."""
+    try:
+        with transaction.atomic():
+            maker.save()
+    except IntegrityError as error:
+        if taken_field(error) == "email":
+            return False
+        raise ValidationError({"username": [USERNAME_TAKEN]}) from error
+    return True
+
+
+def taken_field(error: IntegrityError) -> str:
+    """Which of a maker's unique fields an error is about."""
+    diagnosis: Any = getattr(error.__cause__, "diag", None)
+    return "email" if "email" in (getattr(diagnosis, "constraint_name", "") or "") else "username"
+
+
+@transaction.atomic
+def activate(*, maker: Maker | None, token: str) -> str:
+    """Opens an account with the link that was mailed: the text of a log-in token. A link works once."""
+    maker = locked(maker) if maker else None
+    if maker is None or not awaits(maker) or not activation_tokens.check_token(maker, token):
+        raise bad_link()
+    maker.is_active, maker.awaiting_activation = True, False
+    maker.save(update_fields=["is_active", "awaiting_activation"])
+    return log_in(maker=maker)
+
+
+def mail_reset(*, email: str) -> None:
+    """Mails the account of that address the way to a new password: its activation link where it never opened."""
+    maker = Maker.objects.filter(email__lower=email.lower()).first()
+    if maker and maker.is_active:
+        emails.send_reset(maker)
+    elif maker and maker.awaiting_activation:
+        emails.send_activation(maker)
+
+
+def reset_password(*, maker: Maker, token: str, password: str) -> None:
+    """Sets a new password with the link that was mailed, and ends all log-ins. A link works once."""
+    hashed = make_password(password)
+    with transaction.atomic():
+        maker = locked(maker)
+        if not maker.is_active or not reset_tokens.check_token(maker, token):
+            raise bad_link()
+        maker.password = hashed
+        maker.save(update_fields=["password"])
+        revoke_logins(maker=maker)
+
+
+def change_password(*, maker: Maker, password: str, token: AccessToken) -> None:
+    """Sets a new password and ends the other log-ins; ``token``, which asks for it, goes on."""
+    hashed = make_password(password)
+    with transaction.atomic():
+        maker = locked(maker)
+        maker.password = hashed
+        maker.save(update_fields=["password"])
+        revoke_logins(maker=maker, but=token.pk)
+
+
+# --- One's own account ---
+
+
+def locked(maker: Maker) -> Maker:
+    """The maker as they are now, kept so until the transaction ends."""
+    current = Maker.objects.select_for_update().filter(pk=maker.pk).first()
+    if current is None:
+        raise AuthenticationFailed("This account is closed.", "account_closed")
+    return current
+
+
+@transaction.atomic
+def update_profile(*, maker: Maker, **values: Any) -> Maker:
+    """Changes what a maker says of themselves. Their content leaves public lists, or comes back, in the same moment
+    that ``private`` changes; files that are replaced go on commit."""
+    maker = locked(maker)
+    before = {name: getattr(maker, name) for name in ("private", "email")}
+    forget_files(getattr(maker, name).name for name in FILES if name in values)
+    for name, value in values.items():
+        setattr(maker, name, value)
+    save_unique(maker, [*values])
+    if maker.private != before["private"]:
+        content.relist(makers=[maker.pk])
+    if maker.email != before["email"]:
+        emails.say_address_changed(maker, old=before["email"])
+    return maker
+
+
+@transaction.atomic
+def change_username(*, maker: Maker, username: str) -> Maker:
+    maker = locked(maker)
+    maker.username = username
+    save_unique(maker, ["username"])
+    return maker
+
+
+def save_unique(maker: Maker, fields: list[str]) -> None:
+    """Saves ``fields``; what somebody else took in the meantime is an error of that field."""
+    try:
+        with transaction.atomic():
+            maker.save(update_fields=fields)
+    except IntegrityError as error:
+        field = taken_field(error)
+        raise ValidationError({field: [EMAIL_TAKEN if field == "email" else USERNAME_TAKEN]}) from error
+
+
+@transaction.atomic
+def delete_account(*, maker: Maker) -> None:
+    """Erases a maker and all they posted. What they counted for on others' content is taken back.
+
+    The lock makes whatever of theirs is being written right now fail at its commit: it refers to nobody.
+    """
+    maker = locked(maker)
+    content.erase(maker=maker.pk)
+    with connection.cursor() as cursor:
+        cursor.execute(UNFOLLOW_ALL, [maker.pk])
+    callers = maker.tokens.values_list(Concat(Value("token:"), Cast("pk", CharField())))
+    IdempotencyKey.objects.filter(caller__in=callers).delete()
+    forget_files(getattr(maker, name).name for name in FILES)
+    maker.delete()
+
+
+# --- Following ---
 
 
 @transaction.atomic

@@ -1,4 +1,4 @@
-"""``Authorization: Token x`` or ``Bearer x``. A credential that is bad is a 401 everywhere, never silently anonymous."""
+"""``Authorization: Token x`` or ``Bearer x``. A bad credential is a 401 everywhere, never silently anonymous."""
 
 import hmac
 from datetime import timedelta
@@ -16,6 +16,13 @@ from makerlog.accounts.models import AccessToken, Maker
 KEYWORDS = {b"token", b"bearer"}
 LAST_USED_EVERY = timedelta(minutes=1)
 PEPPERS = tokens.read_peppers(settings.TOKEN_PEPPERS)
+
+
+class MakerRequest(Request):
+    """For types: a request that a token came with, as handlers behind ``HasOwnScope`` and all that write get it."""
+
+    user: Maker
+    auth: AccessToken
 
 
 class TokenAuthentication(BaseAuthentication):

@@ -36,9 +36,20 @@ def no_week() -> list[int]:
 class MakerManager(UserManager["Maker"]):
     def named(self, name: str) -> models.QuerySet["Maker"]:
         """By numeric id or by username, whatever its case: usernames are never all digits."""
+        if "\x00" in name:  # PostgreSQL's text cannot hold it
+            return self.none()
         if name.isascii() and name.isdigit():
             return self.filter(pk=int(name)) if len(name) < 19 else self.none()
         return self.filter(username__lower=name.lower())
+
+    def signing_in(self, name: str) -> models.QuerySet["Maker"]:
+        """By username or e-mail address: no username holds an @."""
+        return self.filter(email__lower=name.lower()) if "@" in name else self.filter(username__lower=name.lower())
+
+    def lapsed(self) -> models.QuerySet["Maker"]:
+        """Registrations that nobody activated while their link worked. They hold no name and no address."""
+        opened = timezone.now() - timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+        return self.filter(awaiting_activation=True, is_active=False, date_joined__lt=opened)
 
     def get_by_natural_key(self, username: str | None) -> "Maker":
         return self.get(username__lower=(username or "").lower())
@@ -50,6 +61,7 @@ class Maker(AbstractUser):
     username = models.CharField(max_length=30, unique=True, validators=[validate_username])
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)
+    awaiting_activation = models.BooleanField(default=False, editable=False)  # registered, the mailed link not used yet
 
     status = models.CharField(max_length=140, blank=True)
     description = models.TextField(blank=True, validators=[MaxLengthValidator(2000)])
@@ -90,7 +102,7 @@ class Maker(AbstractUser):
     last_day = models.DateField(null=True, blank=True)
     week_counts = ArrayField(models.PositiveIntegerField(), size=WEEK, default=no_week)
 
-    objects: ClassVar[MakerManager] = MakerManager()  # type: ignore[assignment]
+    objects: ClassVar[MakerManager] = MakerManager()
     REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
 
     class Meta:
@@ -136,6 +148,11 @@ class Maker(AbstractUser):
     @property
     def header_url(self) -> str:
         return self.header.url if self.header else ""
+
+    @property
+    def needs_setup(self) -> bool:
+        """Whether the maker has said nothing of themselves so far."""
+        return not (self.first_name or self.status or self.description or self.avatar)
 
     @property
     def og_image(self) -> None:

@@ -1,7 +1,7 @@
 """Streak, weekly average and score: derived on read from what is kept, since they change with the calendar alone.
 
-Kept on the maker: the last day something was done, how many days in a row ended with it, and how much was done on each of
-the seven days that end with it. Days are the maker's own.
+Kept on the maker: the last day something was done, how many days in a row ended with it, and how much was done on each
+of the seven days that end with it. Days are the maker's own.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ WEEK = 7
 
 @dataclass(frozen=True)
 class Rhythm:
-    """``run``: days in a row ending with ``last_day``. ``week``: tasks done on each of seven days, ``last_day`` last."""
+    """``run``: days in a row ending with ``last_day``. ``week``: tasks done on each of seven days, that one last."""
 
     run: int
     last_day: date | None

@@ -1,12 +1,22 @@
 """A maker in words: the public form, the same for every reader, and one's own."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.fields import empty
 
-from makerlog.accounts.models import AccessToken, Maker
+from makerlog.accounts import links
+from makerlog.accounts.actions import EMAIL_TAKEN, USERNAME_TAKEN
+from makerlog.accounts.models import AccessToken, Follow, Maker, validate_timezone
+from makerlog.accounts.names import validate_username
 from makerlog.accounts.scopes import SCOPES, unknown_scopes
-from makerlog.api.fields import FlexibleListField, TextField, UtcDateTimeField
+from makerlog.accounts.tokens import LAST_EXPIRY
+from makerlog.api.fields import FlexibleBooleanField, FlexibleListField, TextField, UtcDateTimeField, says_nothing
 from makerlog.api.files import CleanImageField
 
 
@@ -18,7 +28,7 @@ class PublicDefault(serializers.BooleanField):
 
     def bind(self, field_name: str, parent: Any) -> None:
         super().bind(field_name, parent)
-        self.value = Maker._meta.get_field(field_name).default
+        self.value = Maker._meta.get_field(field_name).get_default()  # type: ignore[union-attr]
 
     def get_attribute(self, instance: Any) -> bool:
         return self.value
@@ -26,15 +36,46 @@ class PublicDefault(serializers.BooleanField):
 
 SETTINGS = ("digest", "dark_mode", "weekends_off", "hardcore_mode", "email_notifications", "ads_enabled")
 FIELDS = (
-    "id username first_name last_name status description verified private avatar streak timezone week_tda twitter_handle"
-    " instagram_handle product_hunt_handle github_handle telegram_handle nomadlist_handle bmc_handle shipstreams_handle"
-    " header is_staff is_moderator donor website tester is_live digest gold patron accent maker_score dark_mode weekends_off"
-    " hardcore_mode email_notifications og_image date_joined follower_count ads_enabled streak_end_date"
+    "id username first_name last_name status description verified private avatar streak timezone week_tda"
+    " twitter_handle instagram_handle product_hunt_handle github_handle telegram_handle nomadlist_handle bmc_handle"
+    " shipstreams_handle header is_staff is_moderator donor website tester is_live digest gold patron accent"
+    " maker_score dark_mode weekends_off hardcore_mode email_notifications og_image date_joined follower_count"
+    " ads_enabled streak_end_date"
 ).split()
 OWN = (
     "first_name last_name status description private timezone twitter_handle instagram_handle product_hunt_handle"
     " github_handle telegram_handle nomadlist_handle bmc_handle shipstreams_handle website accent"
 ).split()
+
+
+class ProfileText(TextField):
+    """Text that a form of JavaScript may send as the word ``null``."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation("" if says_nothing(data) else data)
+
+
+class ProfileURL(ProfileText, serializers.URLField):
+    pass
+
+
+class UnlessEmpty(serializers.CharField):
+    """Text that cannot be taken away: sent as nothing, it counts as not sent."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        value = super().get_value(dictionary)
+        return empty if value is None or says_nothing(value) else value
+
+
+class EmailUnlessEmpty(UnlessEmpty, serializers.EmailField):
+    pass
+
+
+class PasswordField(serializers.CharField):
+    """Taken as typed, spaces included."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, write_only=True, max_length=1024, **kwargs)
 
 
 class MakerSerializer(serializers.ModelSerializer):
@@ -61,8 +102,29 @@ class MakerSerializer(serializers.ModelSerializer):
         read_only_fields = FIELDS
 
 
+class FollowedSerializer(serializers.ModelSerializer):
+    """Of a follow, the maker who is followed."""
+
+    followed = MakerSerializer()
+
+    class Meta:
+        model = Follow
+        fields = ["followed"]
+
+    def to_representation(self, instance: Follow) -> Any:
+        return super().to_representation(instance)["followed"]
+
+
 class MeSerializer(serializers.ModelSerializer):
     """Oneself: settings with their values."""
+
+    serializer_field_mapping: ClassVar[dict[type[models.Field], type[serializers.Field]]] = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.BooleanField: FlexibleBooleanField,
+        models.CharField: ProfileText,
+        models.TextField: ProfileText,
+        models.URLField: ProfileURL,
+    }
 
     og_image = serializers.URLField(read_only=True, allow_null=True)
     streak = serializers.IntegerField(read_only=True)
@@ -70,6 +132,7 @@ class MeSerializer(serializers.ModelSerializer):
     maker_score = serializers.IntegerField(read_only=True)
     streak_end_date = UtcDateTimeField(read_only=True, allow_null=True)
     date_joined = UtcDateTimeField(read_only=True)
+    timezone = UnlessEmpty(required=False, max_length=64, validators=[validate_timezone])
     avatar = CleanImageField(side=512)
     header = CleanImageField(side=1920)
 
@@ -82,11 +145,38 @@ class MeSerializer(serializers.ModelSerializer):
         return {**super().to_representation(instance), "avatar": instance.avatar_url, "header": instance.header_url}
 
 
+class PrivilegedSerializer(MeSerializer):
+    """Oneself, with what nobody else is told."""
+
+    email = EmailUnlessEmpty(required=False, max_length=254)
+    needs_setup = serializers.BooleanField(read_only=True)
+
+    class Meta(MeSerializer.Meta):
+        fields = [*FIELDS, "email", "needs_setup"]
+
+    def validate_email(self, email: str) -> str:
+        email = Maker.objects.normalize_email(email)
+        if Maker.objects.filter(email__lower=email.lower()).exclude(pk=self.instance.pk).exists():  # type: ignore[union-attr]
+            raise serializers.ValidationError(EMAIL_TAKEN)
+        return email
+
+
+class TimezoneSerializer(serializers.Serializer):
+    timezone = serializers.CharField(max_length=64, validators=[validate_timezone])
+
+
+class FollowingSerializer(serializers.Serializer):
+    is_following = serializers.BooleanField()
+
+
 class TokenSerializer(serializers.ModelSerializer):
     """A personal token. Its secret is in the answer to its creation and nowhere else."""
 
     name = TextField(max_length=100)
-    scopes = FlexibleListField(child=serializers.CharField(), required=False, max_length=len(SCOPES))
+    scopes = FlexibleListField(
+        child=serializers.CharField(), required=False, allow_empty=False, max_length=len(SCOPES),
+        help_text="Default: those of the token that asks.",
+    )  # fmt: skip
     created_at = UtcDateTimeField(read_only=True)
     last_used_at = UtcDateTimeField(read_only=True)
     expires_at = UtcDateTimeField(required=False, allow_null=True)
@@ -99,3 +189,122 @@ class TokenSerializer(serializers.ModelSerializer):
         if unknown := unknown_scopes(scopes):
             raise serializers.ValidationError(f"Unknown: {', '.join(unknown)}. Known: {', '.join(SCOPES)}.")
         return scopes
+
+    def validate_expires_at(self, moment: datetime | None) -> datetime | None:
+        if moment and not timezone.now() < moment < LAST_EXPIRY:
+            raise serializers.ValidationError(f"The moment must be in the future, and before {LAST_EXPIRY.year}.")
+        return moment
+
+
+class NewTokenSerializer(TokenSerializer):
+    token = serializers.CharField(read_only=True, help_text="The secret, shown this once.")
+
+    class Meta(TokenSerializer.Meta):
+        fields = [*TokenSerializer.Meta.fields, "token"]
+
+
+class SecretSerializer(serializers.Serializer):
+    token = serializers.CharField()
+
+
+class SuccessSerializer(serializers.Serializer):
+    success = serializers.BooleanField()
+
+
+class LogInSerializer(serializers.Serializer):
+    username = serializers.CharField(max_length=254, help_text="Username or e-mail address.")
+    password = PasswordField()
+
+
+class UsernameSerializer(serializers.Serializer):
+    """A username that one may have."""
+
+    username = serializers.CharField(validators=[validate_username])
+
+    def validate_username(self, username: str) -> str:
+        holders = Maker.objects.filter(username__lower=username.lower())
+        if holders.exclude(pk=self.context["request"].user.pk).exists():
+            raise serializers.ValidationError(USERNAME_TAKEN)
+        return username
+
+
+class RegisterSerializer(serializers.Serializer):
+    email = serializers.EmailField(max_length=254)
+    username = serializers.CharField(validators=[validate_username])
+    password = PasswordField()
+    repeat_password = PasswordField()
+
+    def validate_email(self, email: str) -> str:
+        return Maker.objects.normalize_email(email)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        username, email = attrs["username"], attrs["email"]
+        holder = Maker.objects.exclude(pk__in=Maker.objects.lapsed()).filter(username__lower=username.lower()).first()
+        # Who registers again before activating may well keep the name.
+        if holder and not (holder.awaiting_activation and holder.email.lower() == email.lower()):
+            raise serializers.ValidationError({"username": [USERNAME_TAKEN]})
+        require_same(attrs)
+        require_good_password(attrs["password"], Maker(username=username, email=email), "password")
+        return attrs
+
+
+def require_same(attrs: dict[str, Any]) -> None:
+    if attrs.pop("repeat_password") != attrs["password"]:
+        raise serializers.ValidationError({"repeat_password": ["The two passwords are not the same."]})
+
+
+def require_good_password(password: str, maker: Maker, field: str) -> None:
+    """The rules of AUTH_PASSWORD_VALIDATORS, as errors of ``field``."""
+    try:
+        validate_password(password, maker)
+    except ValidationError as error:
+        raise serializers.ValidationError({field: error.messages}) from error
+
+
+class ForgotSerializer(serializers.Serializer):
+    email = serializers.EmailField(max_length=254)
+
+
+class ResetSerializer(serializers.Serializer):
+    """Validated, it holds ``maker``, ``token`` and ``password``."""
+
+    uidb64 = serializers.CharField(max_length=50)
+    token = serializers.CharField(max_length=100)
+    password = PasswordField()
+    repeat_password = PasswordField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        maker = links.maker_of(attrs.pop("uidb64"))
+        if maker is None or not maker.is_active or not links.reset_tokens.check_token(maker, attrs["token"]):
+            raise links.bad_link()
+        require_same(attrs)
+        require_good_password(attrs["password"], maker, "password")
+        return {**attrs, "maker": maker}
+
+
+class ChangePasswordSerializer(serializers.Serializer):
+    old_password = PasswordField()
+    new_password = PasswordField()
+
+    def validate_new_password(self, password: str) -> str:
+        validate_password(password, self.context["request"].user)
+        return password
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not self.context["request"].user.check_password(attrs["old_password"]):
+            raise serializers.ValidationError({"old_password": ["This is not your password."]})
+        return attrs
+
+
+class DeleteAccountSerializer(serializers.Serializer):
+    validation = serializers.CharField(help_text="One's username: nobody deletes an account by mistake.")
+
+    def validate_validation(self, text: str) -> str:
+        if text.lower() != self.context["request"].user.username.lower():
+            raise serializers.ValidationError("This is not your username.")
+        return text
+
+
+class PreflightSerializer(serializers.Serializer):
+    method = serializers.CharField()
+    registrations_open = serializers.BooleanField()

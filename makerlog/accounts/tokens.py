@@ -1,8 +1,8 @@
 """How a token is made and recognised. Pure: no database, no settings but the peppers it is given.
 
 ``mkl_<public id, 11>_<body, 45>``, in base 62. The body holds the pepper's number (1 byte), the expiry (4 bytes, Unix
-seconds, 0 for none), 16 random bytes and a MAC (12 bytes) over all before it. So any process tells a genuine token from a
-made-up one without the database, and a leaked one can be found in any text. At rest stands a keyed hash of the whole.
+seconds, 0 for none), 16 random bytes and a MAC (12 bytes) over all before it. So any process tells a genuine token from
+a made-up one without the database, and a leaked one can be found in any text. At rest stands a keyed hash of the whole.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PATTERN = re.compile(r"mkl_([0-9A-Za-z]{11})_([0-9A-Za-z]{45})")
 ID_BYTES, SECRET_BYTES, MAC_BYTES = 8, 16, 12
+LAST_EXPIRY = datetime(2106, 1, 1, tzinfo=UTC)  # what four bytes of seconds hold
 BODY_BYTES = 1 + 4 + SECRET_BYTES + MAC_BYTES
 
 Peppers = Mapping[int, bytes]

@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                 ('username', models.CharField(max_length=30, unique=True, validators=[makerlog.accounts.names.validate_username])),
                 ('email', models.EmailField(blank=True, max_length=254)),
                 ('is_active', models.BooleanField(default=True)),
+                ('awaiting_activation', models.BooleanField(default=False, editable=False)),
                 ('status', models.CharField(blank=True, max_length=140)),
                 ('description', models.TextField(blank=True, validators=[django.core.validators.MaxLengthValidator(2000)])),
                 ('timezone', models.CharField(default='UTC', max_length=64, validators=[makerlog.accounts.models.validate_timezone])),

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         makers = get_user_model()._default_manager
         admin = makers.filter(username="admin").first()
         if admin is None:
-            makers.create_superuser("admin", "admin@localhost", password)  # type: ignore[attr-defined]
+            makers.create_superuser("admin", "admin@localhost", password)
         elif not (admin.is_staff and admin.is_superuser and admin.is_active and admin.check_password(password)):
             admin.is_staff = admin.is_superuser = admin.is_active = True
             admin.set_password(password)

@@ -1,0 +1,30 @@
+from django.urls import path
+
+from makerlog.accounts import views
+
+maker = views.Makers.as_view({"get": "retrieve", "patch": "partial_update"})
+
+urlpatterns = [
+    path("api-token-auth/", views.LogIn.as_view()),
+    path("tokens/", views.Tokens.as_view({"get": "list", "post": "create"})),
+    path("tokens/<int:pk>/", views.Tokens.as_view({"delete": "destroy"})),
+    path("me/", views.Me.as_view()),
+    path("me/privileged/", views.PrivilegedMe.as_view()),
+    path("me/set_timezone/", views.SetTimezone.as_view()),
+    path("me/following/", views.MyFollowing.as_view()),
+    path("users/", views.Makers.as_view({"get": "list"})),
+    path("users/username/<maker>/", maker),  # as a third-party site calls it
+    path("users/<maker>/", maker),
+    path("users/<maker>/is_following/", views.IsFollowing.as_view()),
+    path("users/<maker>/follow/", views.FollowMaker.as_view()),
+    path("users/<maker>/unfollow/", views.UnfollowMaker.as_view()),
+    path("accounts/register_preflight/", views.RegisterPreflight.as_view()),
+    path("accounts/register/", views.Register.as_view()),
+    path("accounts/email_activate/<uid>/<token>/", views.Activate.as_view()),
+    path("accounts/forgot/", views.Forgot.as_view()),
+    path("accounts/reset/", views.Reset.as_view()),
+    path("accounts/reset/<uid>/<token>/", views.ResetLink.as_view()),
+    path("accounts/change_password/", views.ChangePassword.as_view()),
+    path("accounts/change_username/", views.ChangeUsername.as_view()),
+    path("accounts/delete_account/", views.DeleteAccount.as_view()),
+]

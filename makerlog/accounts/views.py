@@ -1,0 +1,376 @@
+"""Getting in, one's own account, and the makers."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from makerlog.accounts import actions, links
+from makerlog.accounts.authentication import MakerRequest
+from makerlog.accounts.models import AccessToken, Follow, Maker
+from makerlog.accounts.permissions import HasOwnScope, HasWriteScope
+from makerlog.accounts.scopes import covers
+from makerlog.accounts.serializers import (
+    ChangePasswordSerializer,
+    DeleteAccountSerializer,
+    FollowedSerializer,
+    FollowingSerializer,
+    ForgotSerializer,
+    LogInSerializer,
+    MakerSerializer,
+    MeSerializer,
+    NewTokenSerializer,
+    PreflightSerializer,
+    PrivilegedSerializer,
+    RegisterSerializer,
+    ResetSerializer,
+    SecretSerializer,
+    SuccessSerializer,
+    TimezoneSerializer,
+    TokenSerializer,
+    UsernameSerializer,
+)
+from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.views import ApiView, ViewSet
+
+# No HEAD where a GET writes: whoever looks before fetching would set off what they look at.
+NO_HEAD = ["get", "post", "put", "patch", "delete", "options"]
+
+
+def active_maker(name: str) -> Maker:
+    return get_object_or_404(Maker.objects.named(name), is_active=True)
+
+
+# --- Tokens ---
+
+
+class LogIn(ApiView):
+    """Username or e-mail address and password for a log-in token, which is good for everything."""
+
+    permission_classes = [AllowAny]
+    serializer_class = LogInSerializer
+    answers_with_secret = True
+
+    @extend_schema(responses=SecretSerializer)
+    def post(self, request: Request) -> Response:
+        maker = actions.maker_with_password(**self.validated())
+        if maker is None:
+            raise ValidationError({"non_field_errors": ["Unable to log in with these credentials."]})
+        if not maker.is_active:
+            raise ValidationError({"non_field_errors": [why_closed(maker)]})
+        return Response({"token": actions.log_in(maker=maker)})
+
+
+def why_closed(maker: Maker) -> str:
+    """Told to who knows the password only."""
+    if maker.awaiting_activation:
+        return "This account is not active yet: open the link in the e-mail we sent you."
+    return "This account is closed."
+
+
+class Tokens(ViewSet):
+    """One's personal tokens. The secret is in the answer to POST and nowhere else."""
+
+    scope = "user"
+    permission_classes = [HasOwnScope]
+    serializer_class = TokenSerializer
+    answers_with_secret = True
+    order = ("-id",)
+    within = ("maker", "kind")
+
+    def get_queryset(self) -> QuerySet[AccessToken]:
+        return self.request.user.tokens.filter(kind=AccessToken.Kind.PERSONAL, revoked_at=None)  # type: ignore[union-attr]
+
+    def list(self, request: MakerRequest) -> Response:
+        return self.listed(self.get_queryset())
+
+    @extend_schema(responses={201: NewTokenSerializer})
+    def create(self, request: MakerRequest) -> Response:
+        values = within_own_power(request.auth, self.validated())
+        made, text = actions.create_token(maker=request.user, **values)
+        made.token = text  # type: ignore[attr-defined]
+        return Response(NewTokenSerializer(made).data, status=201)
+
+    def destroy(self, request: MakerRequest, pk: int) -> Response:
+        actions.revoke_token(token=self.get_object())
+        return Response(status=204)
+
+
+def within_own_power(own: AccessToken, values: dict[str, Any]) -> dict[str, Any]:
+    """No token makes one that may more than itself, or lives longer. What is not said is as with ``own``."""
+    values = {"scopes": own.scopes, **values, "expires_at": values.get("expires_at") or own.expires_at}
+    if not covers(own.scopes, values["scopes"]):
+        raise PermissionDenied("A token cannot make one with scopes it lacks itself.", "missing_scope")
+    if own.expires_at and values["expires_at"] > own.expires_at:
+        raise PermissionDenied("A token cannot make one that outlives it.", "outlives_its_maker")
+    return values
+
+
+# --- Me ---
+
+
+class Me(ApiView):
+    """Oneself."""
+
+    scope = "user"
+    permission_classes = [HasOwnScope]
+    serializer_class: type[MeSerializer] = MeSerializer
+    bounded_by = "one maker"
+
+    def get(self, request: MakerRequest) -> Response:
+        return self.answer(request.user)
+
+    def patch(self, request: MakerRequest) -> Response:
+        values = self.validated(instance=request.user, partial=True)
+        return self.answer(actions.update_profile(maker=request.user, **values))
+
+
+class PrivilegedMe(Me):
+    """Oneself, with what nobody else is told."""
+
+    serializer_class = PrivilegedSerializer
+
+
+class SetTimezone(ApiView):
+    scope = "user"
+    serializer_class = TimezoneSerializer
+
+    @extend_schema(responses=MeSerializer)
+    def post(self, request: MakerRequest) -> Response:
+        maker = actions.update_profile(maker=request.user, **self.validated())
+        return Response({"success": True, **MeSerializer(maker).data})
+
+
+class MyFollowing(ApiView):
+    """Whom one follows, the newest first."""
+
+    scope = "user"
+    permission_classes = [HasOwnScope]
+    serializer_class = FollowedSerializer
+    pagination_class = BareKeysetPagination
+    order = ("-id",)
+    within = ("follower",)
+
+    @extend_schema(responses=MakerSerializer(many=True))
+    def get(self, request: MakerRequest) -> Response:
+        follows = Follow.objects.filter(follower=request.user, followed__is_active=True)
+        return self.listed(follows.select_related("followed"))
+
+
+# --- Makers ---
+
+
+class Makers(ViewSet):
+    """Everybody whose account is active, the newest first."""
+
+    scope = "user"
+    serializer_class = MakerSerializer
+    order = ("-id",)
+
+    def list(self, request: Request) -> Response:
+        return self.listed(Maker.objects.filter(is_active=True))
+
+    def retrieve(self, request: Request, maker: str) -> Response:
+        return self.answer(active_maker(maker))
+
+    @extend_schema(request=MeSerializer, responses=MeSerializer)
+    def partial_update(self, request: MakerRequest, maker: str) -> Response:
+        if active_maker(maker) != request.user:
+            raise PermissionDenied("This is somebody else.", "not_yours")
+        values = self.validated(MeSerializer, instance=request.user, partial=True)
+        return Response(MeSerializer(actions.update_profile(maker=request.user, **values)).data)
+
+
+class IsFollowing(ApiView):
+    """Whether the caller follows this maker; of a caller without a token, no."""
+
+    scope = "user"
+    serializer_class = FollowingSerializer
+    bounded_by = "one fact"
+
+    def get(self, request: Request, maker: str) -> Response:
+        followed = active_maker(maker)
+        mine = Follow.objects.filter(follower=request.user.pk, followed=followed)
+        return self.answer({"is_following": mine.exists()})
+
+
+class FollowAct(ApiView):
+    """What all acts of following share: also their GETs write, so they need a token and are kept by no cache."""
+
+    scope = "user"
+    permission_classes = [HasWriteScope]
+    serializer_class = FollowingSerializer
+    bounded_by = "one fact"
+    http_method_names = NO_HEAD
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        response["Cache-Control"] = "no-store"
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def set(self, followed: Maker, following: bool) -> Response:
+        act = actions.follow if following else actions.unfollow
+        return self.answer({"is_following": act(follower=self.request.user, followed=followed)})  # type: ignore[arg-type]
+
+
+class FollowMaker(FollowAct):
+    """POST toggles and GET sets, as old apps call them; PUT and DELETE say what they mean, and may be repeated."""
+
+    def get(self, request: MakerRequest, maker: str) -> Response:
+        return self.set(active_maker(maker), True)
+
+    def post(self, request: MakerRequest, maker: str) -> Response:
+        followed = active_maker(maker)
+        already = Follow.objects.filter(follower=request.user, followed=followed).exists()
+        return self.set(followed, not already)
+
+    def put(self, request: MakerRequest, maker: str) -> Response:
+        return self.set(active_maker(maker), True)
+
+    def delete(self, request: MakerRequest, maker: str) -> Response:
+        return self.set(active_maker(maker), False)
+
+
+class UnfollowMaker(FollowAct):
+    def get(self, request: MakerRequest, maker: str) -> Response:
+        return self.set(active_maker(maker), False)
+
+
+# --- Opening, keeping and closing an account ---
+
+
+class RegisterPreflight(ApiView):
+    permission_classes = [AllowAny]
+    serializer_class = PreflightSerializer
+    bounded_by = "two facts"
+
+    def get(self, request: Request) -> Response:
+        return self.answer({"method": "email", "registrations_open": settings.REGISTRATIONS_OPEN})
+
+
+class Register(ApiView):
+    """Answers the same whether or not the address has an account: only its mailbox is told (see actions.register)."""
+
+    permission_classes = [AllowAny]
+    serializer_class = RegisterSerializer
+
+    @extend_schema(responses={201: SuccessSerializer})
+    def post(self, request: Request) -> Response:
+        if not settings.REGISTRATIONS_OPEN:
+            raise PermissionDenied("Registration is closed at the moment.", "registrations_closed")
+        actions.register(**self.validated())
+        return Response({"success": True}, status=201)
+
+
+class Activate(ApiView):
+    """The link of the activation mail: opens the account and answers with a log-in token."""
+
+    permission_classes = [AllowAny]
+    serializer_class = SecretSerializer
+    answers_with_secret = True
+    bounded_by = "one token"
+    http_method_names = NO_HEAD
+
+    def get(self, request: Request, uid: str, token: str) -> Response:
+        return self.answer({"token": actions.activate(maker=links.maker_of(uid), token=token)})
+
+    @extend_schema(request=None)
+    def post(self, request: Request, uid: str, token: str) -> Response:
+        return self.get(request, uid, token)
+
+
+class Forgot(ApiView):
+    """Answers the same whether or not the address has an account."""
+
+    permission_classes = [AllowAny]
+    serializer_class = ForgotSerializer
+
+    @extend_schema(responses=SuccessSerializer)
+    def post(self, request: Request) -> Response:
+        actions.mail_reset(**self.validated())
+        return Response({"success": True})
+
+
+class Reset(ApiView):
+    """A new password, with the two parts of the mailed link; ends all log-ins."""
+
+    permission_classes = [AllowAny]
+    serializer_class = ResetSerializer
+
+    @extend_schema(responses=SuccessSerializer)
+    def post(self, request: Request) -> Response:
+        actions.reset_password(**self.validated())
+        return Response({"success": True})
+
+
+class ResetLink(ApiView):
+    """The mailed link itself: says what an app is to post. Looking at it does not use it up."""
+
+    permission_classes = [AllowAny]
+    serializer_class = ResetSerializer
+    answers_with_secret = True
+    bounded_by = "one link"
+
+    @extend_schema(responses={200: dict[str, str]})
+    def get(self, request: Request, uid: str, token: str) -> Response:
+        maker = links.maker_of(uid)
+        if maker is None or not maker.is_active or not links.reset_tokens.check_token(maker, token):
+            raise links.bad_link()
+        then = f"POST uidb64, token, password and repeat_password to {settings.PUBLIC_URL}/accounts/reset/."
+        return Response({"uidb64": uid, "token": token, "detail": then})
+
+
+class ChangePassword(ApiView):
+    """Ends the other log-ins."""
+
+    scope = "user"
+    permission_classes = [HasOwnScope]
+    serializer_class = ChangePasswordSerializer
+
+    @extend_schema(responses=SuccessSerializer)
+    def put(self, request: MakerRequest) -> Response:
+        values = self.validated()
+        actions.change_password(maker=request.user, password=values["new_password"], token=request.auth)
+        return Response({"success": True})
+
+    @extend_schema(responses=SuccessSerializer)
+    def post(self, request: MakerRequest) -> Response:
+        return self.put(request)
+
+
+class ChangeUsername(ApiView):
+    """GET says whether one may have it, POST takes it."""
+
+    scope = "user"
+    permission_classes = [HasOwnScope]
+    serializer_class = UsernameSerializer
+    bounded_by = "one maker"
+
+    @extend_schema(parameters=[OpenApiParameter("username", str, required=True)], responses={200: dict[str, bool]})
+    def get(self, request: MakerRequest) -> Response:
+        self.get_serializer(data=request.query_params).is_valid(raise_exception=True)
+        return Response({"available": True})
+
+    @extend_schema(responses=MeSerializer)
+    def post(self, request: MakerRequest) -> Response:
+        maker = actions.change_username(maker=request.user, **self.validated())
+        return Response({"success": True, **MeSerializer(maker).data})
+
+
+class DeleteAccount(ApiView):
+    """For good, with all one posted."""
+
+    scope = "user"
+    permission_classes = [HasOwnScope]
+    serializer_class = DeleteAccountSerializer
+
+    @extend_schema(responses=SuccessSerializer)
+    def post(self, request: MakerRequest) -> Response:
+        self.validated()
+        actions.delete_account(maker=request.user)
+        return Response({"success": True})
