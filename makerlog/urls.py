@@ -11,6 +11,7 @@ urlpatterns = [
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(url_name="schema")),
     path("", include("tasks.urls")),
+    path("", include("makerlog.accounts.urls")),  # after what else is under /users/: users/<maker>/ takes any word
     path("admin/", admin.site.urls),
 ]
 
