@@ -162,10 +162,18 @@ class Server:
         return min(mains, key=psutil.Process.create_time, default=None)
 
     def last_words(self) -> str:
-        """The last line of the log that says why; the last line of all when none does."""
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        reasons = [line for line in lines[-20:] if "FATAL" in line or "PANIC" in line or " # " in line]
-        return (reasons or lines or ["it left no log"])[-1].strip()
+        """The last line of its log."""
+        return (self._log_lines() or ["it left no log"])[-1]
+
+    def reason(self) -> str:
+        """The last line of its log that says why it did not start; our own polling leaves a FATAL there as well."""
+        lines = [line for line in self._log_lines()[-50:] if "is starting up" not in line]
+        told = [line for line in lines if "FATAL" in line or "PANIC" in line or " # " in line]
+        return told[-1] if told else self.last_words()
+
+    def _log_lines(self) -> list[str]:
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return [line.strip() for line in text.splitlines() if line.strip()]
 
     def _adopt(self) -> psutil.Process | None:
         """The server that is up already, given a little time if it is only just coming up."""
@@ -197,7 +205,7 @@ class Server:
         if child.poll() is None:
             child.kill()
         child.wait()
-        raise EmbeddedError(f"{self.title} did not start: {self.last_words()} (its log is {self.log}).")
+        raise EmbeddedError(f"{self.title} did not start: {self.reason()} (its log is {self.log}).")
 
 
 class Postgres(Server):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,13 +27,17 @@ Embedded(Path(sys.argv[1]), fast=len(sys.argv) == 2).start()
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """A folder whose servers are gone when the test is over, whatever it did to them."""
-    path = tmp_path / "data"
-    yield path
-    for server in (Postgres(path, True), Valkey(path, True)):
-        end(server.processes(), signal.SIGKILL, 5)
-    shutil.rmtree(runtime_dir(path), ignore_errors=True)
+def data_dir() -> Iterator[Path]:
+    """A folder whose servers are gone when the test is over, whatever it did to them.
+
+    Not under tmp_path: as root, a second pytest takes the servers' own user the way through pytest's folder again.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "data")
+        yield path
+        for server in (Postgres(path, True), Valkey(path, True)):
+            end(server.processes(), signal.SIGKILL, 5)
+        shutil.rmtree(runtime_dir(path), ignore_errors=True)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -106,6 +107,10 @@ def everything(data_dir: Path) -> list[psutil.Process]:
     return [*web, *Postgres(data_dir, True).processes(), *Valkey(data_dir, True).processes()]
 
 
+def private_files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.stat().st_mode & 0o777 == 0o600}
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -113,16 +118,20 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """A folder whose processes are gone when the test is over, whatever it did to them."""
-    path = tmp_path / "data"
-    yield path
-    with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
-        supervisor = psutil.Process(int((path / "run" / "supervisor.lock").read_text()))
-        if "deploy" in " ".join(supervisor.cmdline()):
-            end([supervisor], signal.SIGKILL, 5)
-    end(everything(path), signal.SIGKILL, 5)
-    shutil.rmtree(runtime_dir(path), ignore_errors=True)
+def data_dir() -> Iterator[Path]:
+    """A folder whose processes are gone when the test is over, whatever it did to them.
+
+    Not under tmp_path: as root, a second pytest takes the servers' own user the way through pytest's folder again.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "data")
+        yield path
+        with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
+            supervisor = psutil.Process(int((path / "run" / "supervisor.lock").read_text()))
+            if "deploy" in " ".join(supervisor.cmdline()):
+                end([supervisor], signal.SIGKILL, 5)
+        end(everything(path), signal.SIGKILL, 5)
+        shutil.rmtree(runtime_dir(path), ignore_errors=True)
 
 
 def test_it_says_what_to_do_and_sigterm_ends_everything(data_dir: Path) -> None:
@@ -275,3 +284,22 @@ def test_a_wrong_setting_is_one_sentence(data_dir: Path, name: str, value: str, 
     service = Service(data_dir, REAL, **{name: value})
     assert re.fullmatch(f"Error: {sentence}", service.failure())
     assert len(service.output().splitlines()) == 1
+
+
+def test_the_whole_service_posts_a_task_and_starts_again_within_ten_seconds(data_dir: Path) -> None:
+    first = Service(data_dir, REAL).started()
+    token = re.findall(r"Token   (mkl_\S+)", first.output())[0]
+    status, body = first.ask("/tasks/", "POST", '{"content": "Started Makerlog", "done": true}', token)
+    assert status == 201, body
+    assert private_files(data_dir / "secrets") >= {"demo_token", "admin_password", "SECRET_KEY"}
+    assert first.end(signal.SIGTERM) == 0
+    assert everything(data_dir) == []
+
+    begun = time.monotonic()
+    second = Service(data_dir, REAL).started()
+    assert time.monotonic() - begun < 10
+    assert f"Token   {token}" in second.output()
+    status, listed = second.ask("/tasks/?username=demo&limit=1")
+    assert json.loads(listed)["results"][0]["id"] == json.loads(body)["id"]
+    assert [second.ask(path)[0] for path in ("/docs/", "/schema/", "/admin/login/")] == [200, 200, 200]
+    assert second.end(signal.SIGTERM) == 0
