@@ -172,14 +172,14 @@ def reset_password(*, maker: Maker, token: str, password: str) -> None:
         revoke_logins(maker=maker)
 
 
-def change_password(*, maker: Maker, password: str, token: AccessToken) -> None:
-    """Sets a new password and ends the other log-ins; ``token``, which asks for it, goes on."""
+def change_password(*, maker: Maker, password: str, own: Any) -> None:
+    """Sets a new password and ends the other log-ins; one's ``own`` token, which asks for it, goes on."""
     hashed = make_password(password)
     with transaction.atomic():
         maker = locked(maker)
         maker.password = hashed
         maker.save(update_fields=["password"])
-        revoke_logins(maker=maker, but=token.pk)
+        revoke_logins(maker=maker, but=own.pk)
 
 
 # --- One's own account ---

@@ -18,13 +18,6 @@ LAST_USED_EVERY = timedelta(minutes=1)
 PEPPERS = tokens.read_peppers(settings.TOKEN_PEPPERS)
 
 
-class MakerRequest(Request):
-    """For types: a request that a token came with, as handlers behind ``HasOwnScope`` and all that write get it."""
-
-    user: Maker
-    auth: AccessToken
-
-
 class TokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Maker, AccessToken] | None:
         header = get_authorization_header(request)

@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from makerlog.accounts import actions, links
-from makerlog.accounts.authentication import MakerRequest
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.accounts.permissions import HasOwnScope, HasWriteScope
 from makerlog.accounts.scopes import covers
@@ -81,28 +80,29 @@ class Tokens(ViewSet):
     permission_classes = [HasOwnScope]
     serializer_class = TokenSerializer
     answers_with_secret = True
+    queryset = AccessToken.objects.none()
     order = ("-id",)
     within = ("maker", "kind")
 
     def get_queryset(self) -> QuerySet[AccessToken]:
-        return self.request.user.tokens.filter(kind=AccessToken.Kind.PERSONAL, revoked_at=None)  # type: ignore[union-attr]
+        return self.caller.tokens.filter(kind=AccessToken.Kind.PERSONAL, revoked_at=None)
 
-    def list(self, request: MakerRequest) -> Response:
+    def list(self, request: Request) -> Response:
         return self.listed(self.get_queryset())
 
     @extend_schema(responses={201: NewTokenSerializer})
-    def create(self, request: MakerRequest) -> Response:
+    def create(self, request: Request) -> Response:
         values = within_own_power(request.auth, self.validated())
-        made, text = actions.create_token(maker=request.user, **values)
+        made, text = actions.create_token(maker=self.caller, **values)
         made.token = text  # type: ignore[attr-defined]
         return Response(NewTokenSerializer(made).data, status=201)
 
-    def destroy(self, request: MakerRequest, pk: int) -> Response:
+    def destroy(self, request: Request, pk: int) -> Response:
         actions.revoke_token(token=self.get_object())
         return Response(status=204)
 
 
-def within_own_power(own: AccessToken, values: dict[str, Any]) -> dict[str, Any]:
+def within_own_power(own: Any, values: dict[str, Any]) -> dict[str, Any]:
     """No token makes one that may more than itself, or lives longer. What is not said is as with ``own``."""
     values = {"scopes": own.scopes, **values, "expires_at": values.get("expires_at") or own.expires_at}
     if not covers(own.scopes, values["scopes"]):
@@ -123,12 +123,12 @@ class Me(ApiView):
     serializer_class: type[MeSerializer] = MeSerializer
     bounded_by = "one maker"
 
-    def get(self, request: MakerRequest) -> Response:
-        return self.answer(request.user)
+    def get(self, request: Request) -> Response:
+        return self.answer(self.caller)
 
-    def patch(self, request: MakerRequest) -> Response:
-        values = self.validated(instance=request.user, partial=True)
-        return self.answer(actions.update_profile(maker=request.user, **values))
+    def patch(self, request: Request) -> Response:
+        values = self.validated(instance=self.caller, partial=True)
+        return self.answer(actions.update_profile(maker=self.caller, **values))
 
 
 class PrivilegedMe(Me):
@@ -142,8 +142,8 @@ class SetTimezone(ApiView):
     serializer_class = TimezoneSerializer
 
     @extend_schema(responses=MeSerializer)
-    def post(self, request: MakerRequest) -> Response:
-        maker = actions.update_profile(maker=request.user, **self.validated())
+    def post(self, request: Request) -> Response:
+        maker = actions.update_profile(maker=self.caller, **self.validated())
         return Response({"success": True, **MeSerializer(maker).data})
 
 
@@ -154,12 +154,13 @@ class MyFollowing(ApiView):
     permission_classes = [HasOwnScope]
     serializer_class = FollowedSerializer
     pagination_class = BareKeysetPagination
+    queryset = Follow.objects.none()
     order = ("-id",)
     within = ("follower",)
 
     @extend_schema(responses=MakerSerializer(many=True))
-    def get(self, request: MakerRequest) -> Response:
-        follows = Follow.objects.filter(follower=request.user, followed__is_active=True)
+    def get(self, request: Request) -> Response:
+        follows = Follow.objects.filter(follower=self.caller, followed__is_active=True)
         return self.listed(follows.select_related("followed"))
 
 
@@ -171,20 +172,21 @@ class Makers(ViewSet):
 
     scope = "user"
     serializer_class = MakerSerializer
+    queryset = Maker.objects.filter(is_active=True)
     order = ("-id",)
 
     def list(self, request: Request) -> Response:
-        return self.listed(Maker.objects.filter(is_active=True))
+        return self.listed(self.get_queryset())
 
     def retrieve(self, request: Request, maker: str) -> Response:
         return self.answer(active_maker(maker))
 
     @extend_schema(request=MeSerializer, responses=MeSerializer)
-    def partial_update(self, request: MakerRequest, maker: str) -> Response:
-        if active_maker(maker) != request.user:
+    def partial_update(self, request: Request, maker: str) -> Response:
+        if active_maker(maker) != self.caller:
             raise PermissionDenied("This is somebody else.", "not_yours")
-        values = self.validated(MeSerializer, instance=request.user, partial=True)
-        return Response(MeSerializer(actions.update_profile(maker=request.user, **values)).data)
+        values = self.validated(MeSerializer, instance=self.caller, partial=True)
+        return Response(MeSerializer(actions.update_profile(maker=self.caller, **values)).data)
 
 
 class IsFollowing(ApiView):
@@ -196,7 +198,7 @@ class IsFollowing(ApiView):
 
     def get(self, request: Request, maker: str) -> Response:
         followed = active_maker(maker)
-        mine = Follow.objects.filter(follower=request.user.pk, followed=followed)
+        mine = Follow.objects.filter(follower=self.caller.pk, followed=followed)
         return self.answer({"is_following": mine.exists()})
 
 
@@ -215,29 +217,29 @@ class FollowAct(ApiView):
 
     def set(self, followed: Maker, following: bool) -> Response:
         act = actions.follow if following else actions.unfollow
-        return self.answer({"is_following": act(follower=self.request.user, followed=followed)})  # type: ignore[arg-type]
+        return self.answer({"is_following": act(follower=self.caller, followed=followed)})
 
 
 class FollowMaker(FollowAct):
     """POST toggles and GET sets, as old apps call them; PUT and DELETE say what they mean, and may be repeated."""
 
-    def get(self, request: MakerRequest, maker: str) -> Response:
+    def get(self, request: Request, maker: str) -> Response:
         return self.set(active_maker(maker), True)
 
-    def post(self, request: MakerRequest, maker: str) -> Response:
+    def post(self, request: Request, maker: str) -> Response:
         followed = active_maker(maker)
-        already = Follow.objects.filter(follower=request.user, followed=followed).exists()
+        already = Follow.objects.filter(follower=self.caller, followed=followed).exists()
         return self.set(followed, not already)
 
-    def put(self, request: MakerRequest, maker: str) -> Response:
+    def put(self, request: Request, maker: str) -> Response:
         return self.set(active_maker(maker), True)
 
-    def delete(self, request: MakerRequest, maker: str) -> Response:
+    def delete(self, request: Request, maker: str) -> Response:
         return self.set(active_maker(maker), False)
 
 
 class UnfollowMaker(FollowAct):
-    def get(self, request: MakerRequest, maker: str) -> Response:
+    def get(self, request: Request, maker: str) -> Response:
         return self.set(active_maker(maker), False)
 
 
@@ -333,13 +335,13 @@ class ChangePassword(ApiView):
     serializer_class = ChangePasswordSerializer
 
     @extend_schema(responses=SuccessSerializer)
-    def put(self, request: MakerRequest) -> Response:
+    def put(self, request: Request) -> Response:
         values = self.validated()
-        actions.change_password(maker=request.user, password=values["new_password"], token=request.auth)
+        actions.change_password(maker=self.caller, password=values["new_password"], own=request.auth)
         return Response({"success": True})
 
     @extend_schema(responses=SuccessSerializer)
-    def post(self, request: MakerRequest) -> Response:
+    def post(self, request: Request) -> Response:
         return self.put(request)
 
 
@@ -352,13 +354,13 @@ class ChangeUsername(ApiView):
     bounded_by = "one maker"
 
     @extend_schema(parameters=[OpenApiParameter("username", str, required=True)], responses={200: dict[str, bool]})
-    def get(self, request: MakerRequest) -> Response:
+    def get(self, request: Request) -> Response:
         self.get_serializer(data=request.query_params).is_valid(raise_exception=True)
         return Response({"available": True})
 
     @extend_schema(responses=MeSerializer)
-    def post(self, request: MakerRequest) -> Response:
-        maker = actions.change_username(maker=request.user, **self.validated())
+    def post(self, request: Request) -> Response:
+        maker = actions.change_username(maker=self.caller, **self.validated())
         return Response({"success": True, **MeSerializer(maker).data})
 
 
@@ -370,7 +372,7 @@ class DeleteAccount(ApiView):
     serializer_class = DeleteAccountSerializer
 
     @extend_schema(responses=SuccessSerializer)
-    def post(self, request: MakerRequest) -> Response:
+    def post(self, request: Request) -> Response:
         self.validated()
-        actions.delete_account(maker=request.user)
+        actions.delete_account(maker=self.caller)
         return Response({"success": True})
