@@ -91,7 +91,7 @@ def hand_over(to: str, subject: str, body: str) -> None:
 def deliver(to: str, subject: str, body: str) -> None:
     try:
         send_mail(f"Makerlog: {subject}", body, None, [to])
-    except OSError:  # SMTPException is one
+    except Exception:  # nobody waits for the outcome: whatever it is, the log is where it is told
         logger.exception("A mail could not be sent: %s", subject)
     finally:
         waiting.release()

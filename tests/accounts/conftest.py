@@ -1,6 +1,7 @@
 """Quick hashes, where hashing is not the point (the slots stay), and mail that is posted at once."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,8 +23,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def committed(django_capture_on_commit_callbacks: Any) -> Any:
-    """``with committed:`` what waits for the commit happens at its end."""
-    return django_capture_on_commit_callbacks(execute=True)
+    """``with committed():`` what waits for the commit happens at its end."""
+    return partial(django_capture_on_commit_callbacks, execute=True)
 
 
 @pytest.fixture(autouse=True)

@@ -73,8 +73,9 @@ def test_only_what_is_sent_is_written() -> None:
 
 MIGHTY = {
     "is_staff": True, "is_moderator": True, "is_superuser": True, "is_active": False, "verified": True, "gold": True,
-    "patron": True, "donor": True, "tester": True, "is_live": True, "follower_count": 99, "streak": 99, "run_length": 99,
-    "username": "root", "id": 1, "pk": 1, "password": "x", "date_joined": "2000-01-01T00:00:00Z", "maker_score": 99,
+    "patron": True, "donor": True, "tester": True, "is_live": True, "follower_count": 99, "streak": 99,
+    "run_length": 99, "username": "root", "id": 1, "pk": 1, "password": "x", "maker_score": 99,
+    "date_joined": "2000-01-01T00:00:00Z",
     "awaiting_activation": True, "last_login": None, "groups": [1], "user_permissions": [1], "needs_setup": False,
 }  # fmt: skip
 
@@ -123,8 +124,9 @@ def test_a_form_that_leaves_switches_out_leaves_them_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("status", "x" * 141), ("description", "x" * 2001), ("first_name", "x" * 151), ("website", "javascript:alert(1)"),
-        ("timezone", "Mars/Olympus"), ("dark_mode", "perhaps"), ("status", {"a": 1}), ("status", "a\x00b"),
+        ("status", "x" * 141), ("description", "x" * 2001), ("first_name", "x" * 151),
+        ("website", "javascript:alert(1)"), ("timezone", "Mars/Olympus"), ("dark_mode", "perhaps"),
+        ("status", {"a": 1}), ("status", "a\x00b"),
         ("avatar", "https://example.com/me.png"),
     ],
 )  # fmt: skip
@@ -150,7 +152,7 @@ def test_a_picture_is_written_anew_and_scaled() -> None:
 def test_a_picture_that_is_replaced_is_deleted_on_commit(committed: Any) -> None:
     alice = caller()
     alice.patch("/me/", {"avatar": picture()}, format="multipart")
-    with committed:
+    with committed():
         body = alice.patch("/me/", {"avatar": picture("blue")}, format="multipart").json()
         assert len(stored()) == 2
     assert stored() == [body["avatar"].rpartition("/")[2]]
@@ -159,7 +161,7 @@ def test_a_picture_that_is_replaced_is_deleted_on_commit(committed: Any) -> None
 def test_a_picture_sent_as_nothing_is_taken_away(committed: Any) -> None:
     alice = caller()
     alice.patch("/me/", {"avatar": picture()}, format="multipart")
-    with committed:
+    with committed():
         body = alice.patch("/me/", {"avatar": None}).json()
     assert body["avatar"].endswith("/static/accounts/avatar.png")
     assert stored() == []
@@ -168,7 +170,7 @@ def test_a_picture_sent_as_nothing_is_taken_away(committed: Any) -> None:
 def test_a_picture_stays_where_something_else_is_changed(committed: Any) -> None:
     alice = caller()
     alice.patch("/me/", {"avatar": picture()}, format="multipart")
-    with committed:
+    with committed():
         alice.patch("/me/", {"status": "hi"})
     assert len(stored()) == 1
 
@@ -216,14 +218,14 @@ def test_a_header_is_taken_in_a_form() -> None:
 
 
 def test_a_changed_address_is_told_to_the_old_one(committed: Any, mailoutbox: Any) -> None:
-    with committed:
+    with committed():
         body = caller().patch("/me/privileged/", {"email": "New@Example.com"}).json()
     assert body["email"] == "New@example.com"
     assert [mail.to for mail in mailoutbox] == [["alice@example.com"]]
 
 
 def test_the_same_address_again_is_no_news(committed: Any, mailoutbox: Any) -> None:
-    with committed:
+    with committed():
         assert caller().patch("/me/privileged/", {"email": "alice@example.com"}).status_code == 200
     assert mailoutbox == []
 

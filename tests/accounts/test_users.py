@@ -109,8 +109,11 @@ def test_post_toggles() -> None:
 
 @pytest.mark.parametrize(
     ("on", "off"),
-    [(("put", "/users/bob/follow/"), ("delete", "/users/bob/follow/")), (("get", "/users/bob/follow/"), ("get", "/users/bob/unfollow/"))],
-)  # fmt: skip
+    [
+        (("put", "/users/bob/follow/"), ("delete", "/users/bob/follow/")),
+        (("get", "/users/bob/follow/"), ("get", "/users/bob/unfollow/")),
+    ],
+)
 def test_what_says_what_it_means_may_be_repeated(on: tuple[str, str], off: tuple[str, str]) -> None:
     make_maker("bob")
     alice = caller()
