@@ -1,28 +1,242 @@
-"""What may happen to projects and products. Keyword-only; each is one transaction."""
+"""What may happen to projects and products. Keyword-only; each is one transaction.
 
+Whoever changes what is private, or which product holds which project, first locks the makers whose tasks that touches,
+in the order of their ids, then the product. A task that is being posted holds its author's row too (by its foreign
+key): so none slips between the reading of ``private`` and its own commit.
+"""
+
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Lower
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.text import slugify
+from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from makerlog import content
 from makerlog.accounts.models import Maker
-from makerlog.accounts.names import ROUTE_WORDS
-from products.models import Membership, Product, Project
+from makerlog.accounts.slugs import create_with_slug
+from makerlog.api.exceptions import Conflict
+from makerlog.api.files import forget_files
+from products.models import MAX_HOLDERS, Membership, Product, Project
+
+OF_THE_TEAM = {"private", "team", "projects"}
 
 
 def get_or_create_project(*, author: Maker, name: str, **values: Any) -> Project:
     """The author's project of that name, whatever its case."""
-    known = author.projects.filter(name__lower=name.lower()).first()
-    if known:
-        return known
+    return create_project(author=author, name=name, **values)[0]
+
+
+def create_project(*, author: Maker, name: str, **values: Any) -> tuple[Project, bool]:
+    """A new project and True; or the author's own of that name, as it is, and False."""
+    # The database decides what is the same name: Python writes some letters small in another way.
+    same = author.projects.filter(name__lower=Lower(Value(name)))
+    if known := same.first():
+        return known, False
     try:
         with transaction.atomic():
-            return author.projects.create(name=name, **values)
+            return author.projects.create(name=name, **values), True
     except IntegrityError:
-        return author.projects.get(name__lower=name.lower())
+        return same.get(), False
+
+
+@transaction.atomic
+def change_project(*, project: Project, **values: Any) -> Project:
+    """Renames a project, or makes it private or public together with all its tasks."""
+    lock_makers([project.author_id])
+    project = get_object_or_404(Project, pk=project.pk)
+    was_private = project.private
+    for name, value in values.items():
+        setattr(project, name, value)
+    try:
+        with transaction.atomic():
+            project.save(update_fields=[*values])
+    except IntegrityError as error:
+        raise ValidationError({"name": ["You have another project of this name."]}) from error
+    if project.private != was_private:
+        content.relist(projects=[project.pk])
+    return project
+
+
+@transaction.atomic
+def delete_project(*, project: Project) -> None:
+    """Deletes a project. Its tasks stay, as public as what else they belong to."""
+    lock_makers([project.author_id])
+    Product.objects.filter(projects=project).change()
+    project.products.clear()
+    Project.objects.filter(pk=project.pk).update(private=False)
+    content.relist(projects=[project.pk])
+    project.delete()
+
+
+@transaction.atomic
+def create_product(
+    *, author: Maker, team: Collection[int] = (), projects: Collection[int] = (), **values: Any
+) -> Product:
+    lock_makers({author.pk, *team})
+    author.refresh_from_db(fields=["private"])
+    listed = not (author.private or values.get("private"))
+    product = create_with_slug(
+        Product.objects.all(), text=values["name"], kind="product", author=author, listed=listed, **settled(values)
+    )
+    Membership.objects.create(product=product, maker=author, owner=True, listed=listed)
+    set_team(product, team)
+    set_projects(product, projects, maker=author)
+    return product
+
+
+@transaction.atomic
+def change_product(*, product: Product, maker: Maker, **values: Any) -> None:
+    """Changes a product; its team and the projects under it, where they are given, become exactly those.
+
+    The team may change everything but who is on it and whether it is private: that is the owner's.
+    """
+    touched = OF_THE_TEAM & {name for name, value in values.items() if value is not None}
+    team, projects = values.pop("team", None), values.pop("projects", None)
+    product = locked(product, maker=maker, team=team or ()) if touched else current(product)
+    if maker.pk != product.author_id:
+        require_unchanged(product, values.get("private"), team)
+    write(product, settled(values, product))
+    if team is not None:
+        set_team(product, team)
+    if projects is not None:
+        set_projects(product, projects, maker=maker)
+    Product.objects.filter(pk=product.pk).change()
+
+
+@transaction.atomic
+def delete_product(*, product: Product, maker: Maker) -> None:
+    """Deletes a product. The tasks of its projects stay, as public as what else they belong to."""
+    product = locked(product, maker=maker)
+    take_out(product, held_by(product))
+    product.delete()
+    forget_files([product.icon.name or ""])
+
+
+@transaction.atomic
+def leave(*, product: Product, maker: Maker) -> None:
+    """Leaves the team, and takes along one's own projects: who stays would go on reading their private tasks."""
+    if maker.pk == product.author_id:
+        raise ValidationError(["Its owner cannot leave a product; delete it instead."])
+    product = locked(product, maker=maker)
+    if not Membership.objects.filter(product=product, maker=maker).exists():
+        raise PermissionDenied("You are not on this team.", "not_yours")
+    part_with(product, {maker.pk})
+    Product.objects.filter(pk=product.pk).change()
+
+
+def require_unchanged(product: Product, private: bool | None, team: Collection[int] | None) -> None:
+    """What only the owner may change; sent as it is, it does no harm: old apps send whole objects."""
+    same_team = team is None or set(team) - {product.author_id} == members(product)
+    if private not in (None, product.private) or not same_team:
+        raise PermissionDenied("Only its owner may make a product private or public, or change its team.", "not_owner")
+
+
+def write(product: Product, values: dict[str, Any]) -> None:
+    """The columns; where it became private or public, its place in the lists and the tasks of its projects too."""
+    was_private, old_icon = product.private, product.icon.name
+    for name, value in values.items():
+        setattr(product, name, value)
+    if product.private == was_private:
+        product.save(update_fields=[*values])
+    else:
+        product.listed = not (product.private or product.hidden or product.author.private)
+        product.save(update_fields=[*values, "listed"])
+        product.memberships.update(listed=product.listed)
+        content.relist(projects=held_by(product))
+    if "icon" in values:
+        forget_files([old_icon or ""])
+
+
+def settled(values: dict[str, Any], product: Product | None = None) -> dict[str, Any]:
+    """``values`` with the moment of a first launch, which is kept from then on; no icon is an empty name."""
+    if "icon" in values:
+        values = {**values, "icon": values["icon"] or ""}
+    if values.get("launched") and not (product and product.launched_at):
+        values = {**values, "launched_at": timezone.now()}
+    return values
+
+
+def set_team(product: Product, makers: Collection[int]) -> None:
+    """The team becomes these makers; the owner among them is passed over."""
+    wanted, team = set(makers) - {product.author_id}, members(product)
+    joining = wanted - team
+    active = Maker.objects.filter(pk__in=joining, is_active=True).values_list("pk", flat=True)
+    if unknown := joining - set(active):
+        raise ValidationError({"team": [f"No such maker: {written(unknown)}."]})
+    part_with(product, team - wanted)
+    Membership.objects.bulk_create(
+        Membership(product=product, maker_id=maker, listed=product.listed) for maker in sorted(joining)
+    )
+
+
+def set_projects(product: Product, projects: Collection[int], *, maker: Maker) -> None:
+    """These projects stand under the product: what stands there already, and what is ``maker``'s own."""
+    held, wanted = set(held_by(product)), set(projects)
+    added = wanted - held
+    own = dict(Project.objects.filter(pk__in=added, author=maker).annotate(n=Count("products")).values_list("pk", "n"))
+    if foreign := added - set(own):
+        raise ValidationError({"projects": [f"Not yours to use: {written(foreign)}."]})
+    if full := [pk for pk, holders in own.items() if holders >= MAX_HOLDERS]:
+        raise ValidationError({"projects": [f"Under {MAX_HOLDERS} products already: {written(full)}."]})
+    product.projects.add(*added)
+    take_out(product, held - wanted, relist=added)
+
+
+def part_with(product: Product, makers: Collection[int]) -> None:
+    """These makers are no longer on the team, and their projects no longer under the product."""
+    if makers:
+        Membership.objects.filter(product=product, maker__in=makers, owner=False).delete()
+        theirs = product.projects.filter(author__in=makers).values_list("pk", flat=True)
+        take_out(product, list(theirs))
+
+
+def take_out(product: Product, projects: Collection[int], *, relist: Collection[int] = ()) -> None:
+    """Takes these projects from under the product. Their tasks, and those of ``relist``, are brought up to date."""
+    product.projects.remove(*projects)
+    if projects or relist:
+        content.relist(projects={*projects, *relist})
+
+
+def members(product: Product) -> set[int]:
+    return set(product.memberships.filter(owner=False).values_list("maker", flat=True))
+
+
+def held_by(product: Product) -> list[int]:
+    return list(product.projects.values_list("pk", flat=True))
+
+
+def written(ids: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(ids)))
+
+
+def lock_makers(ids: Iterable[int]) -> set[int]:
+    """Holds the makers' rows until the transaction ends; always in the order of their ids, so that no two wait for each
+    other. Gives those that there are."""
+    rows = Maker.objects.filter(pk__in=set(ids)).select_for_update().order_by("pk")
+    return set(rows.values_list("pk", flat=True))
+
+
+def locked(product: Product, *, maker: Maker, team: Collection[int] = ()) -> Product:
+    """The product as it is now, held until the transaction ends, with all whose tasks it touches."""
+    concerned = {product.author_id, maker.pk, *team, *authors_of(product)}
+    lock_makers(concerned)
+    product = current(product)
+    if not authors_of(product) <= concerned:
+        raise Conflict("Somebody else changed this product at the same moment; try again.", "changed_meanwhile")
+    return product
+
+
+def current(product: Product) -> Product:
+    rows = Product.objects.select_for_update(of=("self",)).select_related("author")
+    return get_object_or_404(rows, pk=product.pk)
+
+
+def authors_of(product: Product) -> set[int]:
+    return set(product.projects.values_list("author", flat=True))
 
 
 def relist_products(makers: list[int], projects: list[int]) -> None:
@@ -34,3 +248,15 @@ def relist_products(makers: list[int], projects: list[int]) -> None:
     products.filter(~listable, listed=True).change(listed=False)
     listed = Subquery(Product.objects.filter(pk=OuterRef("product")).values("listed"))
     Membership.objects.filter(product__in=products.values("pk")).exclude(listed=listed).update(listed=listed)
+
+
+def erase_from_products(maker: int) -> None:
+    """What a maker leaves behind: nobody's task stays private for the sake of a product that is gone."""
+    products = Product.objects.filter(author=maker)
+    forget_files(products.exclude(icon="").values_list("icon", flat=True))
+    held = list(Project.objects.filter(products__in=products).exclude(author=maker).values_list("pk", flat=True))
+    lock_makers(Project.objects.filter(pk__in=held).values_list("author", flat=True))
+    Product.projects.through.objects.filter(product__in=products).delete()
+    if held:
+        content.relist(projects=held)
+    Product.objects.filter(memberships__maker=maker).exclude(author=maker).change()

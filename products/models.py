@@ -19,6 +19,16 @@ MAX_TAGS = 20
 MAX_HOLDERS = 5  # products that one project may stand under
 
 
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def visible_to(self, maker: Any) -> "ProjectQuerySet":
+        """What is public; one's own; and what stands under a product on whose team one is."""
+        condition = Q(private=False, author__private=False)
+        if maker.is_authenticated:
+            team = Membership.objects.filter(maker=maker, product__projects=models.OuterRef("pk"))
+            condition |= Q(author=maker) | Q(models.Exists(team))
+        return self.filter(condition)
+
+
 class Project(models.Model):
     """Groups its author's tasks: ``#name`` in a task's content."""
 
@@ -26,6 +36,8 @@ class Project(models.Model):
     name = models.CharField(max_length=50)
     private = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ProjectQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint("author", Lower("name"), name="one_project_per_name")]
@@ -43,6 +55,24 @@ class ProductQuerySet(ContentQuerySet["Product"]):
             team = Membership.objects.filter(maker=maker, product=models.OuterRef("pk"))
             condition |= Q(models.Exists(team), hidden=False)
         return self.filter(condition)
+
+    def named(self, name: str) -> "ProductQuerySet":
+        """By slug or by numeric id: slugs are never all digits."""
+        if name.isascii() and name.isdigit():
+            return self.filter(pk=int(name)) if len(name) < 19 else self.none()
+        return self.filter(slug=name)
+
+    def whole(self, maker: Any) -> "ProductQuerySet":
+        """With all that a product's answer shows to ``maker``, in three queries however many products."""
+        return self.prefetch_related(*parts(maker))
+
+
+def parts(maker: Any, path: str = "") -> tuple[models.Prefetch, models.Prefetch]:
+    """The projects of a product that ``maker`` may see, and its team. ``path`` leads to the product."""
+    return (
+        models.Prefetch(f"{path}projects", Project.objects.visible_to(maker).order_by("id")),
+        models.Prefetch(f"{path}memberships", Membership.objects.order_by("id")),
+    )
 
 
 class Product(Content):
@@ -79,9 +109,19 @@ class Product(Content):
             ),
             models.Index(fields=["launched", "created_at", "id"], name="product_launched", condition=Q(listed=True)),
             models.Index(
+                fields=["author", "launched", "created_at", "id"],
+                name="product_own_launched",
+                condition=Q(listed=False, hidden=False),
+            ),
+            models.Index(
                 fields=["launched_at", "id"], name="product_launches", condition=Q(listed=True, launched=True)
             ),
             models.Index(fields=["updated_at", "id"], name="product_changed", condition=Q(listed=True)),
+            models.Index(
+                fields=["author", "updated_at", "id"],
+                name="product_own_changed",
+                condition=Q(listed=False, hidden=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -90,6 +130,11 @@ class Product(Content):
     @property
     def icon_url(self) -> str | None:
         return self.icon.url if self.icon else None
+
+    @property
+    def team(self) -> list[int]:
+        """Ids of the makers on the team, the owner not among them. Reads what ``whole`` has fetched."""
+        return [place.maker_id for place in self.memberships.all() if not place.owner]
 
 
 class Membership(models.Model):
@@ -106,7 +151,7 @@ class Membership(models.Model):
             models.UniqueConstraint(fields=["product"], name="one_owner", condition=Q(owner=True)),
         ]
         indexes = [
-            models.Index(fields=["maker", "id"], name="membership_maker"),
             models.Index(fields=["maker", "id"], name="membership_listed", condition=Q(listed=True)),
+            models.Index(fields=["maker", "id"], name="membership_own", condition=Q(listed=False)),
             models.Index(fields=["product", "id"], name="membership_product"),
         ]

@@ -1,16 +1,33 @@
-from rest_framework import serializers
+"""Projects and products in words, and what may be sent of them."""
 
-from makerlog.api.fields import FlexibleBooleanField, UtcDateTimeField
-from products.models import Product, Project
+from typing import Any
+
+from django.core.validators import URLValidator
+from rest_framework import serializers
+from rest_framework.fields import SkipField, empty
+
+from makerlog.accounts.serializers import MakerSerializer
+from makerlog.api.fields import FlexibleBooleanField, FlexibleListField, TextField, UtcDateTimeField, says_nothing
+from makerlog.api.files import CleanImageField
+from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Product, Project
+
+MAX_ID = 2**63 - 1
 
 
 class ProjectSerializer(serializers.ModelSerializer):
+    name = serializers.CharField(max_length=50)
     user = serializers.IntegerField(source="author_id", read_only=True)
     private = FlexibleBooleanField(required=False)
 
     class Meta:
         model = Project
         fields = ["id", "name", "private", "user"]
+
+    def validate_name(self, name: str) -> str:
+        """``#name`` names the same project."""
+        if not (bare := name.lstrip("#").strip()):
+            raise serializers.ValidationError("A name is more than its #.")
+        return bare
 
 
 class ProductSummarySerializer(serializers.ModelSerializer):
@@ -24,7 +41,122 @@ class ProductSummarySerializer(serializers.ModelSerializer):
     class Meta:
         model = Product
         fields = [
-            "id", "name", "slug", "user", "icon", "description", "accent", "website", "twitter", "product_hunt", "launched",
-            "launched_at", "created_at",
+            "id", "name", "slug", "user", "icon", "description", "accent", "website", "twitter", "product_hunt",
+            "launched", "launched_at", "created_at",
         ]  # fmt: skip
         read_only_fields = fields
+
+
+class ProductSerializer(serializers.ModelSerializer):
+    """A product as it is read: ``team`` holds ids, ``projects`` those that the reader may see."""
+
+    user = serializers.IntegerField(source="author_id", read_only=True)
+    team = serializers.ListField(child=serializers.IntegerField(), read_only=True, max_length=MAX_TEAM)
+    projects: Any = serializers.ListSerializer(child=ProjectSerializer(), read_only=True, max_length=MAX_PROJECTS)
+    tags = serializers.ListField(child=serializers.CharField(), read_only=True, max_length=MAX_TAGS)
+    icon = serializers.URLField(source="icon_url", read_only=True, allow_null=True)
+    launched_at = UtcDateTimeField(read_only=True, allow_null=True)
+    created_at = UtcDateTimeField(read_only=True)
+    updated_at = UtcDateTimeField(read_only=True)
+
+    class Meta:
+        model = Product
+        fields = [
+            "id", "name", "slug", "user", "team", "product_hunt", "twitter", "website", "projects", "launched",
+            "launched_at", "icon", "description", "accent", "tags", "private", "created_at", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class PlaceSerializer(ProductSerializer):
+    """A place on a team, as the product it is on."""
+
+    def to_representation(self, place: Any) -> dict[str, Any]:
+        return super().to_representation(place.product)
+
+
+class RelatedSerializer(serializers.Serializer):
+    """What a project belongs to."""
+
+    user = MakerSerializer(source="author")
+    products: Any = serializers.ListSerializer(child=ProductSerializer(), max_length=MAX_HOLDERS)
+
+
+class FormTextField(TextField):
+    """Text of a form: the words that JavaScript writes for no value are an empty string, as null is."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation("" if says_nothing(data) else data)
+
+
+class WebsiteField(FormTextField):
+    """A web address; ``example.com`` is taken for ``https://example.com``."""
+
+    default_error_messages = {"invalid": "This is no web address, such as https://example.com."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=200, **kwargs)
+        self.validators.append(URLValidator(schemes=["http", "https"], message=self.error_messages["invalid"]))
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        url = text if "://" in text else f"https://{text.lstrip('/')}"
+        if "@" in url.split("://", 1)[1].split("/")[0]:
+            self.fail("invalid")  # google.com@evil.com is an address at evil.com
+        return url
+
+
+class ListInput(FlexibleListField):
+    """A list that may be left out, and is empty where null is sent."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, **kwargs})
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation([] if data is None else data)
+
+
+class IdField(serializers.IntegerField):
+    """An id, or the object that has it: old apps send back what they read."""
+
+    def __init__(self) -> None:
+        super().__init__(min_value=1, max_value=MAX_ID)
+
+    def to_internal_value(self, data: Any) -> int:
+        known: Any = data.get("id") if isinstance(data, dict) else data
+        return super().to_internal_value(known)
+
+
+class IconField(CleanImageField):
+    """An image; the address of the icon that is there leaves it there."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if isinstance(data, str) and data and data == getattr(self.parent.instance, "icon_url", None):
+            raise SkipField
+        return super().run_validation(data)
+
+
+class ProductInputSerializer(serializers.Serializer):
+    """A product as it is sent. Whose the ids are is looked up by the action."""
+
+    name = serializers.CharField(max_length=100)
+    description = FormTextField(max_length=2000)
+    website = WebsiteField()
+    product_hunt = FormTextField(max_length=200)
+    twitter = FormTextField(max_length=50)
+    accent = FormTextField(max_length=20)
+    icon = IconField(side=512)
+    tags = ListInput(child=serializers.CharField(max_length=40, allow_blank=True), max_length=MAX_TAGS)
+    private = FlexibleBooleanField(required=False)
+    launched = FlexibleBooleanField(required=False)
+    team = ListInput(child=IdField(), max_length=MAX_TEAM + 1, help_text="Ids of makers; the owner's is passed over.")
+    projects = ListInput(child=IdField(), max_length=MAX_PROJECTS, help_text="Ids of projects of one's own.")
+
+    def validate_tags(self, tags: list[str]) -> list[str]:
+        """Small letters, without #, each once."""
+        clean = (tag.strip().lstrip("#").strip().lower() for tag in tags)
+        return list(dict.fromkeys(tag for tag in clean if tag))
+
+
+class TagQuerySerializer(serializers.Serializer):
+    q = TextField(max_length=40, default="", help_text="What the tag holds.")

@@ -1,0 +1,29 @@
+"""What products are tagged with, read from the newest of them: never from all."""
+
+from collections import Counter
+
+from django.db.models import QuerySet
+
+from makerlog.api.window import read_from
+from products.models import Product
+
+CANDIDATES = 1_000
+MAX_TAGS_NAMED = 20
+MAX_RELATED = 20
+
+
+def newest() -> QuerySet[Product]:
+    return Product.objects.filter(listed=True).order_by("-created_at", "-id")[:CANDIDATES]
+
+
+def common(part: str) -> list[str]:
+    """The tags that hold ``part``, those that are used most first."""
+    part = part.strip().lstrip("#").lower()
+    counts = Counter(tag for tags in newest().values_list("tags", flat=True) for tag in tags if part in tag)
+    return sorted(counts, key=lambda tag: (-counts[tag], tag))[:MAX_TAGS_NAMED]
+
+
+def related(product: Product, products: QuerySet[Product]) -> list[Product]:
+    """Of the candidates, the newest that share a tag with ``product``."""
+    sharing = products.filter(tags__overlap=product.tags).exclude(pk=product.pk)
+    return list(read_from(sharing, newest()).order_by("-created_at", "-id")[:MAX_RELATED]) if product.tags else []

@@ -1,0 +1,249 @@
+"""Projects, and the products they stand under."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from makerlog import content
+from makerlog.accounts.models import Maker
+from makerlog.accounts.permissions import HasOwnScope
+from makerlog.accounts.serializers import MakerSerializer
+from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.views import ApiView, ViewSet
+from products import actions, tags
+from products.filters import ProductFilter
+from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TEAM, Membership, Product, Project, parts
+from products.serializers import (
+    PlaceSerializer,
+    ProductInputSerializer,
+    ProductSerializer,
+    ProjectSerializer,
+    RelatedSerializer,
+    TagQuerySerializer,
+)
+
+
+class MyProjects(ViewSet):
+    """One's own projects. POST answers the one of that name where there is one already."""
+
+    scope = "projects"
+    queryset = Project.objects.none()
+    permission_classes = [HasOwnScope]
+    serializer_class = ProjectSerializer
+    pagination_class = BareKeysetPagination
+    order = ("id",)
+    within = ("author",)
+
+    def list(self, request: Request) -> Response:
+        return self.listed(Project.objects.filter(author=self.caller))
+
+    def create(self, request: Request) -> Response:
+        project, new = actions.create_project(author=self.caller, **self.validated())
+        return self.answer(project, status=201 if new else 200)
+
+
+class ProjectViewSet(ViewSet):
+    scope = "projects"
+    serializer_class = ProjectSerializer
+
+    def get_queryset(self) -> QuerySet[Project]:
+        return Project.objects.visible_to(self.caller)
+
+    def retrieve(self, request: Request, pk: int) -> Response:
+        return self.answer(self.get_object())
+
+    def update(self, request: Request, pk: int, partial: bool = False) -> Response:
+        project = self.get_object()
+        self.require_own(project)
+        return self.answer(actions.change_project(project=project, **self.validated(partial=partial)))
+
+    def partial_update(self, request: Request, pk: int) -> Response:
+        return self.update(request, pk, partial=True)
+
+    def destroy(self, request: Request, pk: int) -> Response:
+        project = self.get_object()
+        self.require_own(project)
+        actions.delete_project(project=project)
+        return Response(status=204)
+
+
+class RelatedToProject(ApiView):
+    """Whose a project is, and which products it stands under."""
+
+    scope = "projects"
+    serializer_class = RelatedSerializer
+    bounded_by = f"a project stands under at most {MAX_HOLDERS} products"
+
+    def get(self, request: Request, pk: int) -> Response:
+        projects = Project.objects.visible_to(self.caller).select_related("author")
+        project = get_object_or_404(projects, pk=pk)
+        holders = Product.objects.visible_to(self.caller).whole(self.caller).filter(projects=project)
+        return self.answer({"author": project.author, "products": holders.order_by("id")[:MAX_HOLDERS]})
+
+
+class ProductViewSet(ViewSet):
+    """Everybody reads what is listed; owner and team change a product, its owner alone deletes it."""
+
+    scope = "products"
+    queryset = Product.objects.none()
+    serializer_class = ProductSerializer
+    filterset_class = ProductFilter
+
+    def get_object(self) -> Product:
+        products = Product.objects.visible_to(self.caller).whole(self.caller)
+        return get_object_or_404(products.named(self.kwargs["slug"]))
+
+    def list(self, request: Request) -> Response:
+        return self.listed(Product.objects.whole(self.caller), content.branches(self.caller))
+
+    @extend_schema(request=ProductInputSerializer)
+    def create(self, request: Request) -> Response:
+        product = actions.create_product(author=self.caller, **self.validated(ProductInputSerializer))
+        return self.answer(Product.objects.whole(self.caller).get(pk=product.pk), status=201)
+
+    def retrieve(self, request: Request, slug: str) -> Response:
+        return self.answer(self.get_object())
+
+    @extend_schema(request=ProductInputSerializer)
+    def update(self, request: Request, slug: str, partial: bool = False) -> Response:
+        product = self.get_object()
+        if self.caller.pk not in {product.author_id, *product.team}:
+            raise PermissionDenied("Only its owner and its team may do this.", "not_yours")
+        values = self.validated(ProductInputSerializer, instance=product, partial=partial)
+        actions.change_product(product=product, maker=self.caller, **values)
+        return self.answer(self.get_object())
+
+    @extend_schema(request=ProductInputSerializer)
+    def partial_update(self, request: Request, slug: str) -> Response:
+        return self.update(request, slug, partial=True)
+
+    def destroy(self, request: Request, slug: str) -> Response:
+        product = self.get_object()
+        self.require_own(product)
+        actions.delete_product(product=product, maker=self.caller)
+        return Response(status=204)
+
+
+class ProductPart(ApiView):
+    """What hangs on one product: found only where the caller may see the product."""
+
+    scope = "products"
+    queryset = Product.objects.none()
+
+    @property
+    def product(self) -> Product:
+        return get_object_or_404(Product.objects.visible_to(self.caller).named(self.kwargs["slug"]))
+
+
+class LeaveProduct(ProductPart):
+    bounded_by = "one word"
+
+    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    def post(self, request: Request, slug: str) -> Response:
+        actions.leave(product=self.product, maker=self.caller)
+        return Response({"success": True})
+
+
+class ProductPeople(ProductPart):
+    """The owner and the team, in the order they came."""
+
+    serializer_class = MakerSerializer
+    bounded_by = f"its owner and at most {MAX_TEAM} on the team"
+
+    @extend_schema(responses=MakerSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        places = Membership.objects.filter(product=self.product).select_related("maker").order_by("id")
+        makers = [place.maker for place in places[: MAX_TEAM + 1]]
+        return Response(self.get_serializer(makers, many=True).data)
+
+
+class ProductProjects(ProductPart):
+    serializer_class = ProjectSerializer
+    bounded_by = f"a product holds at most {MAX_PROJECTS} projects"
+
+    @extend_schema(responses=ProjectSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        projects = Project.objects.visible_to(self.caller).filter(products=self.product).order_by("id")
+        return Response(self.get_serializer(projects[:MAX_PROJECTS], many=True).data)
+
+
+class RelatedProducts(ProductPart):
+    """The newest products that share a tag with this one."""
+
+    serializer_class = ProductSerializer
+    bounded_by = f"the newest {tags.MAX_RELATED} that share a tag, of the newest {tags.CANDIDATES} listed"
+
+    @extend_schema(responses=ProductSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        found = tags.related(self.product, Product.objects.whole(self.caller))
+        return Response(self.get_serializer(found, many=True).data)
+
+
+class Launches(ApiView):
+    """Newest launch first: what everybody sees."""
+
+    scope = "products"
+    serializer_class = ProductSerializer
+    order = ("-launched_at", "-id")
+
+    def get(self, request: Request) -> Response:
+        return self.listed(Product.objects.whole(self.caller).filter(launched=True), (Q(listed=True),))
+
+
+class RecentlyLaunched(Launches):
+    pagination_class = BareKeysetPagination
+
+
+class Places(ApiView):
+    """Products by their team, which the owner is on: newest place first."""
+
+    scope = "products"
+    serializer_class = PlaceSerializer
+    pagination_class = BareKeysetPagination
+    queryset = Membership.objects.none()
+    order = ("-id",)
+    within = ("maker",)
+
+    public = (Q(listed=True),)
+    own = (Q(listed=True), Q(listed=False, product__hidden=False))
+
+    def places(self, maker: Any) -> QuerySet[Membership]:
+        places = Membership.objects.filter(maker=maker).select_related("product")
+        return places.prefetch_related(*parts(self.caller, "product__"))
+
+
+class MyProducts(Places):
+    permission_classes = [HasOwnScope]
+
+    @extend_schema(responses=ProductSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return self.listed(self.places(self.caller), self.own)
+
+
+class MakerProducts(Places):
+    """The products of one maker: those they own and those they are on the team of."""
+
+    @extend_schema(responses=ProductSerializer(many=True))
+    def get(self, request: Request, maker: str) -> Response:
+        found = get_object_or_404(Maker.objects.named(maker))
+        return self.listed(self.places(found), self.own if found == self.caller else self.public)
+
+
+class ProductTags(ApiView):
+    """What products are tagged with, the most used first; ``q`` is part of a tag."""
+
+    scope = "products"
+    serializer_class = TagQuerySerializer
+    bounded_by = f"the {tags.MAX_TAGS_NAMED} most used tags of the newest {tags.CANDIDATES} listed products"
+
+    @extend_schema(parameters=[TagQuerySerializer], responses={200: {"type": "array", "items": {"type": "string"}}})
+    def get(self, request: Request) -> Response:
+        query = self.get_serializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        return Response(tags.common(query.validated_data["q"]))
