@@ -10,7 +10,9 @@ urlpatterns = [
     path("health/ready/", Ready.as_view()),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(url_name="schema")),
+    path("", include("products.urls")),
     path("", include("tasks.urls")),
+    path("", include("discussions.urls")),
     path("", include("makerlog.accounts.urls")),  # after what else is under /users/: users/<maker>/ takes any word
     path("admin/", admin.site.urls),
 ]

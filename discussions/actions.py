@@ -1,0 +1,156 @@
+"""What may happen to discussions. Keyword-only; each is one transaction, counters included.
+
+Whatever changes the replies of a discussion first locks its row: so ``reply_count`` and the participants are right, and
+nobody replies to what is being locked.
+"""
+
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from rest_framework.exceptions import PermissionDenied, ValidationError
+
+from discussions.models import Discussion, DiscussionQuerySet, Participant, Reply, ReplyPraise
+from makerlog.accounts.models import Maker
+from makerlog.accounts.slugs import create_with_slug
+
+
+@transaction.atomic
+def open_discussion(*, author: Maker, **values: Any) -> Discussion:
+    listed = not (hold(author.pk).private or values.get("hidden"))
+    return create_with_slug(
+        Discussion.objects.all(), text=values["title"], kind="discussion", author=author, listed=listed, **values
+    )
+
+
+@transaction.atomic
+def change_discussion(*, discussion: Discussion, **values: Any) -> None:
+    """Changes a discussion; its place in the lists follows ``hidden``."""
+    hold(discussion.author_id)
+    locked(discussion)
+    changed = Discussion.objects.filter(pk=discussion.pk)
+    changed.change(**values, **({"listed": False} if values.get("hidden") else {}))
+    keep_listed(changed)
+
+
+@transaction.atomic
+def delete_discussion(*, discussion: Discussion) -> None:
+    discussion.delete()
+
+
+@transaction.atomic
+def reply(*, discussion: Discussion, author: Maker, parent_reply: int | None = None, **values: Any) -> Reply:
+    hold(author.pk)
+    if locked(discussion).locked:
+        raise PermissionDenied("This discussion is locked: it takes no more replies.", "locked")
+    if parent_reply and not discussion.replies.filter(pk=parent_reply, hidden=False).exists():
+        raise ValidationError({"parent_reply": ["No such reply in this discussion."]})
+    made = Reply.objects.create(discussion=discussion, author=author, parent_reply_id=parent_reply, **values)
+    count(made, by=0 if made.hidden else 1)
+    return made
+
+
+@transaction.atomic
+def change_reply(*, reply: Reply, **values: Any) -> Reply:
+    locked(reply.discussion)
+    reply = get_object_or_404(Reply.objects.select_related("author", "discussion"), pk=reply.pk)
+    was_hidden = reply.hidden
+    for name, value in {**values, "updated_at": timezone.now()}.items():
+        setattr(reply, name, value)
+    reply.save(update_fields=[*values, "updated_at"])
+    if reply.hidden != was_hidden:
+        count(reply, by=-1 if reply.hidden else 1)
+    return reply
+
+
+@transaction.atomic
+def delete_reply(*, reply: Reply) -> None:
+    """Deletes a reply; the replies to it stay."""
+    locked(reply.discussion)
+    hidden = Reply.objects.filter(pk=reply.pk).values_list("hidden", flat=True).first()
+    if hidden is None:
+        return  # somebody was faster
+    Reply.objects.filter(pk=reply.pk).delete()
+    count(reply, by=0 if hidden else -1)
+
+
+def hold(maker: int) -> Maker:
+    """The maker as they are now. Whoever makes them private or erases them does so before this transaction or after it;
+    as they do, it locks the maker first and discussions next."""
+    return get_object_or_404(Maker.objects.select_for_update(no_key=True), pk=maker)
+
+
+def locked(discussion: Discussion) -> Discussion:
+    """The discussion as it is now, held until the transaction ends."""
+    return get_object_or_404(Discussion.objects.select_for_update(), pk=discussion.pk)
+
+
+def count(reply: Reply, *, by: int) -> None:
+    """``by`` replies more (or less) are shown; its author takes part as long as one of theirs is."""
+    if by:
+        Discussion.objects.filter(pk=reply.discussion_id).change(reply_count=F("reply_count") + by)
+    place: dict[str, Any] = {"discussion_id": reply.discussion_id, "maker_id": reply.author_id}
+    if by > 0:
+        Participant.objects.get_or_create(**place)
+    elif not Reply.objects.filter(discussion=reply.discussion_id, author=reply.author_id, hidden=False).exists():
+        Participant.objects.filter(**place).delete()
+
+
+@transaction.atomic
+def praise(*, reply: Reply, maker: Maker) -> bool:
+    """Whether the maker praises the reply now: True."""
+    _, new = ReplyPraise.objects.get_or_create(reply=reply, maker=maker)
+    if new:
+        Reply.objects.filter(pk=reply.pk).update(praise=F("praise") + 1)
+    return True
+
+
+@transaction.atomic
+def withdraw_praise(*, reply: Reply, maker: Maker) -> bool:
+    """Whether the maker praises the reply now: False."""
+    gone, _ = ReplyPraise.objects.filter(reply=reply, maker=maker).delete()
+    if gone:
+        Reply.objects.filter(pk=reply.pk).update(praise=F("praise") - 1)
+    return False
+
+
+def relist_discussions(makers: list[int], projects: list[int]) -> None:
+    """Brings up to date the discussions of these makers. Projects hold none."""
+    keep_listed(Discussion.objects.filter(author__in=makers))
+
+
+def keep_listed(discussions: DiscussionQuerySet) -> None:
+    listable = Q(~Exists(Maker.objects.filter(pk=OuterRef("author"), private=True)), hidden=False)
+    discussions.filter(listable, listed=False).change(listed=True)
+    discussions.filter(~listable, listed=True).change(listed=False)
+
+
+FORGET_PRAISE = """
+    WITH gone AS (DELETE FROM discussions_replypraise WHERE maker_id = %s RETURNING reply_id)
+    UPDATE discussions_reply SET praise = praise - 1 FROM gone WHERE discussions_reply.id = gone.reply_id
+"""
+# One's own discussions go as a whole, by cascade. Their children lose the reply they answered, as when it is deleted.
+FORGET_REPLIES = """
+    WITH gone AS (
+        DELETE FROM discussions_reply reply USING discussions_discussion discussion
+        WHERE reply.author_id = %(maker)s AND discussion.id = reply.discussion_id AND discussion.author_id <> %(maker)s
+        RETURNING reply.discussion_id, reply.hidden
+    ), counts AS (SELECT discussion_id, count(*) AS lost FROM gone WHERE NOT hidden GROUP BY discussion_id)
+    UPDATE discussions_discussion SET reply_count = reply_count - lost, updated_at = statement_timestamp()
+    FROM counts WHERE discussions_discussion.id = counts.discussion_id
+"""
+
+
+def erase_from_discussions(maker: int) -> None:
+    """Takes back what a maker counted for in the discussions of others."""
+    theirs = Reply.objects.filter(author=maker)
+    touched = Discussion.objects.filter(pk__in=theirs.values("discussion")).order_by("pk").select_for_update()
+    list(touched.values_list("pk"))  # in order, so that no two wait for each other
+    ReplyPraise.objects.filter(reply__in=theirs).delete()
+    Reply.objects.filter(parent_reply__in=theirs).update(parent_reply=None)
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_PRAISE, [maker])
+        cursor.execute(FORGET_REPLIES, {"maker": maker})
+    Participant.objects.filter(maker=maker).delete()

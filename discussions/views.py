@@ -1,0 +1,241 @@
+"""Discussions, the replies in them, and what others say of those."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from discussions import actions
+from discussions.filters import DiscussionFilter
+from discussions.models import Discussion, Participant, Reply, ReplyPraise
+from discussions.serializers import (
+    DiscussionSerializer,
+    ParticipantSerializer,
+    PeopleQuerySerializer,
+    ReplySerializer,
+)
+from discussions.trending import CANDIDATES, MAX_TRENDING, trending
+from makerlog import content
+from makerlog.accounts.serializers import MakerSerializer
+from makerlog.api.pagination import BareKeysetPagination, KeysetPagination
+from makerlog.api.views import ApiView, Endpoint, ViewSet
+from tasks.serializers import PraiseSerializer
+
+MODERATED = {"pinned", "locked", "hidden"}
+MAX_PRAISED_BY = 100
+MAX_BODIES = 40  # bodies of 20,000 characters in one answer: what is below the ceiling of its bytes in any script
+
+
+class DiscussionPagination(KeysetPagination):
+    max_limit = MAX_BODIES
+
+
+class BareDiscussionPagination(BareKeysetPagination):
+    default_limit = MAX_BODIES
+    max_limit = MAX_BODIES
+
+
+class Moderated(Endpoint):
+    """What its author writes and a moderator pins, locks and hides."""
+
+    def require_right(self, row: Any, values: dict[str, Any]) -> None:
+        """Old apps send whole objects: only what would change counts."""
+        changed = {name for name, value in values.items() if getattr(row, name) != value}
+        moderator = getattr(self.caller, "is_moderator", False)
+        if changed - MODERATED or not moderator:
+            self.require_own(row)
+        if changed & MODERATED and not moderator:
+            raise PermissionDenied("Only a moderator may do this.", "not_moderator")
+
+
+class DiscussionViewSet(Moderated, ViewSet):
+    """Everybody reads what is listed; its author changes and deletes a discussion."""
+
+    scope = "discussions"
+    serializer_class = DiscussionSerializer
+    filterset_class = DiscussionFilter
+    pagination_class = DiscussionPagination
+    lookup_field = "slug"
+
+    def get_queryset(self) -> QuerySet[Discussion]:
+        return Discussion.objects.visible_to(self.caller).select_related("author")
+
+    def list(self, request: Request) -> Response:
+        return self.listed(Discussion.objects.whole(), content.branches(self.caller))
+
+    def create(self, request: Request) -> Response:
+        values = self.validated()
+        self.require_right(Discussion(author=self.caller), values)
+        made = actions.open_discussion(author=self.caller, **values)
+        return self.answer(Discussion.objects.whole().get(pk=made.pk), status=201)
+
+    def retrieve(self, request: Request, slug: str) -> Response:
+        return self.answer(self.get_object())
+
+    def update(self, request: Request, slug: str, partial: bool = False) -> Response:
+        discussion = self.get_object()
+        values = self.validated(partial=partial)
+        self.require_right(discussion, values)
+        actions.change_discussion(discussion=discussion, **values)
+        return self.answer(self.get_object())
+
+    def partial_update(self, request: Request, slug: str) -> Response:
+        return self.update(request, slug, partial=True)
+
+    def destroy(self, request: Request, slug: str) -> Response:
+        discussion = self.get_object()
+        self.require_own(discussion)
+        actions.delete_discussion(discussion=discussion)
+        return Response(status=204)
+
+
+class RecentDiscussions(ApiView):
+    """The newest of every type, for everybody the same."""
+
+    scope = "discussions"
+    serializer_class = DiscussionSerializer
+    pagination_class = BareDiscussionPagination
+    order = ("-created_at", "-id")
+
+    def get(self, request: Request) -> Response:
+        return self.listed(self.discussions(), (Q(listed=True),))
+
+    def discussions(self) -> QuerySet[Discussion]:
+        return Discussion.objects.whole()
+
+
+class RecentQuestions(RecentDiscussions):
+    """The newest questions."""
+
+    within = ("type",)
+
+    def discussions(self) -> QuerySet[Discussion]:
+        return super().discussions().filter(type=Discussion.Type.QUESTION)
+
+
+class Trending(ApiView):
+    """Ranked by replies and age."""
+
+    scope = "discussions"
+    queryset = Discussion.objects.none()
+    serializer_class = DiscussionSerializer
+    bounded_by = f"the best {MAX_TRENDING} of the newest {CANDIDATES} listed discussions"
+
+    @extend_schema(responses=DiscussionSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(self.get_serializer(trending(), many=True).data)
+
+
+class DiscussionPart(Endpoint):
+    """What hangs on one discussion: found only where the caller may see the discussion."""
+
+    scope = "discussions"
+
+    @property
+    def discussion(self) -> Discussion:
+        return get_object_or_404(Discussion.objects.visible_to(self.caller), slug=self.kwargs["slug"])
+
+    @property
+    def replies(self) -> QuerySet[Reply]:
+        """Those the caller may see; each knows its discussion."""
+        replies = self.discussion.replies.select_related("author")
+        return replies if getattr(self.caller, "is_moderator", False) else replies.filter(hidden=False)
+
+
+class Replies(DiscussionPart, Moderated, ViewSet):
+    """Oldest first, as apps show them: one level, each naming the reply it answers."""
+
+    queryset = Reply.objects.none()
+    serializer_class = ReplySerializer
+    pagination_class = BareKeysetPagination
+    order = ("id",)
+    within = ("discussion",)
+
+    def get_object(self) -> Reply:
+        return get_object_or_404(self.replies, pk=self.kwargs["pk"])
+
+    def list(self, request: Request, slug: str) -> Response:
+        return self.listed(self.replies)
+
+    def create(self, request: Request, slug: str) -> Response:
+        discussion, values = self.discussion, self.validated()
+        parent_reply = values.pop("parent_reply_id", None)
+        self.require_right(Reply(author=self.caller), {**values, "body": ""})
+        made = actions.reply(discussion=discussion, author=self.caller, parent_reply=parent_reply, **values)
+        return self.answer(made, status=201)
+
+    def retrieve(self, request: Request, slug: str, pk: int) -> Response:
+        return self.answer(self.get_object())
+
+    def update(self, request: Request, slug: str, pk: int, partial: bool = False) -> Response:
+        reply, values = self.get_object(), self.validated(partial=partial)
+        values.pop("parent_reply_id", None)  # what a reply answers stays
+        self.require_right(reply, values)
+        return self.answer(actions.change_reply(reply=reply, **values))
+
+    def partial_update(self, request: Request, slug: str, pk: int) -> Response:
+        return self.update(request, slug, pk, partial=True)
+
+    def destroy(self, request: Request, slug: str, pk: int) -> Response:
+        reply = self.get_object()
+        self.require_own(reply)
+        actions.delete_reply(reply=reply)
+        return Response(status=204)
+
+
+class People(DiscussionPart, ApiView):
+    """Who has replied, each once, in the order of their first reply."""
+
+    serializer_class = ParticipantSerializer
+    pagination_class = BareKeysetPagination
+    queryset = Participant.objects.none()
+    order = ("id",)
+    within = ("discussion",)
+
+    @extend_schema(parameters=[PeopleQuerySerializer], responses=MakerSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        query = PeopleQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        discussion = self.discussion
+        people = discussion.participants.select_related("maker")
+        if query.validated_data["exclude_owner"]:
+            people = people.exclude(maker=discussion.author_id)
+        return self.listed(people)
+
+
+class ReplyPraises(DiscussionPart, ViewSet):
+    """POST toggles, as old apps call it; PUT and DELETE say what they mean and may be repeated."""
+
+    queryset = ReplyPraise.objects.none()
+    serializer_class = PraiseSerializer
+    bounded_by = f"the newest {MAX_PRAISED_BY} of those who praised"
+
+    def reply(self, pk: int) -> Reply:
+        return get_object_or_404(self.replies, pk=pk)
+
+    def retrieve(self, request: Request, slug: str, pk: int) -> Response:
+        reply = self.reply(pk)
+        praises = ReplyPraise.objects.filter(reply=reply).select_related("maker").order_by("-id")[:MAX_PRAISED_BY]
+        mine = self.caller.is_authenticated and ReplyPraise.objects.filter(reply=reply, maker=self.caller).exists()
+        makers = MakerSerializer([praise.maker for praise in praises], many=True)
+        return Response({"total": reply.praise, "praised": mine, "praised_by": makers.data})
+
+    def toggle(self, request: Request, slug: str, pk: int) -> Response:
+        reply = self.reply(pk)
+        return self.set(reply, not ReplyPraise.objects.filter(reply=reply, maker=self.caller).exists())
+
+    def put(self, request: Request, slug: str, pk: int) -> Response:
+        return self.set(self.reply(pk), True)
+
+    def delete(self, request: Request, slug: str, pk: int) -> Response:
+        return self.set(self.reply(pk), False)
+
+    def set(self, reply: Reply, praised: bool) -> Response:
+        act = actions.praise if praised else actions.withdraw_praise
+        now = act(reply=reply, maker=self.caller)
+        reply.refresh_from_db(fields=["praise"])
+        return self.answer({"praised": now, "total": reply.praise, "user": self.caller})
