@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "tasks",
     "discussions",
     "moderation",
+    "makerlog.demo",
 ]
 
 MIDDLEWARE = [
