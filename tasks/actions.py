@@ -1,12 +1,20 @@
-"""What may happen to tasks. Keyword-only; each is one transaction, counters included."""
+"""What may happen to tasks. Keyword-only; each is one transaction, counters included.
+
+Whoever writes a task first locks its author, then the task: always in that order, so that no two wait for each other.
+Whoever makes a maker, a project or a product private holds the same author, so no task is listed by what was true a
+moment ago. ``no_key``: others' praise and comments, whose foreign keys share these rows, do not wait.
+"""
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
 
 from makerlog.accounts.models import Maker
+from makerlog.api.files import forget_files
 from products.actions import get_or_create_project
 from products.models import Product
 from tasks import days
@@ -17,14 +25,10 @@ from tasks.models import DeletedTask, Task, TaskComment, TaskPraise, TaskProduct
 @transaction.atomic
 def log_task(*, author: Maker, external_id: str | None = None, **values: Any) -> tuple[Task, bool]:
     """A new task and True; or, where ``external_id`` is known, the task it names and False."""
+    author = locked_author(author.pk)
     if external_id and (known := author.tasks.filter(external_id=external_id).first()):
         return known, False
-    try:
-        with transaction.atomic():
-            task = author.tasks.create(external_id=external_id or None, **settled(values))
-    except IntegrityError:
-        # Another request with the same external_id was first, and has committed by now.
-        return author.tasks.get(external_id=external_id), False
+    task = author.tasks.create(external_id=external_id or None, **settled(values))
     file_task(task)
     days.count(maker=author, done_at=task.done_at, by=1)
     return task, True
@@ -33,26 +37,53 @@ def log_task(*, author: Maker, external_id: str | None = None, **values: Any) ->
 @transaction.atomic
 def change_task(*, task: Task, **values: Any) -> Task:
     """Changes a task of one's own; its projects and its author's day counts follow."""
-    task = Task.objects.select_for_update(of=("self",)).select_related("author").get(pk=task.pk)
-    before = task.done_at
-    for name, value in settled(values, task).items():
+    author = locked_author(task.author_id)
+    task = locked(task)
+    task.author = author
+    before, old_file = task.done_at, task.attachment.name
+    if external_id := values.get("external_id"):
+        require_free(external_id, task)
+    values = settled(values, task)
+    for name, value in values.items():
         setattr(task, name, value)
-    task.save(update_fields=[*settled(values, task)])
+    task.save(update_fields=[*values])
     Task.objects.filter(pk=task.pk).change()
+    if "attachment" in values:
+        forget_files([old_file or ""])
     if "content" in values:
         file_task(task)
     if before != task.done_at:
-        days.count(maker=task.author, done_at=before, by=-1)
-        days.count(maker=task.author, done_at=task.done_at, by=1)
+        days.count(maker=author, done_at=before, by=-1)
+        days.count(maker=author, done_at=task.done_at, by=1)
     return task
 
 
 @transaction.atomic
 def delete_task(*, task: Task) -> None:
     """Deletes a task for good; a tombstone tells clients that sync."""
-    DeletedTask.objects.create(task_id=task.pk, author_id=task.author_id)
-    days.count(maker=task.author, done_at=task.done_at, by=-1)
+    author = locked_author(task.author_id)
+    task = locked(task)
+    DeletedTask.objects.create(task_id=task.pk, author=author)
+    days.count(maker=author, done_at=task.done_at, by=-1)
+    forget_files([task.attachment.name or ""])
     task.delete()
+
+
+def locked_author(pk: int) -> Maker:
+    author = Maker.objects.select_for_update(no_key=True).filter(pk=pk).first()
+    if author is None:
+        raise AuthenticationFailed("This account is closed.", "account_closed")
+    return author
+
+
+def locked(task: Task) -> Task:
+    """The task as it is now, kept so until the transaction ends; a 404 where it is gone."""
+    return get_object_or_404(Task.objects.select_for_update(no_key=True), pk=task.pk)
+
+
+def require_free(external_id: str, task: Task) -> None:
+    if Task.objects.filter(author=task.author, external_id=external_id).exclude(pk=task.pk).exists():
+        raise ValidationError({"external_id": ["Another task of yours has this external_id."]})
 
 
 def settled(values: dict[str, Any], task: Task | None = None) -> dict[str, Any]:
@@ -91,6 +122,7 @@ def file_task(task: Task) -> None:
 @transaction.atomic
 def praise(*, task: Task, maker: Maker) -> bool:
     """Whether the maker praises the task now: True."""
+    locked(task)
     _, new = TaskPraise.objects.get_or_create(task=task, maker=maker)
     if new:
         Task.objects.filter(pk=task.pk).change(praise=F("praise") + 1)
@@ -100,6 +132,7 @@ def praise(*, task: Task, maker: Maker) -> bool:
 @transaction.atomic
 def withdraw_praise(*, task: Task, maker: Maker) -> bool:
     """Whether the maker praises the task now: False."""
+    locked(task)
     gone, _ = TaskPraise.objects.filter(task=task, maker=maker).delete()
     if gone:
         Task.objects.filter(pk=task.pk).change(praise=F("praise") - 1)
@@ -108,6 +141,7 @@ def withdraw_praise(*, task: Task, maker: Maker) -> bool:
 
 @transaction.atomic
 def comment(*, task: Task, author: Maker, content: str) -> TaskComment:
+    locked(task)
     made = TaskComment.objects.create(task=task, author=author, content=content)
     Task.objects.filter(pk=task.pk).change(comment_count=F("comment_count") + 1)
     return made

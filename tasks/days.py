@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from django.db.models import F
+from django.db.models.functions import Greatest
 
 from makerlog.accounts.models import Maker
 from makerlog.accounts.rhythm import WEEK, local_day
@@ -20,13 +21,16 @@ def count(*, maker: Maker, done_at: datetime | None, by: int) -> None:
 
 
 def recount(*, maker: Maker, changes: dict[date, int]) -> None:
-    """Applies changes to day counts, then brings the maker's rhythm up to date. Locks the maker's row first, so that two
-    tasks done at once are both counted."""
-    Maker.objects.select_for_update().only("pk").get(pk=maker.pk)
+    """Applies changes to day counts, then brings the maker's rhythm up to date.
+
+    Locks the maker's row first, so that two tasks done at once are both counted. No day falls below zero: who moved to
+    another time zone takes a task back from another day than it was counted on.
+    """
+    Maker.objects.select_for_update(no_key=True).only("pk").get(pk=maker.pk)
     for day, by in changes.items():
         _, new = DayCount.objects.get_or_create(author=maker, day=day, defaults={"done": max(by, 0)})
         if not new:
-            DayCount.objects.filter(author=maker, day=day).update(done=F("done") + by)
+            DayCount.objects.filter(author=maker, day=day).update(done=Greatest(F("done") + by, 0))
     keep_rhythm(maker)
 
 

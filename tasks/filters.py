@@ -72,12 +72,15 @@ class TaskFilter(KeysetFilterSet):
     def maker(self) -> Any:
         return self.request.user
 
+    # The link is joined by the branch that says which of its rows may be seen: once for all (see Reading.after).
     def of_project(self, queryset: QuerySet[Task], name: str, value: Any) -> QuerySet[Task]:
-        return queryset.alias(filing=FilteredRelation("project_filings")).filter(filing__project=value)
+        condition = Q(project_filings__project=value)
+        return queryset.alias(filing=FilteredRelation("project_filings", condition=condition))
 
     def of_product(self, queryset: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
         product = Subquery(Product.objects.filter(named(value)).values("pk")[:1])
-        return queryset.alias(filing=FilteredRelation("product_filings")).filter(filing__product=product)
+        condition = Q(product_filings__product=product)
+        return queryset.alias(filing=FilteredRelation("product_filings", condition=condition))
 
     def in_range(self, queryset: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
         today = timezone.localdate()

@@ -12,14 +12,19 @@ from makerlog.api.filters import commit_horizon
 from makerlog.api.pagination import MAX_LIMIT, Cursor, Reading, Slice, link, read
 from tasks.models import DeletedTask, Task
 
-KEY = ("updated_at", "id", "deleted_at", "task_id")
+# What a cursor holds, by the fields that read it: where the tasks go on, where the tombstones, and the horizon.
+FIELDS = [
+    *map(Task._meta.get_field, ("updated_at", "id")),
+    *map(DeletedTask._meta.get_field, ("deleted_at", "task_id", "deleted_at")),
+]
+KEY = tuple(field.name for field in FIELDS)
 
 Position = tuple[datetime, int]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """``sync_date``: what to ask with the next time; all before it was told by then. ``next``: there is more already."""
+    """``sync_date``: what to ask with the next time; all before it was told by then. ``next``: there is more."""
 
     sync_date: datetime
     tasks: list[Task]
@@ -27,36 +32,44 @@ class Changes:
     next: str | None
 
 
-def changes(maker: Maker, since: datetime, request: Request) -> Changes:
-    """At most a page of changed tasks and of deleted ids, each oldest first.
+@dataclass(frozen=True)
+class Walk:
+    """Where a walk over several answers stands, in the tasks and in the tombstones; and ``horizon``, the commit horizon
+    when it began: what committed late since then may lie behind it, so the next walk begins there at the latest."""
 
-    Nothing goes on from behind the commit horizon: what commits late comes after it and is told the next time.
-    """
-    horizon = commit_horizon()
-    changed_from, deleted_from = positions(request) or ((since, 0), (since, 0))
-    changed = step(Task.objects.filter(author=maker, hidden=False).whole(), ("updated_at", "id"), changed_from)
-    deleted = step(DeletedTask.objects.filter(author=maker), ("deleted_at", "task_id"), deleted_from)
-    onward = [min(piece.rest or (horizon, 0), (horizon, 0)) for piece in (changed, deleted)]
-    more = changed.rest or deleted.rest
+    changed: Position
+    deleted: Position
+    horizon: datetime
+
+
+def changes(maker: Maker, since: datetime, request: Request) -> Changes:
+    """At most a page of changed tasks and of deleted ids, each oldest first."""
+    walk = going_on(request) or Walk((since, 0), (since, 0), commit_horizon())
+    tasks = Task.objects.filter(author=maker, hidden=False).whole()
+    changed, changed_to = step(tasks, ("updated_at", "id"), walk.changed)
+    deleted, deleted_to = step(DeletedTask.objects.filter(author=maker), ("deleted_at", "task_id"), walk.deleted)
+    rests = [piece.rest[0] for piece in (changed, deleted) if piece.rest]
+    onward = [*changed_to, *deleted_to, walk.horizon]
     return Changes(
-        sync_date=min(moment for moment, _ in onward),
+        sync_date=min([walk.horizon, *rests]),
         tasks=changed.rows,
         deleted=[tombstone.task_id for tombstone in deleted.rows],
-        next=link(request, Cursor(request, KEY).write([*onward[0], *onward[1]], backwards=False)) if more else None,
+        next=link(request, Cursor(request, KEY).write(onward, backwards=False)) if rests else None,
     )
 
 
-def step(rows: QuerySet[Any], key: tuple[str, str], position: Position) -> Slice:
-    return read(Reading(rows=rows, key=key), position, MAX_LIMIT)
+def step(rows: QuerySet[Any], key: tuple[str, str], position: Position) -> tuple[Slice, Position]:
+    """The page behind ``position``, and the position that it reached."""
+    reading = Reading(rows=rows, key=key)
+    piece = read(reading, position, MAX_LIMIT)
+    moment, pk = reading.position(piece.rows[-1]) if piece.rows else position
+    return piece, (moment, pk)
 
 
-def positions(request: Request) -> tuple[Position, Position] | None:
-    """Where the cursor of this request goes on, in the tasks and in the tombstones."""
+def going_on(request: Request) -> Walk | None:
+    """The walk that the cursor of this request goes on with."""
     text = request.query_params.get("cursor")
     if not text:
         return None
-    fields: list[Any] = [
-        model._meta.get_field(name) for model, name in zip((Task, Task, DeletedTask, DeletedTask), KEY, strict=True)
-    ]
-    _, position = Cursor(request, KEY).read(text, fields)
-    return (position[0], position[1]), (position[2], position[3])
+    _, position = Cursor(request, KEY).read(text, FIELDS)
+    return Walk((position[0], position[1]), (position[2], position[3]), position[4])

@@ -43,7 +43,7 @@ class TaskViewSet(ViewSet):
 
     def create(self, request: Request) -> Response:
         task, new = actions.log_task(author=self.caller, **self.validated())
-        return self.answer(self.get_queryset().get(pk=task.pk), status=201 if new else 200)
+        return self.answer(Task.objects.whole().get(pk=task.pk), status=201 if new else 200)
 
     def retrieve(self, request: Request, pk: str) -> Response:
         return self.answer(self.get_object())

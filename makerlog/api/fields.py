@@ -8,8 +8,10 @@ import orjson
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from makerlog.api.timezones import moment_said
+
 NOTHING = {"", "null", "undefined"}
-GO_TIME = re.compile(r"^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? ([+-]\d{4}) \S+$")
+GO_TIME = re.compile(r"^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? ([+-]\d{4}) \S+(?: m=\S+)?$")
 NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 
@@ -33,7 +35,7 @@ class UtcDateTimeField(serializers.DateTimeField):
 
     def to_internal_value(self, value: Any) -> datetime:
         if isinstance(value, str):
-            value = NANOSECONDS.sub(r"\1", GO_TIME.sub(r"\1T\2\3\4", value.strip()))
+            value = moment_said(NANOSECONDS.sub(r"\1", GO_TIME.sub(r"\1T\2\3\4", value.strip())))
         moment = super().to_internal_value(value)
         if not FIRST_YEAR <= moment.year <= LAST_YEAR:
             self.fail("year", first=FIRST_YEAR, last=LAST_YEAR)

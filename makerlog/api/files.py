@@ -87,6 +87,7 @@ def encoded(image: Image.Image, side: int) -> ContentFile:
     photograph = image.format == "JPEG"
     upright = ImageOps.exif_transpose(image).convert("RGB" if photograph else "RGBA")
     upright.thumbnail((side, side))
+    upright.info = {}  # Pillow writes comments and colour profiles on: any bytes one likes
     buffer = io.BytesIO()
     upright.save(buffer, "JPEG" if photograph else "PNG", quality=88, optimize=True)
     return ContentFile(buffer.getvalue(), name="image.jpg" if photograph else "image.png")

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, ClassVar
 
 import django_filters
@@ -16,6 +16,7 @@ from rest_framework.request import Request
 
 from makerlog.api.exceptions import BadParameter
 from makerlog.api.pagination import Reading
+from makerlog.api.timezones import moment_said
 
 COMMIT_HORIZON = timedelta(seconds=1)
 ORDERINGS = [("created_at", "Oldest first"), ("-created_at", "Newest first")]
@@ -118,9 +119,14 @@ class FlexibleDateTimeField(forms.DateTimeField):
     space (an unencoded query) is put back."""
 
     UNENCODED = re.compile(r"(T\d\d:\d\d\S*) (\d\d:?\d\d)$")
+    FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
     def to_python(self, value: Any) -> datetime | None:
-        return super().to_python(self.UNENCODED.sub(r"\1+\2", value.strip()) if isinstance(value, str) else value)
+        if isinstance(value, str):
+            value = moment_said(self.UNENCODED.sub(r"\1+\2", value.strip()))
+        moment = super().to_python(value)
+        # Nothing was logged before or after; and the day around the year 1 or 9999 has no end.
+        return moment and min(max(moment, self.FIRST), self.LAST)
 
 
 def moment_named(request: Request, name: str) -> datetime | None:

@@ -17,7 +17,13 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.db.models import F, Field, Model, Q, QuerySet
-from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.db.models.fields.tuple_lookups import (
+    Tuple,
+    TupleGreaterThan,
+    TupleGreaterThanOrEqual,
+    TupleLessThan,
+    TupleLessThanOrEqual,
+)
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -62,15 +68,26 @@ class Reading:
         flipped = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in self.key)
         return replace(self, key=flipped)
 
-    def after(self, position: Sequence[Any] | None, branch: Q, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """``queryset`` within ``branch``, in order, from behind ``position``."""
+    def after(
+        self,
+        position: Sequence[Any] | None,
+        branch: Q,
+        queryset: QuerySet[Any],
+        end: Sequence[Any] | None = None,
+    ) -> QuerySet[Any]:
+        """``queryset`` within ``branch``, in order, from behind ``position``, up to and with ``end``."""
         columns = self.columns or self.names
-        queryset = queryset.filter(branch)
+        behind, up_to = (
+            (TupleLessThan, TupleGreaterThanOrEqual) if self.descending else (TupleGreaterThan, TupleLessThanOrEqual)
+        )
+        key = Tuple(*map(F, columns))
         if position is not None:
-            comparison = TupleLessThan if self.descending else TupleGreaterThan
-            queryset = queryset.filter(comparison(Tuple(*map(F, columns)), tuple(position)))
+            branch &= Q(behind(key, tuple(position)))
+        if end is not None:
+            branch &= Q(up_to(key, tuple(end)))
         sign = "-" if self.descending else ""
-        return queryset.order_by(*(sign + column for column in columns))
+        # One call of filter: each further one would join a link table anew, and list a row once for each of its links.
+        return queryset.filter(branch).order_by(*(sign + column for column in columns))
 
     def position(self, row: Model) -> tuple[Any, ...]:
         return tuple(getattr(row, name) for name in self.names)
@@ -85,7 +102,7 @@ class Slice:
 
 
 def read(reading: Reading, position: Sequence[Any] | None, limit: int) -> Slice:
-    """At most ``limit`` rows behind ``position``. One query a branch; one more a branch for a short page of a window."""
+    """At most ``limit`` rows behind ``position``. One query a branch; two more for a short page of a window."""
     found = [read_branch(reading, branch, position, limit) for branch in reading.branches]
     merged = heapq.merge(*(piece.rows for piece in found), key=reading.position, reverse=reading.descending)
     # Behind the first place where a branch has more, rows of that branch are missing: the page ends there.
@@ -111,10 +128,16 @@ def read_branch(reading: Reading, branch: Q, position: Sequence[Any] | None, lim
         return Slice(rows[:limit], reading.position(rows[limit - 1]) if len(rows) > limit else None)
     window = reading.after(position, branch, reading.scan)
     rows = list(read_from(reading.rows, window[:WINDOW]).order_by(*reading.key)[: limit + 1])
+    end = None
+    if len(rows) <= limit:
+        # Rows that came or went since the query above have moved the window: what is read is all up to this end, not
+        # what was in the window a moment ago. Twice the window leaves room for those that come now.
+        end = next(iter(window.values_list(*reading.names)[WINDOW - 1 : WINDOW]), None)
+        window = reading.after(position, branch, reading.scan, end)[: 2 * WINDOW]
+        rows = list(read_from(reading.rows, window).order_by(*reading.key)[: limit + 1])
     if len(rows) > limit:
         return Slice(rows[:limit], reading.position(rows[limit - 1]))
-    last = window.values_list(*reading.names)[WINDOW - 1 : WINDOW]
-    return Slice(rows, next(iter(last), None))
+    return Slice(rows, end)
 
 
 class Cursor:
@@ -146,10 +169,10 @@ class KeysetPagination(BasePagination):
     max_limit = MAX_LIMIT
     links: dict[str, str | None]
 
-    def page(self, reading: Reading, request: Request) -> list[Any]:
-        """The rows of the page that ``request`` asks for. Remembers the links."""
+    def page(self, reading: Reading, request: Request, most: int = MAX_LIMIT) -> list[Any]:
+        """The rows of the page that ``request`` asks for, at most ``most``. Remembers the links."""
         refuse_offsets(request)
-        limit = self.limit(request)
+        limit = min(self.limit(request), most)
         cursor = Cursor(request, reading.key)
         backwards, position = False, None
         if text := request.query_params.get("cursor"):

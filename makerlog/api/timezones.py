@@ -1,6 +1,10 @@
 """Which day is "today": ``X-App-Timezone``, else the maker's own time zone, else UTC."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo, available_timezones
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from makerlog.api.exceptions import BadParameter
 
@@ -19,3 +23,17 @@ def request_timezone(header: str | None, own: str | None) -> ZoneInfo:
     if header and not known(header):
         raise BadParameter(f"X-App-Timezone is {header!r}, which is no IANA time zone.", "invalid_timezone")
     return ZoneInfo(header or own or "UTC")
+
+
+def moment_said(text: str) -> datetime | str:
+    """The moment that ``text`` says in ISO 8601, or the text itself. Without an offset it is in the request's zone.
+
+    An hour that the clocks skip or repeat is a moment too: somewhere they skip midnight, and that day begins as well.
+    """
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return text
+    if moment is None:
+        return text
+    return moment.replace(tzinfo=timezone.get_current_timezone()) if timezone.is_naive(moment) else moment

@@ -17,6 +17,7 @@ from rest_framework.serializers import BaseSerializer
 from makerlog.api import idempotency
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
 from makerlog.api.pagination import KeysetPagination, Reading
+from makerlog.api.renderers import PAGE_BYTES, weight
 from makerlog.api.timezones import request_timezone
 
 
@@ -38,6 +39,11 @@ class Endpoint(generics.GenericAPIView):
     def caller(self) -> Any:
         """The maker whose token came with the request, or Django's AnonymousUser."""
         return self.request.user
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        if request.encoding:
+            request.encoding = None  # UTF-8, whatever charset is claimed: Python knows some that only raise
+        return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -72,11 +78,19 @@ class Endpoint(generics.GenericAPIView):
             raise PermissionDenied("Only its author may do this.", "not_yours")
 
     def listed(self, queryset: QuerySet[Any], branches: tuple[Q, ...] = (Q(),)) -> Response:
-        """One page of ``queryset``, as ``order`` or the FilterSet says."""
+        """One page of ``queryset``, as ``order`` or the FilterSet says.
+
+        A row may be as heavy as its author likes, within what a row may hold: a page of such is shorter, so that nobody
+        can write a list past the renderer's ceiling, and so take it from everybody.
+        """
         reading = self.reading(queryset, branches)
         pagination: KeysetPagination = self.paginator  # type: ignore[assignment]
         rows = pagination.page(reading, self.request)
-        return pagination.get_paginated_response(self.get_serializer(rows, many=True).data)
+        data = self.get_serializer(rows, many=True).data
+        while len(rows) > 1 and weight(data) > PAGE_BYTES:
+            rows = pagination.page(reading, self.request, most=len(rows) // 2)
+            data = self.get_serializer(rows, many=True).data
+        return pagination.get_paginated_response(data)
 
     def reading(self, queryset: QuerySet[Any], branches: tuple[Q, ...]) -> Reading:
         if self.order:
