@@ -84,7 +84,7 @@ def hold(maker: int) -> Maker:
 
 def locked(discussion: Discussion) -> Discussion:
     """The discussion as it is now, held until the transaction ends."""
-    return get_object_or_404(Discussion.objects.select_for_update(), pk=discussion.pk)
+    return get_object_or_404(Discussion.objects.select_for_update(no_key=True), pk=discussion.pk)
 
 
 def count(reply: Reply, *, by: int) -> None:
@@ -146,7 +146,9 @@ FORGET_REPLIES = """
 def erase_from_discussions(maker: int) -> None:
     """Takes back what a maker counted for in the discussions of others."""
     theirs = Reply.objects.filter(author=maker)
-    touched = Discussion.objects.filter(pk__in=theirs.values("discussion")).order_by("pk").select_for_update()
+    touched = (
+        Discussion.objects.filter(pk__in=theirs.values("discussion")).order_by("pk").select_for_update(no_key=True)
+    )
     list(touched.values_list("pk"))  # in order, so that no two wait for each other
     ReplyPraise.objects.filter(reply__in=theirs).delete()
     Reply.objects.filter(parent_reply__in=theirs).update(parent_reply=None)

@@ -9,7 +9,6 @@ from makerlog.accounts.models import Maker
 from makerlog.content import Content, ContentQuerySet
 
 MAX_BODY = 20_000
-MAX_REPLY = 5_000  # so that a page of 100 replies stays within the ceiling of an answer, whatever they hold
 
 
 class DiscussionQuerySet(ContentQuerySet["Discussion"]):
@@ -70,7 +69,7 @@ class Reply(models.Model):
     discussion = models.ForeignKey(Discussion, models.CASCADE, related_name="replies")
     author = models.ForeignKey(Maker, models.CASCADE, related_name="replies")
     parent_reply = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
-    body = models.TextField(validators=[MaxLengthValidator(MAX_REPLY)])
+    body = models.TextField(validators=[MaxLengthValidator(MAX_BODY)])
     praise = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from discussions.models import MAX_BODY, MAX_REPLY, Discussion, Reply
+from discussions.models import MAX_BODY, Discussion, Reply
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.fields import AlwaysNullField, FlexibleBooleanField, TextField, UtcDateTimeField, says_nothing
 
@@ -58,7 +58,7 @@ class ReplySerializer(serializers.ModelSerializer):
         source="parent_reply_id", required=False, allow_null=True, min_value=1, max_value=MAX_ID
     )
     owner = MakerSerializer(source="author", read_only=True)
-    body = BodyField(max_length=MAX_REPLY, allow_blank=False, required=True)
+    body = BodyField(max_length=MAX_BODY, allow_blank=False, required=True)
     created_at = UtcDateTimeField(read_only=True)
     updated_at = UtcDateTimeField(read_only=True)
     hidden = FlexibleBooleanField(required=False)

@@ -21,22 +21,12 @@ from discussions.serializers import (
 from discussions.trending import CANDIDATES, MAX_TRENDING, trending
 from makerlog import content
 from makerlog.accounts.serializers import MakerSerializer
-from makerlog.api.pagination import BareKeysetPagination, KeysetPagination
+from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, Endpoint, ViewSet
 from tasks.serializers import PraiseSerializer
 
 MODERATED = {"pinned", "locked", "hidden"}
 MAX_PRAISED_BY = 100
-MAX_BODIES = 40  # bodies of 20,000 characters in one answer: what is below the ceiling of its bytes in any script
-
-
-class DiscussionPagination(KeysetPagination):
-    max_limit = MAX_BODIES
-
-
-class BareDiscussionPagination(BareKeysetPagination):
-    default_limit = MAX_BODIES
-    max_limit = MAX_BODIES
 
 
 class Moderated(Endpoint):
@@ -58,7 +48,6 @@ class DiscussionViewSet(Moderated, ViewSet):
     scope = "discussions"
     serializer_class = DiscussionSerializer
     filterset_class = DiscussionFilter
-    pagination_class = DiscussionPagination
     lookup_field = "slug"
 
     def get_queryset(self) -> QuerySet[Discussion]:
@@ -98,7 +87,7 @@ class RecentDiscussions(ApiView):
 
     scope = "discussions"
     serializer_class = DiscussionSerializer
-    pagination_class = BareDiscussionPagination
+    pagination_class = BareKeysetPagination
     order = ("-created_at", "-id")
 
     def get(self, request: Request) -> Response:

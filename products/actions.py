@@ -1,8 +1,8 @@
 """What may happen to projects and products. Keyword-only; each is one transaction.
 
 Whoever changes what is private, or which product holds which project, first locks the makers whose tasks that touches,
-in the order of their ids, then the product. A task that is being posted holds its author's row too (by its foreign
-key): so none slips between the reading of ``private`` and its own commit.
+in the order of their ids, then the product. Whoever writes a task holds its author, too (tasks.actions): so no task is
+listed by what was true a moment ago.
 """
 
 from collections.abc import Collection, Iterable
@@ -216,7 +216,7 @@ def written(ids: Iterable[int]) -> str:
 def lock_makers(ids: Iterable[int]) -> set[int]:
     """Holds the makers' rows until the transaction ends; always in the order of their ids, so that no two wait for each
     other. Gives those that there are."""
-    rows = Maker.objects.filter(pk__in=set(ids)).select_for_update().order_by("pk")
+    rows = Maker.objects.filter(pk__in=set(ids)).select_for_update(no_key=True).order_by("pk")
     return set(rows.values_list("pk", flat=True))
 
 
@@ -231,7 +231,7 @@ def locked(product: Product, *, maker: Maker, team: Collection[int] = ()) -> Pro
 
 
 def current(product: Product) -> Product:
-    rows = Product.objects.select_for_update(of=("self",)).select_related("author")
+    rows = Product.objects.select_for_update(of=("self",), no_key=True).select_related("author")
     return get_object_or_404(rows, pk=product.pk)
 
 

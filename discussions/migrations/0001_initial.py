@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
             name='Reply',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('body', models.TextField(validators=[django.core.validators.MaxLengthValidator(5000)])),
+                ('body', models.TextField(validators=[django.core.validators.MaxLengthValidator(20000)])),
                 ('praise', models.PositiveIntegerField(default=0, editable=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
