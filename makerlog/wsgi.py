@@ -21,10 +21,12 @@ def boot() -> WSGIHandler:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "makerlog.settings")
     try:
         django = get_wsgi_application()
-        # Not at the top: it needs the apps loaded.
+        # Not at the top: they need the settings and the apps.
+        from makerlog.api.charset import Utf8Request
         from makerlog.api.checks import refuse_to_start_on_errors
 
         refuse_to_start_on_errors()
+        django.request_class = Utf8Request
     except (SettingError, SystemCheckError) as error:
         sys.stderr.write(f"makerlog does not start: {error}\n")
         sys.exit(BOOT_ERROR)

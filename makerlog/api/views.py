@@ -40,11 +40,6 @@ class Endpoint(generics.GenericAPIView):
         """The maker whose token came with the request, or Django's AnonymousUser."""
         return self.request.user
 
-    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
-        if request.encoding:
-            request.encoding = None  # UTF-8, whatever charset is claimed: Python knows some that only raise
-        return super().initialize_request(request, *args, **kwargs)
-
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         timezone.activate(

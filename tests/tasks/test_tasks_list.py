@@ -348,7 +348,7 @@ def test_a_credential_costs_two_more_queries(rows: int, django_assert_num_querie
 
 
 def test_nobody_can_write_the_list_past_its_ceiling(alice: Maker) -> None:
-    """Text of which JSON writes six bytes a letter, in every field that a task shows: the page is shorter, not a 500."""
+    """Text of which JSON writes six bytes a letter, in every field that a task shows: a shorter page, not a 500."""
     heavy = "\x01" * 2000
     product = Product.objects.create(author=alice, name="Site", slug="site", description=heavy)
     product.projects.add(alice.projects.create(name="p"))

@@ -1,0 +1,22 @@
+"""Everything is UTF-8, whatever a client claims.
+
+``Content-Type: x/y; charset=zip`` makes Django decode the query by a codec that is no text encoding, before any
+middleware could answer for it; ``charset*=`` and overlong parameters raise in the parsing of the header itself.
+"""
+
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIRequest
+from django.utils.http import parse_header_parameters
+
+UNREADABLE = "application/octet-stream"
+
+
+class Utf8Request(WSGIRequest):
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        try:
+            self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
+        except (ValueError, LookupError):
+            meta["CONTENT_TYPE"] = self.content_type = UNREADABLE
+            self.content_params = {}
+        self.content_params.pop("charset", None)
