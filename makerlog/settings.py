@@ -180,9 +180,21 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_LIMIT
 
 # --- Data ---
 
+# What answers requests is held to plans whose cost is bounded: where an index serves a query in its order, nothing else is
+# tried, however cheap the planner's statistics make a scan look today (deploy/decisions/0003-plans-that-do-not-flip.md).
+PROCESS = env.text("PROCESS", "command")
+PLANS = {
+    "web": "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+    " -c max_parallel_workers_per_gather=0 -c jit=off",
+    "command": "",
+}
+if PROCESS not in PLANS:
+    raise SettingError(f"PROCESS must be one of {', '.join(PLANS)}, not {PROCESS!r}.")
+
 DATABASES = {
     "default": {
         **dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True),
+        "OPTIONS": {"options": PLANS[PROCESS]},
         "TEST": {"NAME": "makerlog_test"},
     }
 }

@@ -1,28 +1,41 @@
 """The parameters of /tasks/ and the indexes that serve them."""
 
-from datetime import timedelta
 from typing import Any
 
 import django_filters
-from django.db.models import FilteredRelation, Q, QuerySet, Subquery
-from django.utils import timezone
+from django.db.models import Q, Subquery
 
 from makerlog.accounts.filters import MakerFilter
 from makerlog.api.filters import (
     BooleanFilter,
-    DateTimeFilter,
+    ConditionFilter,
     DayFilter,
+    DaysFilter,
     Index,
     KeysetFilterSet,
+    SinceFilter,
+    UntilFilter,
     UpdatedSinceFilter,
-    midnight,
 )
 from products.models import Product, Project
 from tasks.models import Task, TaskProduct, TaskProject
 
-RANGES = {"today": 0, "yesterday": 1, "week": 6, "month": 29, "year": 364}
 DATES = frozenset({"start_date", "end_date", "date_range"})
-FILING = ("filing__created_at", "filing__task")
+
+
+def filing(kind: str) -> tuple[str, str]:
+    """The key of a task in the table that lists it by project or by product."""
+    return f"{kind}_filings__created_at", f"{kind}_filings__task_id"
+
+
+class ProjectFilter(ConditionFilter, django_filters.NumberFilter):
+    def condition(self, value: Any) -> Q:
+        return Q(project_filings__project=value)
+
+
+class ProductFilter(ConditionFilter, django_filters.CharFilter):
+    def condition(self, value: str) -> Q:
+        return Q(product_filings__product=Subquery(Product.objects.filter(named(value)).values("pk")[:1]))
 
 
 class TaskFilter(KeysetFilterSet):
@@ -30,22 +43,22 @@ class TaskFilter(KeysetFilterSet):
 
     user = MakerFilter()
     username = MakerFilter()
-    project = django_filters.NumberFilter(method="of_project", help_text="A project's id.", min_value=1)
-    product = django_filters.CharFilter(method="of_product", help_text="A product's slug or id.", max_length=120)
+    project = ProjectFilter(help_text="A project's id.", min_value=1)
+    product = ProductFilter(help_text="A product's slug or id.", max_length=120)
     done = BooleanFilter()
     in_progress = BooleanFilter()
     created_at = DayFilter(help_text="The day this moment is in.")
-    start_date = DateTimeFilter(field_name="worked_at", lookup_expr="gte", help_text="`YYYY-MM-DD H:MM` or ISO 8601.")
-    end_date = DateTimeFilter(field_name="worked_at", lookup_expr="lte", help_text="`YYYY-MM-DD H:MM` or ISO 8601.")
-    date_range = django_filters.ChoiceFilter(choices=[(word, word) for word in RANGES], method="in_range")
+    start_date = SinceFilter(field_name="worked_at", help_text="`YYYY-MM-DD H:MM` or ISO 8601.")
+    end_date = UntilFilter(field_name="worked_at", help_text="`YYYY-MM-DD H:MM` or ISO 8601.")
+    date_range = DaysFilter(field_name="worked_at")
     search = django_filters.CharFilter(field_name="content", lookup_expr="icontains", max_length=100)
     updated_since = UpdatedSinceFilter(help_text="What changed since, oldest change first.")
 
     indexes = (
         Index(),
         Index(frozenset({"updated_since"}), key=("updated_at", "id"), ascending=True),
-        Index(frozenset({"project"}), model=TaskProject, within=("project", "listed"), columns=FILING),
-        Index(frozenset({"product"}), model=TaskProduct, within=("product", "listed"), columns=FILING),
+        Index(frozenset({"project"}), model=TaskProject, within=("project", "listed"), columns=filing("project")),
+        Index(frozenset({"product"}), model=TaskProduct, within=("product", "listed"), columns=filing("product")),
         Index(frozenset({"user"}), any_of=DATES, within=("author",), key=("worked_at", "id")),
         Index(frozenset({"username"}), any_of=DATES, within=("author",), key=("worked_at", "id")),
         Index(frozenset({"user"}), within=("author",)),
@@ -72,28 +85,13 @@ class TaskFilter(KeysetFilterSet):
     def maker(self) -> Any:
         return self.request.user
 
-    # The link is joined by the branch that says which of its rows may be seen: once for all (see Reading.after).
-    def of_project(self, queryset: QuerySet[Task], name: str, value: Any) -> QuerySet[Task]:
-        condition = Q(project_filings__project=value)
-        return queryset.alias(filing=FilteredRelation("project_filings", condition=condition))
-
-    def of_product(self, queryset: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
-        product = Subquery(Product.objects.filter(named(value)).values("pk")[:1])
-        condition = Q(product_filings__product=product)
-        return queryset.alias(filing=FilteredRelation("product_filings", condition=condition))
-
-    def in_range(self, queryset: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
-        today = timezone.localdate()
-        zone = timezone.get_current_timezone()
-        start, end = today - timedelta(days=RANGES[value]), today + timedelta(days=value != "yesterday")
-        return queryset.filter(worked_at__gte=midnight(start, zone), worked_at__lt=midnight(end, zone))
-
     def branches(self, index: Index, branches: tuple[Q, ...]) -> tuple[Q, ...]:
         """Of a project or product, its owner and team see all tasks, everybody else the listed ones."""
-        if not index.columns:
+        if index.model is None:
             return branches
-        public = Q(filing__listed=True)
-        return (public, Q(filing__listed=False, hidden=False)) if self.on_team(index) else (public,)
+        listed = f"{index.columns[0].partition('__')[0]}__listed"
+        public = Q(**{listed: True})
+        return (public, Q(**{listed: False}, hidden=False)) if self.on_team(index) else (public,)
 
     def on_team(self, index: Index) -> bool:
         if not self.maker.is_authenticated:

@@ -1,4 +1,8 @@
-"""Tasks, what they are filed under, and what others say of them."""
+"""Tasks, what they are filed under, and what others say of them.
+
+``db_index=False`` on a foreign key: an index below begins with it already. A second one would cost every write, and tempt
+the planner to fetch all rows of a maker and sort them.
+"""
 
 from typing import Any
 
@@ -34,7 +38,7 @@ class TaskQuerySet(ContentQuerySet["Task"]):
 class Task(Content):
     """``done_at`` follows ``done``. ``worked_at`` is the moment that date filters go by."""
 
-    author = models.ForeignKey(Maker, models.CASCADE, related_name="tasks")
+    author = models.ForeignKey(Maker, models.CASCADE, related_name="tasks", db_index=False)
     content = models.TextField(validators=[MaxLengthValidator(500)])
     description = models.TextField(null=True, blank=True, validators=[MaxLengthValidator(5000)])
     done = models.BooleanField(default=False)
@@ -104,8 +108,8 @@ class Filing(models.Model):
 
 
 class TaskProject(Filing):
-    task = models.ForeignKey(Task, models.CASCADE, related_name="project_filings")
-    project = models.ForeignKey(Project, models.CASCADE, related_name="filings")
+    task = models.ForeignKey(Task, models.CASCADE, related_name="project_filings", db_index=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="filings", db_index=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["task", "project"], name="filed_once_per_project")]
@@ -113,8 +117,8 @@ class TaskProject(Filing):
 
 
 class TaskProduct(Filing):
-    task = models.ForeignKey(Task, models.CASCADE, related_name="product_filings")
-    product = models.ForeignKey(Product, models.CASCADE, related_name="filings")
+    task = models.ForeignKey(Task, models.CASCADE, related_name="product_filings", db_index=False)
+    product = models.ForeignKey(Product, models.CASCADE, related_name="filings", db_index=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["task", "product"], name="filed_once_per_product")]
@@ -122,7 +126,7 @@ class TaskProduct(Filing):
 
 
 class TaskPraise(models.Model):
-    task = models.ForeignKey(Task, models.CASCADE, related_name="praises")
+    task = models.ForeignKey(Task, models.CASCADE, related_name="praises", db_index=False)
     maker = models.ForeignKey(Maker, models.CASCADE, related_name="task_praises")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -147,7 +151,7 @@ class DeletedTask(models.Model):
     """A tombstone, for clients that sync; kept 30 days."""
 
     task_id = models.BigIntegerField()
-    author = models.ForeignKey(Maker, models.CASCADE, related_name="deleted_tasks")
+    author = models.ForeignKey(Maker, models.CASCADE, related_name="deleted_tasks", db_index=False)
     deleted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -160,7 +164,7 @@ class DeletedTask(models.Model):
 class DayCount(models.Model):
     """How many tasks a maker did on a day of theirs. Streaks and averages are read from it."""
 
-    author = models.ForeignKey(Maker, models.CASCADE, related_name="day_counts")
+    author = models.ForeignKey(Maker, models.CASCADE, related_name="day_counts", db_index=False)
     day = models.DateField()
     done = models.PositiveIntegerField()
 

@@ -26,7 +26,7 @@ try:
 except EmbeddedError as error:
     pytest.exit(str(error), returncode=1)
 
-os.environ.update(DATA_DIR=str(DATA_DIR), DJANGO_SETTINGS_MODULE="makerlog.settings")
+os.environ.update(DATA_DIR=str(DATA_DIR), DJANGO_SETTINGS_MODULE="makerlog.settings", PROCESS="web")
 django.setup()
 
 

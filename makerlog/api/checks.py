@@ -150,8 +150,8 @@ def orders(view: Any) -> list[Order]:
 
 
 def own_name(column: str) -> str:
-    """``filing__created_at``, as the joined table calls it: ``created_at``."""
-    return column.rpartition("__")[2]
+    """``filing__task_id``, as the joined table's index calls it: ``task``."""
+    return column.rpartition("__")[2].removesuffix("_id")
 
 
 def listed_model(view: Any) -> Any:

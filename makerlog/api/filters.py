@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import reduce
 from typing import Any, ClassVar
 
 import django_filters
 from django import forms
+from django.core.validators import EMPTY_VALUES
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
@@ -15,7 +17,7 @@ from django_filters.utils import translate_validation
 from rest_framework.request import Request
 
 from makerlog.api.exceptions import BadParameter
-from makerlog.api.pagination import Reading
+from makerlog.api.pagination import Bounds, Reading
 from makerlog.api.timezones import moment_said
 
 COMMIT_HORIZON = timedelta(seconds=1)
@@ -28,7 +30,7 @@ class Index:
 
     Asked for are ``all_of`` and, where there are any, some of ``any_of``. ``within``: the columns they pin down, which the
     index begins with. ``key``: the row's fields that follow, in a total order. Where the index is on another table,
-    ``model`` is that table's and ``columns`` are the key's fields there, as the filtered queryset names them.
+    ``model`` is that table's and ``columns`` are the key's fields there, as the row's queryset names them.
     """
 
     all_of: frozenset[str] = frozenset()
@@ -58,11 +60,13 @@ class KeysetFilterSet(django_filters.FilterSet):
         given = self.asked_for()
         index = self.best_index(given)
         served = index.serves(given)
-        scan = self.narrowed(queryset, served)
         rest = given - served
+        bounding = {name for name in served if self.in_order(name, index)}
         return Reading(
-            rows=self.narrowed(queryset, rest) if rest else scan,
-            scan=scan if rest else None,
+            rows=self.narrowed(queryset, rest),
+            scan=queryset if rest else None,
+            where=reduce(Q.__and__, (self.condition(name) for name in sorted(served - bounding)), Q()),
+            bounds=reduce(Bounds.__and__, (self.bounds(name) for name in sorted(bounding)), Bounds()),
             key=self.directed(index),
             columns=index.columns,
             branches=self.branches(index, branches),
@@ -77,11 +81,25 @@ class KeysetFilterSet(django_filters.FilterSet):
         return max(self.indexes, key=lambda index: len(index.serves(given)))
 
     def given(self, name: str) -> bool:
-        return self.form.cleaned_data.get(name) not in (None, "", [])
+        return self.value(name) not in (None, "", [])
+
+    def value(self, name: str) -> Any:
+        return self.form.cleaned_data.get(name)
+
+    def condition(self, name: str) -> Q:
+        return condition(self.filters[name], self.value(name))
+
+    def bounds(self, name: str) -> Bounds:
+        return self.filters[name].bounds(self.value(name))
+
+    def in_order(self, name: str, index: Index) -> bool:
+        """Whether a filter bounds the very column that the index is in the order of."""
+        each = self.filters[name]
+        return isinstance(each, RangeFilter) and each.field_name == index.key[0]
 
     def narrowed(self, queryset: QuerySet[Any], names: set[str]) -> QuerySet[Any]:
         for name in sorted(names):
-            queryset = self.filters[name].filter(queryset, self.form.cleaned_data[name])
+            queryset = self.filters[name].filter(queryset, self.value(name))
         return queryset
 
     def directed(self, index: Index) -> tuple[str, ...]:
@@ -137,33 +155,105 @@ def moment_named(request: Request, name: str) -> datetime | None:
         raise BadParameter(f"{name}: {' '.join(error.messages)}") from error
 
 
-class DateTimeFilter(django_filters.Filter):
+def condition(each: django_filters.Filter, value: Any) -> Q:
+    """What a filter asks of a row. One that asks more than a look-up on its field says it in ``condition`` of its own."""
+    own = getattr(each, "condition", None)
+    return own(value) if own else Q(**{f"{each.field_name}__{each.lookup_expr}": value})
+
+
+class ConditionFilter(django_filters.Filter):
+    """A filter that is one condition."""
+
+    def condition(self, value: Any) -> Q:
+        raise NotImplementedError
+
+    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
+        return qs if value in EMPTY_VALUES else qs.filter(self.condition(value))
+
+
+class RangeFilter(ConditionFilter):
+    """Rows between two values of one column. Where the list is in the order of that column, the bounds join the walk (see
+    pagination.Bounds); elsewhere they are a filter like any other."""
+
+    def bounds(self, value: Any) -> Bounds:
+        raise NotImplementedError
+
+    def condition(self, value: Any) -> Q:
+        bounds = self.bounds(value)
+        return bounds.floor & bounds.ceiling
+
+    def floor(self, value: Any) -> Q:
+        return Q(**{f"{self.field_name}__gte": value})
+
+    def ceiling(self, value: Any, *, inclusive: bool = False) -> Q:
+        return Q(**{f"{self.field_name}__{'lte' if inclusive else 'lt'}": value})
+
+
+class SinceFilter(RangeFilter):
+    """Rows from a moment on."""
+
     field_class = FlexibleDateTimeField
 
-
-class UpdatedSinceFilter(DateTimeFilter):
-    """Rows changed at or after a moment, oldest change first, up to the commit horizon.
-
-    A row's ``updated_at`` is set by the database inside its transaction and becomes visible at its commit. So nothing is
-    handed out from after the start of the oldest transaction that is still writing: a reader who goes on from the last row
-    it saw misses none.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(field_name="updated_at", lookup_expr="gte", **kwargs)
-
-    def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
-        return super().filter(qs, value).filter(updated_at__lt=commit_horizon()) if value else qs
+    def bounds(self, value: datetime) -> Bounds:
+        return Bounds(floor=self.floor(value))
 
 
-class DayFilter(DateTimeFilter):
+class UntilFilter(RangeFilter):
+    """Rows up to a moment."""
+
+    field_class = FlexibleDateTimeField
+
+    def bounds(self, value: datetime) -> Bounds:
+        return Bounds(ceiling=self.ceiling(value, inclusive=True))
+
+
+class DayFilter(RangeFilter):
     """Rows of the day, in the request's zone, that holds the moment given."""
 
-    def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
-        if value is None:
-            return qs
+    field_class = FlexibleDateTimeField
+
+    def bounds(self, value: datetime) -> Bounds:
         start, end = day_around(value)
-        return qs.filter(**{f"{self.field_name}__gte": start, f"{self.field_name}__lt": end})
+        return Bounds(self.floor(start), self.ceiling(end))
+
+
+class DaysFilter(RangeFilter):
+    """Rows of the last days: one of ``PERIODS``, in the request's zone."""
+
+    PERIODS: ClassVar[dict[str, tuple[int, int]]] = {  # first and last day, counted back from today
+        "today": (0, 0),
+        "yesterday": (1, 1),
+        "week": (6, 0),
+        "month": (29, 0),
+        "year": (364, 0),
+    }
+    field_class = forms.ChoiceField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=[(name, name) for name in self.PERIODS], **kwargs)
+
+    def bounds(self, value: str) -> Bounds:
+        zone, today = timezone.get_current_timezone(), timezone.localdate()
+        first, last = self.PERIODS[value]
+        start, end = today - timedelta(days=first), today - timedelta(days=last - 1)
+        return Bounds(self.floor(midnight(start, zone)), self.ceiling(midnight(end, zone)))
+
+
+class UpdatedSinceFilter(RangeFilter):
+    """Rows changed at or after a moment, oldest change first, up to the commit horizon.
+
+    A row's ``updated_at`` is set by the database inside its transaction and becomes visible at its commit. So nothing
+    is handed out from after the start of the oldest transaction that is still writing: a reader who goes on from the
+    last row it saw misses none.
+    """
+
+    field_class = FlexibleDateTimeField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(field_name="updated_at", **kwargs)
+
+    def bounds(self, value: datetime) -> Bounds:
+        return Bounds(self.floor(value), self.ceiling(commit_horizon()))
 
 
 def day_around(moment: datetime) -> tuple[datetime, datetime]:

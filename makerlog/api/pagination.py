@@ -38,10 +38,26 @@ NOT_FILTERS = {"cursor", "limit"}
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """Where a walk over one column begins and ends: ``floor`` and ``ceiling`` are conditions on it.
+
+    A cursor takes the place of the bound that the walk sets out from. Were both said, PostgreSQL would set out from the
+    bound and read past all that lies between it and the cursor.
+    """
+
+    floor: Q = Q()
+    ceiling: Q = Q()
+
+    def __and__(self, other: "Bounds") -> "Bounds":
+        return Bounds(self.floor & other.floor, self.ceiling & other.ceiling)
+
+
+@dataclass(frozen=True)
 class Reading:
     """One list as one request asks for it.
 
-    ``rows``: all filters applied. ``scan``: only those that the index serves; the same queryset where it serves all.
+    ``where``: the filters that the index serves. ``rows``: with the others applied. ``scan``: where there are others, the
+    rows without them.
     ``key``: fields of the row whose order is total, each with "-" or none. ``columns``: where the index keeps them.
     ``branches``: disjoint conditions, each with its index; together, what the reader may see.
     """
@@ -49,8 +65,10 @@ class Reading:
     rows: QuerySet[Any]
     key: tuple[str, ...]
     scan: QuerySet[Any] | None = None
+    where: Q = Q()
     columns: tuple[str, ...] = ()
     branches: tuple[Q, ...] = (Q(),)
+    bounds: Bounds = Bounds()
 
     @property
     def descending(self) -> bool:
@@ -77,17 +95,19 @@ class Reading:
     ) -> QuerySet[Any]:
         """``queryset`` within ``branch``, in order, from behind ``position``, up to and with ``end``."""
         columns = self.columns or self.names
-        behind, up_to = (
-            (TupleLessThan, TupleGreaterThanOrEqual) if self.descending else (TupleGreaterThan, TupleLessThanOrEqual)
-        )
+        start, stop = self.bounds.floor, self.bounds.ceiling
+        behind, up_to = TupleGreaterThan, TupleLessThanOrEqual
+        if self.descending:
+            start, stop, behind, up_to = stop, start, TupleLessThan, TupleGreaterThanOrEqual
         key = Tuple(*map(F, columns))
         if position is not None:
-            branch &= Q(behind(key, tuple(position)))
+            start = Q(behind(key, tuple(position)))
         if end is not None:
-            branch &= Q(up_to(key, tuple(end)))
+            stop &= Q(up_to(key, tuple(end)))
         sign = "-" if self.descending else ""
         # One call of filter: each further one would join a link table anew, and list a row once for each of its links.
-        return queryset.filter(branch).order_by(*(sign + column for column in columns))
+        queryset = queryset.filter(self.where & branch & start & stop)
+        return queryset.order_by(*(sign + column for column in columns))
 
     def position(self, row: Model) -> tuple[Any, ...]:
         return tuple(getattr(row, name) for name in self.names)
@@ -102,7 +122,7 @@ class Slice:
 
 
 def read(reading: Reading, position: Sequence[Any] | None, limit: int) -> Slice:
-    """At most ``limit`` rows behind ``position``. One query a branch; two more for a short page of a window."""
+    """At most ``limit`` rows behind ``position``. One query a branch, and one more for the end of a window."""
     found = [read_branch(reading, branch, position, limit) for branch in reading.branches]
     merged = heapq.merge(*(piece.rows for piece in found), key=reading.position, reverse=reading.descending)
     # Behind the first place where a branch has more, rows of that branch are missing: the page ends there.
@@ -126,18 +146,13 @@ def read_branch(reading: Reading, branch: Q, position: Sequence[Any] | None, lim
     if reading.scan is None:
         rows = list(reading.after(position, branch, reading.rows)[: limit + 1])
         return Slice(rows[:limit], reading.position(rows[limit - 1]) if len(rows) > limit else None)
-    window = reading.after(position, branch, reading.scan)
-    rows = list(read_from(reading.rows, window[:WINDOW]).order_by(*reading.key)[: limit + 1])
-    end = None
-    if len(rows) <= limit:
-        # Rows that came or went since the query above have moved the window: what is read is all up to this end, not
-        # what was in the window a moment ago. Twice the window leaves room for those that come now.
-        end = next(iter(window.values_list(*reading.names)[WINDOW - 1 : WINDOW]), None)
-        window = reading.after(position, branch, reading.scan, end)[: 2 * WINDOW]
-        rows = list(read_from(reading.rows, window).order_by(*reading.key)[: limit + 1])
-    if len(rows) > limit:
-        return Slice(rows[:limit], reading.position(rows[limit - 1]))
-    return Slice(rows, end)
+    # What is read is all up to the window's end, not what was in the window a moment ago: rows come and go. Twice the
+    # window leaves room for those that come.
+    ends = reading.after(position, branch, reading.scan).values_list(*reading.names)[WINDOW - 1 : WINDOW]
+    end = next(iter(ends), None)
+    window = reading.after(position, branch, reading.scan, end)[: 2 * WINDOW]
+    rows = list(read_from(reading.rows, window).order_by(*reading.key)[: limit + 1])
+    return Slice(rows[:limit], reading.position(rows[limit - 1]) if len(rows) > limit else end)
 
 
 class Cursor:

@@ -147,7 +147,7 @@ def test_a_library_view_passes_once_it_is_bounded(errors: Callable[[Any], list[s
 @pytest.mark.parametrize("view", [Foreign, Unpaginated, Tied, Nested])
 def test_a_process_with_a_fault_refuses_to_start(errors: Callable[[Any], list[str]], view: Any) -> None:
     errors(view)
-    with pytest.raises(SystemCheckError, match="makerlog.E00"):
+    with pytest.raises(SystemCheckError, match=r"makerlog\.E00"):
         checks.refuse_to_start_on_errors()
 
 

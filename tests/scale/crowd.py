@@ -1,0 +1,36 @@
+"""A big log, made by SQL: one prolific maker among others, half of everything private."""
+
+from django.db import connection
+
+from makerlog.accounts.models import Maker
+from products.models import Product, Project
+
+MAKERS = range(1, 101)
+
+# Of every ten tasks nine are the first maker's and filed under the first project and product; every second one is private.
+CROWD = """
+INSERT INTO tasks_task (id, author_id, content, done, in_progress, done_at, created_at, updated_at, hidden, listed,
+    attachment, praise, comment_count)
+SELECT n, CASE WHEN n % 10 < 9 THEN 1 ELSE n % 100 + 1 END, 'task ' || n, n % 20 <> 1, n % 40 = 1,
+    CASE WHEN n % 20 <> 1 THEN moment END, moment, moment, false, n % 2 = 0, '', 0, 0
+FROM (SELECT n, timestamptz '2026-01-01' + n * (interval '20 hours' / {rows}) AS moment FROM generate_series(1, {rows}) n) t;
+INSERT INTO tasks_taskproject (task_id, project_id, created_at, listed)
+SELECT id, author_id, created_at, listed FROM tasks_task;
+INSERT INTO tasks_taskproduct (task_id, product_id, created_at, listed)
+SELECT id, author_id, created_at, listed FROM tasks_task;
+"""
+
+
+def gather(rows: int) -> None:
+    """``rows`` tasks of 100 makers, with the statistics that autovacuum would have made by and by."""
+    Maker.objects.bulk_create(Maker(pk=n, username=f"maker{n}") for n in MAKERS)
+    Project.objects.bulk_create(Project(pk=n, author_id=n, name="project") for n in MAKERS)
+    Product.objects.bulk_create(Product(pk=n, author_id=n, name="product", slug=f"product-{n}") for n in MAKERS)
+    with connection.cursor() as cursor:
+        cursor.execute(CROWD.replace("{rows}", str(rows)))
+        cursor.execute("VACUUM ANALYZE")
+
+
+def disperse() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE accounts_maker CASCADE")
