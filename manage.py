@@ -15,10 +15,12 @@ def main() -> int:
     try:
         execute_from_command_line(sys.argv)
     except SettingError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        sys.stderr.write(f"Error: {error}\n")
     except OperationalError as error:
         reason = str(error).strip().splitlines()[0]
-        print(f"Error: the database does not answer ({reason}); start it with `make run`, or set DATABASE_URL.", file=sys.stderr)
+        sys.stderr.write(
+            f"Error: the database does not answer ({reason}); start it with `make run`, or set DATABASE_URL.\n"
+        )
     else:
         return 0
     return 1

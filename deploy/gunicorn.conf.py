@@ -1,10 +1,13 @@
 """gunicorn, in development and in production: `gunicorn -c deploy/gunicorn.conf.py makerlog.asgi:application`."""
 
+import os
 import sys
 from pathlib import Path
 
 # gunicorn reads this file before it puts the folder it runs in on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+os.environ.setdefault("PROCESS", "web")
 
 from makerlog import settings
 

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
-from django.db.models import F, Field, Model, Q, QuerySet
+from django.db.models import F, Field, Lookup, Model, Q, QuerySet
 from django.db.models.fields.tuple_lookups import (
     Tuple,
     TupleGreaterThan,
@@ -96,7 +96,8 @@ class Reading:
         """``queryset`` within ``branch``, in order, from behind ``position``, up to and with ``end``."""
         columns = self.columns or self.names
         start, stop = self.bounds.floor, self.bounds.ceiling
-        behind, up_to = TupleGreaterThan, TupleLessThanOrEqual
+        behind: type[Lookup] = TupleGreaterThan
+        up_to: type[Lookup] = TupleLessThanOrEqual
         if self.descending:
             start, stop, behind, up_to = stop, start, TupleLessThan, TupleGreaterThanOrEqual
         key = Tuple(*map(F, columns))
