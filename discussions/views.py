@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied
@@ -91,10 +91,7 @@ class RecentDiscussions(ApiView):
     order = ("-created_at", "-id")
 
     def get(self, request: Request) -> Response:
-        return self.listed(self.discussions(), (Q(listed=True),))
-
-    def discussions(self) -> QuerySet[Discussion]:
-        return Discussion.objects.whole()
+        return self.listed(Discussion.objects.whole(), content.PUBLIC)
 
 
 class RecentQuestions(RecentDiscussions):
@@ -102,8 +99,8 @@ class RecentQuestions(RecentDiscussions):
 
     within = ("type",)
 
-    def discussions(self) -> QuerySet[Discussion]:
-        return super().discussions().filter(type=Discussion.Type.QUESTION)
+    def get(self, request: Request) -> Response:
+        return self.listed(Discussion.objects.whole(), content.PUBLIC, type=Discussion.Type.QUESTION)
 
 
 class Trending(ApiView):
@@ -130,8 +127,8 @@ class DiscussionPart(Endpoint):
 
     @property
     def replies(self) -> QuerySet[Reply]:
-        """Those the caller may see; each knows its discussion."""
-        replies = self.discussion.replies.select_related("author")
+        """Those the caller may see, of any discussion; each knows its own."""
+        replies = Reply.objects.select_related("author", "discussion")
         return replies if getattr(self.caller, "is_moderator", False) else replies.filter(hidden=False)
 
 
@@ -145,10 +142,10 @@ class Replies(DiscussionPart, Moderated, ViewSet):
     within = ("discussion",)
 
     def get_object(self) -> Reply:
-        return get_object_or_404(self.replies, pk=self.kwargs["pk"])
+        return get_object_or_404(self.replies, pk=self.kwargs["pk"], discussion=self.discussion)
 
     def list(self, request: Request, slug: str) -> Response:
-        return self.listed(self.replies)
+        return self.listed(self.replies, discussion=self.discussion.pk)
 
     def create(self, request: Request, slug: str) -> Response:
         discussion, values = self.discussion, self.validated()
@@ -190,10 +187,10 @@ class People(DiscussionPart, ApiView):
         query = PeopleQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         discussion = self.discussion
-        people = discussion.participants.select_related("maker")
+        people = Participant.objects.select_related("maker")
         if query.validated_data["exclude_owner"]:
             people = people.exclude(maker=discussion.author_id)
-        return self.listed(people)
+        return self.listed(people, discussion=discussion.pk)
 
 
 class ReplyPraises(DiscussionPart, ViewSet):
@@ -204,7 +201,7 @@ class ReplyPraises(DiscussionPart, ViewSet):
     bounded_by = f"the newest {MAX_PRAISED_BY} of those who praised"
 
     def reply(self, pk: int) -> Reply:
-        return get_object_or_404(self.replies, pk=pk)
+        return get_object_or_404(self.replies, pk=pk, discussion=self.discussion)
 
     def retrieve(self, request: Request, slug: str, pk: int) -> Response:
         reply = self.reply(pk)

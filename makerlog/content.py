@@ -12,7 +12,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from makerlog.api.pagination import Branch
+
 T = TypeVar("T", bound=models.Model)
+PUBLIC = (Branch(Q(listed=True)),)
 
 
 class Content(models.Model):
@@ -41,15 +44,15 @@ def may_see(maker: Any) -> Q:
     """The condition of ``visible_to``: what the lists hold, and to a moderator what was hidden."""
     condition = Q(hidden=True) if getattr(maker, "is_moderator", False) else Q()
     for branch in branches(maker):
-        condition |= branch
+        condition |= branch.condition
     return condition
 
 
-def branches(maker: Any) -> tuple[Q, ...]:
-    """Disjoint conditions that make up what ``maker`` is listed: the public, and their own private."""
+def branches(maker: Any) -> tuple[Branch, ...]:
+    """What ``maker`` is listed: the public, and their own private."""
     if not maker.is_authenticated:
-        return (Q(listed=True),)
-    return (Q(listed=True), Q(listed=False, hidden=False, author=maker))
+        return PUBLIC
+    return (*PUBLIC, Branch(Q(listed=False, hidden=False, author=maker), narrow=True))
 
 
 Relister = Callable[[list[int], list[int]], None]

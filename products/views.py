@@ -1,7 +1,5 @@
 """Projects, and the products they stand under."""
 
-from typing import Any
-
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -14,7 +12,7 @@ from makerlog import content
 from makerlog.accounts.models import Maker
 from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.serializers import MakerSerializer
-from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.pagination import BareKeysetPagination, Branch
 from makerlog.api.views import ApiView, ViewSet
 from products import actions, tags
 from products.filters import ProductFilter
@@ -41,7 +39,7 @@ class MyProjects(ViewSet):
     within = ("author",)
 
     def list(self, request: Request) -> Response:
-        return self.listed(Project.objects.filter(author=self.caller))
+        return self.listed(Project.objects.all(), author=self.caller.pk)
 
     def create(self, request: Request) -> Response:
         project, new = actions.create_project(author=self.caller, **self.validated())
@@ -193,7 +191,7 @@ class Launches(ApiView):
     order = ("-launched_at", "-id")
 
     def get(self, request: Request) -> Response:
-        return self.listed(Product.objects.whole(self.caller).filter(launched=True), (Q(listed=True),))
+        return self.listed(Product.objects.whole(self.caller).filter(launched=True), content.PUBLIC)
 
 
 class RecentlyLaunched(Launches):
@@ -210,12 +208,11 @@ class Places(ApiView):
     order = ("-id",)
     within = ("maker",)
 
-    public = (Q(listed=True),)
-    own = (Q(listed=True), Q(listed=False, product__hidden=False))
+    public = content.PUBLIC
+    own = (*content.PUBLIC, Branch(Q(listed=False, product__hidden=False)))
 
-    def places(self, maker: Any) -> QuerySet[Membership]:
-        places = Membership.objects.filter(maker=maker).select_related("product")
-        return places.prefetch_related(*parts(self.caller, "product__"))
+    def places(self) -> QuerySet[Membership]:
+        return Membership.objects.select_related("product").prefetch_related(*parts(self.caller, "product__"))
 
 
 class MyProducts(Places):
@@ -223,7 +220,7 @@ class MyProducts(Places):
 
     @extend_schema(responses=ProductSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return self.listed(self.places(self.caller), self.own)
+        return self.listed(self.places(), self.own, maker=self.caller.pk)
 
 
 class MakerProducts(Places):
@@ -232,7 +229,7 @@ class MakerProducts(Places):
     @extend_schema(responses=ProductSerializer(many=True))
     def get(self, request: Request, maker: str) -> Response:
         found = get_object_or_404(Maker.objects.named(maker))
-        return self.listed(self.places(found), self.own if found == self.caller else self.public)
+        return self.listed(self.places(), self.own if found == self.caller else self.public, maker=found.pk)
 
 
 class ProductTags(ApiView):

@@ -17,6 +17,7 @@ from makerlog.api.filters import (
     UntilFilter,
     UpdatedSinceFilter,
 )
+from makerlog.api.pagination import Branch
 from products.models import Product, Project
 from tasks.models import Task, TaskProduct, TaskProject
 
@@ -85,13 +86,13 @@ class TaskFilter(KeysetFilterSet):
     def maker(self) -> Any:
         return self.request.user
 
-    def branches(self, index: Index, branches: tuple[Q, ...]) -> tuple[Q, ...]:
+    def branches(self, index: Index, branches: tuple[Branch, ...]) -> tuple[Branch, ...]:
         """Of a project or product, its owner and team see all tasks, everybody else the listed ones."""
         if index.model is None:
             return branches
         listed = f"{index.columns[0].partition('__')[0]}__listed"
-        public = Q(**{listed: True})
-        return (public, Q(**{listed: False}, hidden=False)) if self.on_team(index) else (public,)
+        public = Branch(Q(**{listed: True}))
+        return (public, Branch(Q(**{listed: False}, hidden=False))) if self.on_team(index) else (public,)
 
     def on_team(self, index: Index) -> bool:
         if not self.maker.is_authenticated:

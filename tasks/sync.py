@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework.request import Request
 
 from makerlog.accounts.models import Maker
@@ -13,7 +12,7 @@ from makerlog.api.pagination import MAX_LIMIT, Cursor, Reading, Slice, link, rea
 from tasks.models import DeletedTask, Task
 
 # What a cursor holds, by the fields that read it: where the tasks go on, where the tombstones, and the horizon.
-FIELDS = [
+FIELDS: list[Any] = [
     *map(Task._meta.get_field, ("updated_at", "id")),
     *map(DeletedTask._meta.get_field, ("deleted_at", "task_id", "deleted_at")),
 ]
@@ -45,9 +44,12 @@ class Walk:
 def changes(maker: Maker, since: datetime, request: Request) -> Changes:
     """At most a page of changed tasks and of deleted ids, each oldest first."""
     walk = going_on(request) or Walk((since, 0), (since, 0), commit_horizon())
-    tasks = Task.objects.filter(author=maker, hidden=False).whole()
-    changed, changed_to = step(tasks, ("updated_at", "id"), walk.changed)
-    deleted, deleted_to = step(DeletedTask.objects.filter(author=maker), ("deleted_at", "task_id"), walk.deleted)
+    tasks = Reading(
+        rows=Task.objects.filter(hidden=False).whole(maker), key=("updated_at", "id"), pins={"author": maker.pk}
+    )
+    gone = Reading(rows=DeletedTask.objects.all(), key=("deleted_at", "task_id"), pins={"author": maker.pk})
+    changed, changed_to = step(tasks, walk.changed)
+    deleted, deleted_to = step(gone, walk.deleted)
     rests = [piece.rest[0] for piece in (changed, deleted) if piece.rest]
     onward = [*changed_to, *deleted_to, walk.horizon]
     return Changes(
@@ -58,9 +60,8 @@ def changes(maker: Maker, since: datetime, request: Request) -> Changes:
     )
 
 
-def step(rows: QuerySet[Any], key: tuple[str, str], position: Position) -> tuple[Slice, Position]:
+def step(reading: Reading, position: Position) -> tuple[Slice, Position]:
     """The page behind ``position``, and the position that it reached."""
-    reading = Reading(rows=rows, key=key)
     piece = read(reading, position, MAX_LIMIT)
     moment, pk = reading.position(piece.rows[-1]) if piece.rows else position
     return piece, (moment, pk)

@@ -17,7 +17,7 @@ from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.fields import UtcDateTimeField
 from makerlog.api.filters import day_around, moment_named
-from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.pagination import BareKeysetPagination, Bounds
 from makerlog.api.views import ApiView, ViewSet
 from tasks import actions, sync
 from tasks.filters import TaskFilter
@@ -36,14 +36,14 @@ class TaskViewSet(ViewSet):
     filterset_class = TaskFilter
 
     def get_queryset(self) -> QuerySet[Task]:
-        return Task.objects.visible_to(self.caller).whole()
+        return Task.objects.visible_to(self.caller).whole(self.caller)
 
     def list(self, request: Request) -> Response:
-        return self.listed(Task.objects.whole(), content.branches(self.caller))
+        return self.listed(Task.objects.whole(self.caller), content.branches(self.caller))
 
     def create(self, request: Request) -> Response:
         task, new = actions.log_task(author=self.caller, **self.validated())
-        return self.answer(Task.objects.whole().get(pk=task.pk), status=201 if new else 200)
+        return self.answer(Task.objects.whole(self.caller).get(pk=task.pk), status=201 if new else 200)
 
     def retrieve(self, request: Request, pk: str) -> Response:
         return self.answer(self.get_object())
@@ -83,7 +83,7 @@ class TaskBatch(ApiView):
         if not serializer.is_valid():
             return {"status": 400, "errors": serializer.errors}
         task, new = actions.log_task(author=self.caller, **serializer.validated_data)
-        whole = Task.objects.whole().get(pk=task.pk)
+        whole = Task.objects.whole(self.caller).get(pk=task.pk)
         return {"status": 201 if new else 200, "task": self.get_serializer(whole).data}
 
 
@@ -98,7 +98,7 @@ class MyTasks(ApiView):
     within = ("author",)
 
     def get(self, request: Request) -> Response:
-        return self.listed(Task.objects.filter(author=self.caller).whole(), content.branches(self.caller))
+        return self.listed(Task.objects.whole(self.caller), content.branches(self.caller), author=self.caller.pk)
 
 
 class TaskSync(ApiView):
@@ -175,11 +175,13 @@ class TaskComments(TaskPart):
     order = ("id",)
     within = ("task",)
 
+    comments = TaskComment.objects.filter(hidden=False).select_related("author")
+
     def get_queryset(self) -> QuerySet[TaskComment]:
-        return TaskComment.objects.filter(task=self.task, hidden=False).select_related("author")
+        return self.comments.filter(task=self.task)
 
     def list(self, request: Request, task: int) -> Response:
-        return self.listed(self.get_queryset())
+        return self.listed(self.comments.all(), task=self.task.pk)
 
     def create(self, request: Request, task: int) -> Response:
         made = actions.comment(task=self.task, author=self.caller, **self.validated())
@@ -211,10 +213,12 @@ class MakerTasks(ApiView):
     within = ("author",)
 
     def get(self, request: Request, maker: str) -> Response:
-        return self.listed(self.tasks(maker), content.branches(self.caller))
+        return self.tasks_of(maker)
 
-    def tasks(self, maker: str) -> QuerySet[Task]:
-        return Task.objects.filter(author=get_object_or_404(Maker.objects.named(maker))).whole()
+    def tasks_of(self, name: str, bounds: Bounds | None = None) -> Response:
+        maker = get_object_or_404(Maker.objects.named(name), is_active=True)
+        tasks = Task.objects.whole(self.caller)
+        return self.listed(tasks, content.branches(self.caller), bounds=bounds, author=maker.pk)
 
 
 class MakerDay(MakerTasks):
@@ -224,6 +228,4 @@ class MakerDay(MakerTasks):
 
     @extend_schema(parameters=[OpenApiParameter("day", str)])
     def get(self, request: Request, maker: str) -> Response:
-        start, end = day_around(moment_named(request, "day") or timezone.now())
-        day = self.tasks(maker).filter(worked_at__gte=start, worked_at__lt=end)
-        return self.listed(day, content.branches(self.caller))
+        return self.tasks_of(maker, Bounds(*day_around(moment_named(request, "day") or timezone.now())))

@@ -88,7 +88,8 @@ class Tokens(ViewSet):
         return self.caller.tokens.filter(kind=AccessToken.Kind.PERSONAL, revoked_at=None)
 
     def list(self, request: Request) -> Response:
-        return self.listed(self.get_queryset())
+        live = AccessToken.objects.filter(revoked_at=None)
+        return self.listed(live, maker=self.caller.pk, kind=AccessToken.Kind.PERSONAL)
 
     @extend_schema(responses={201: NewTokenSerializer})
     def create(self, request: Request) -> Response:
@@ -160,8 +161,8 @@ class MyFollowing(ApiView):
 
     @extend_schema(responses=MakerSerializer(many=True))
     def get(self, request: Request) -> Response:
-        follows = Follow.objects.filter(follower=self.caller, followed__is_active=True)
-        return self.listed(follows.select_related("followed"))
+        follows = Follow.objects.filter(followed__is_active=True).select_related("followed")
+        return self.listed(follows, follower=self.caller.pk)
 
 
 # --- Makers ---

@@ -17,7 +17,7 @@ from django_filters.utils import translate_validation
 from rest_framework.request import Request
 
 from makerlog.api.exceptions import BadParameter
-from makerlog.api.pagination import Bounds, Reading
+from makerlog.api.pagination import Bounds, Branch, Reading
 from makerlog.api.timezones import moment_said
 
 COMMIT_HORIZON = timedelta(seconds=1)
@@ -53,7 +53,7 @@ class KeysetFilterSet(django_filters.FilterSet):
     indexes: ClassVar[tuple[Index, ...]] = (Index(),)
     ordering = django_filters.ChoiceFilter(choices=ORDERINGS, method="unchanged", help_text="Default: `-created_at`.")
 
-    def reading(self, queryset: QuerySet[Any], branches: tuple[Q, ...]) -> Reading:
+    def reading(self, queryset: QuerySet[Any], branches: tuple[Branch, ...]) -> Reading:
         """How the list is to be read; a ValidationError for parameters that say nothing sensible."""
         if not self.form.is_valid():
             raise translate_validation(self.form.errors)
@@ -62,10 +62,12 @@ class KeysetFilterSet(django_filters.FilterSet):
         served = index.serves(given)
         rest = given - served
         bounding = {name for name in served if self.in_order(name, index)}
+        pinning = {name for name in served if index.model is None and self.filters[name].field_name in index.within}
         return Reading(
             rows=self.narrowed(queryset, rest),
             scan=queryset if rest else None,
-            where=reduce(Q.__and__, (self.condition(name) for name in sorted(served - bounding)), Q()),
+            where=reduce(Q.__and__, (self.condition(name) for name in sorted(served - bounding - pinning)), Q()),
+            pins={self.filters[name].field_name: self.pin(name) for name in pinning},
             bounds=reduce(Bounds.__and__, (self.bounds(name) for name in sorted(bounding)), Bounds()),
             key=self.directed(index),
             columns=index.columns,
@@ -89,6 +91,11 @@ class KeysetFilterSet(django_filters.FilterSet):
     def condition(self, name: str) -> Q:
         return condition(self.filters[name], self.value(name))
 
+    def pin(self, name: str) -> Any:
+        """The value of the column that a filter pins down."""
+        own = getattr(self.filters[name], "pin", None)
+        return own(self.value(name)) if own else self.value(name)
+
     def bounds(self, name: str) -> Bounds:
         return self.filters[name].bounds(self.value(name))
 
@@ -106,7 +113,7 @@ class KeysetFilterSet(django_filters.FilterSet):
         ascending = index.ascending or self.form.cleaned_data.get("ordering") == "created_at"
         return index.key if ascending else tuple(f"-{name}" for name in index.key)
 
-    def branches(self, index: Index, branches: tuple[Q, ...]) -> tuple[Q, ...]:
+    def branches(self, index: Index, branches: tuple[Branch, ...]) -> tuple[Branch, ...]:
         """What the reader may see, in the terms of ``index``. Lists read by way of a link table say it their way."""
         return branches
 
@@ -180,13 +187,10 @@ class RangeFilter(ConditionFilter):
 
     def condition(self, value: Any) -> Q:
         bounds = self.bounds(value)
-        return bounds.floor & bounds.ceiling
-
-    def floor(self, value: Any) -> Q:
-        return Q(**{f"{self.field_name}__gte": value})
-
-    def ceiling(self, value: Any, *, inclusive: bool = False) -> Q:
-        return Q(**{f"{self.field_name}__{'lte' if inclusive else 'lt'}": value})
+        found = Q() if bounds.floor is None else Q(**{f"{self.field_name}__gte": bounds.floor})
+        if bounds.ceiling is None:
+            return found
+        return found & Q(**{f"{self.field_name}__{'lte' if bounds.to_ceiling else 'lt'}": bounds.ceiling})
 
 
 class SinceFilter(RangeFilter):
@@ -195,7 +199,7 @@ class SinceFilter(RangeFilter):
     field_class = FlexibleDateTimeField
 
     def bounds(self, value: datetime) -> Bounds:
-        return Bounds(floor=self.floor(value))
+        return Bounds(floor=value)
 
 
 class UntilFilter(RangeFilter):
@@ -204,7 +208,7 @@ class UntilFilter(RangeFilter):
     field_class = FlexibleDateTimeField
 
     def bounds(self, value: datetime) -> Bounds:
-        return Bounds(ceiling=self.ceiling(value, inclusive=True))
+        return Bounds(ceiling=value, to_ceiling=True)
 
 
 class DayFilter(RangeFilter):
@@ -213,8 +217,7 @@ class DayFilter(RangeFilter):
     field_class = FlexibleDateTimeField
 
     def bounds(self, value: datetime) -> Bounds:
-        start, end = day_around(value)
-        return Bounds(self.floor(start), self.ceiling(end))
+        return Bounds(*day_around(value))
 
 
 class DaysFilter(RangeFilter):
@@ -236,7 +239,7 @@ class DaysFilter(RangeFilter):
         zone, today = timezone.get_current_timezone(), timezone.localdate()
         first, last = self.PERIODS[value]
         start, end = today - timedelta(days=first), today - timedelta(days=last - 1)
-        return Bounds(self.floor(midnight(start, zone)), self.ceiling(midnight(end, zone)))
+        return Bounds(midnight(start, zone), midnight(end, zone))
 
 
 class UpdatedSinceFilter(RangeFilter):
@@ -253,7 +256,7 @@ class UpdatedSinceFilter(RangeFilter):
         super().__init__(field_name="updated_at", **kwargs)
 
     def bounds(self, value: datetime) -> Bounds:
-        return Bounds(self.floor(value), self.ceiling(commit_horizon()))
+        return Bounds(value, commit_horizon())
 
 
 def day_around(moment: datetime) -> tuple[datetime, datetime]:

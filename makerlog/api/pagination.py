@@ -8,8 +8,8 @@ combined that no one index serves, a page looks at ``WINDOW`` rows of the best i
 import hashlib
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -39,35 +39,45 @@ NOT_FILTERS = {"cursor", "limit"}
 
 @dataclass(frozen=True)
 class Bounds:
-    """Where a walk over one column begins and ends: ``floor`` and ``ceiling`` are conditions on it.
+    """Where a walk over the first column of its key begins and ends; None for no bound. The floor belongs to the walk."""
 
-    A cursor takes the place of the bound that the walk sets out from. Were both said, PostgreSQL would set out from the
-    bound and read past all that lies between it and the cursor.
-    """
-
-    floor: Q = Q()
-    ceiling: Q = Q()
+    floor: Any = None
+    ceiling: Any = None
+    to_ceiling: bool = False  # whether the ceiling belongs to it, too
 
     def __and__(self, other: "Bounds") -> "Bounds":
-        return Bounds(self.floor & other.floor, self.ceiling & other.ceiling)
+        floors = [each.floor for each in (self, other) if each.floor is not None]
+        ceilings = [each for each in (self, other) if each.ceiling is not None]
+        lowest = min(ceilings, key=lambda each: (each.ceiling, each.to_ceiling), default=Bounds())
+        return Bounds(max(floors, default=None), lowest.ceiling, lowest.to_ceiling)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One part of what the reader may see. ``narrow``: it has an index of its own, of one maker's rows, in which filters are
+    looked up; elsewhere their values are pinned as the columns that the list's index begins with."""
+
+    condition: Q = Q()
+    narrow: bool = False
 
 
 @dataclass(frozen=True)
 class Reading:
     """One list as one request asks for it.
 
-    ``where``: the filters that the index serves. ``rows``: with the others applied. ``scan``: where there are others, the
-    rows without them.
+    ``rows``: the filters applied that no index serves. ``scan``: where there are such, the rows without them.
+    ``where``: the filters that the index serves, beside ``pins``: the values of the columns that it begins with.
     ``key``: fields of the row whose order is total, each with "-" or none. ``columns``: where the index keeps them.
-    ``branches``: disjoint conditions, each with its index; together, what the reader may see.
+    ``branches``: disjoint; together, what the reader may see.
     """
 
     rows: QuerySet[Any]
     key: tuple[str, ...]
     scan: QuerySet[Any] | None = None
     where: Q = Q()
+    pins: Mapping[str, Any] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
-    branches: tuple[Q, ...] = (Q(),)
+    branches: tuple[Branch, ...] = (Branch(),)
     bounds: Bounds = Bounds()
 
     @property
@@ -86,29 +96,56 @@ class Reading:
         flipped = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in self.key)
         return replace(self, key=flipped)
 
+    def within(self, branch: Branch) -> "Reading":
+        """This list, of one branch alone."""
+        pins = {} if branch.narrow else self.pins
+        looked_up = Q(**self.pins) if branch.narrow else Q()
+        return replace(self, pins=pins, where=self.where & branch.condition & looked_up, branches=())
+
+    @property
+    def order(self) -> list[str]:
+        """The columns of the index, pinned ones included: were the order of the key alone asked for, the planner could walk
+        another index of that order and throw away whatever is not of the pinned maker."""
+        return [*self.pins, *(self.columns or self.names)]
+
     def after(
         self,
         position: Sequence[Any] | None,
-        branch: Q,
         queryset: QuerySet[Any],
         end: Sequence[Any] | None = None,
     ) -> QuerySet[Any]:
-        """``queryset`` within ``branch``, in order, from behind ``position``, up to and with ``end``."""
-        columns = self.columns or self.names
-        start, stop = self.bounds.floor, self.bounds.ceiling
+        """``queryset`` in order, from behind ``position``, up to and with ``end``.
+
+        A position takes the place of the bound that the walk sets out from. Were both said, PostgreSQL would set out from
+        the bound and read past all that lies between the two.
+        """
+        start, stop = self.lowest(), self.highest()
         behind: type[Lookup] = TupleGreaterThan
         up_to: type[Lookup] = TupleLessThanOrEqual
         if self.descending:
             start, stop, behind, up_to = stop, start, TupleLessThan, TupleGreaterThanOrEqual
-        key = Tuple(*map(F, columns))
         if position is not None:
-            start = Q(behind(key, tuple(position)))
+            start = self.compared(behind, position)
         if end is not None:
-            stop &= Q(up_to(key, tuple(end)))
+            stop = self.compared(up_to, end)
         sign = "-" if self.descending else ""
         # One call of filter: each further one would join a link table anew, and list a row once for each of its links.
-        queryset = queryset.filter(self.where & branch & start & stop)
-        return queryset.order_by(*(sign + column for column in columns))
+        queryset = queryset.filter(self.where & start & stop)
+        return queryset.order_by(*(sign + column for column in self.order))
+
+    def lowest(self) -> Q:
+        return self.compared(TupleGreaterThanOrEqual, () if self.bounds.floor is None else (self.bounds.floor,))
+
+    def highest(self) -> Q:
+        if self.bounds.ceiling is None:
+            return self.compared(TupleLessThanOrEqual, ())
+        comparison = TupleLessThanOrEqual if self.bounds.to_ceiling else TupleLessThan
+        return self.compared(comparison, (self.bounds.ceiling,))
+
+    def compared(self, comparison: type[Lookup], position: Sequence[Any]) -> Q:
+        """The first columns of the index, as a row, against the pinned values and ``position``."""
+        values = (*self.pins.values(), *position)
+        return Q(comparison(Tuple(*map(F, self.order[: len(values)])), values)) if values else Q()
 
     def position(self, row: Model) -> tuple[Any, ...]:
         return tuple(getattr(row, name) for name in self.names)
@@ -124,7 +161,7 @@ class Slice:
 
 def read(reading: Reading, position: Sequence[Any] | None, limit: int) -> Slice:
     """At most ``limit`` rows behind ``position``. One query a branch, and one more for the end of a window."""
-    found = [read_branch(reading, branch, position, limit) for branch in reading.branches]
+    found = [read_branch(reading.within(branch), position, limit) for branch in reading.branches]
     merged = heapq.merge(*(piece.rows for piece in found), key=reading.position, reverse=reading.descending)
     # Behind the first place where a branch has more, rows of that branch are missing: the page ends there.
     ends = [piece.rest for piece in found if piece.rest is not None]
@@ -143,15 +180,15 @@ def within(reading: Reading, end: tuple[Any, ...] | None) -> Callable[[Any], boo
     return lambda row: reading.position(row) <= end
 
 
-def read_branch(reading: Reading, branch: Q, position: Sequence[Any] | None, limit: int) -> Slice:
+def read_branch(reading: Reading, position: Sequence[Any] | None, limit: int) -> Slice:
     if reading.scan is None:
-        rows = list(reading.after(position, branch, reading.rows)[: limit + 1])
+        rows = list(reading.after(position, reading.rows)[: limit + 1])
         return Slice(rows[:limit], reading.position(rows[limit - 1]) if len(rows) > limit else None)
     # What is read is all up to the window's end, not what was in the window a moment ago: rows come and go. Twice the
     # window leaves room for those that come.
-    ends = reading.after(position, branch, reading.scan).values_list(*reading.names)[WINDOW - 1 : WINDOW]
+    ends = reading.after(position, reading.scan).values_list(*reading.names)[WINDOW - 1 : WINDOW]
     end = next(iter(ends), None)
-    window = reading.after(position, branch, reading.scan, end)[: 2 * WINDOW]
+    window = reading.after(position, reading.scan, end)[: 2 * WINDOW]
     rows = list(read_from(reading.rows, window).order_by(*reading.key)[: limit + 1])
     return Slice(rows[:limit], reading.position(rows[limit - 1]) if len(rows) > limit else end)
 

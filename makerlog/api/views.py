@@ -6,7 +6,7 @@ A list declares its ``order`` (and ``within``, the columns its index begins with
 
 from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework import generics, viewsets
 from rest_framework.exceptions import PermissionDenied
@@ -16,7 +16,7 @@ from rest_framework.serializers import BaseSerializer
 
 from makerlog.api import idempotency
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
-from makerlog.api.pagination import KeysetPagination, Reading
+from makerlog.api.pagination import Bounds, Branch, KeysetPagination, Reading
 from makerlog.api.renderers import PAGE_BYTES, weight
 from makerlog.api.timezones import request_timezone
 
@@ -72,13 +72,27 @@ class Endpoint(generics.GenericAPIView):
         if content.author_id != self.request.user.pk:
             raise PermissionDenied("Only its author may do this.", "not_yours")
 
-    def listed(self, queryset: QuerySet[Any], branches: tuple[Q, ...] = (Q(),)) -> Response:
-        """One page of ``queryset``, as ``order`` or the FilterSet says.
+    def listed(
+        self,
+        queryset: QuerySet[Any],
+        branches: tuple[Branch, ...] = (Branch(),),
+        *,
+        bounds: Bounds | None = None,
+        **pins: Any,
+        queryset: QuerySet[Any],
+        branches: tuple[Branch, ...] = (Branch(),),
+        *,
+        bounds: Bounds | None = None,
+        **pins: Any,
+    ) -> Response:
+        """One page of ``queryset``, as ``order`` or the FilterSet says. ``pins``: the values of the columns ``within``;
+        they are said here and not filtered by before, so that no other index fits. ``bounds``: of the first field of
+        ``order``.
 
         A row may be as heavy as its author likes, within what a row may hold: a page of such is shorter, so that nobody
         can write a list past the renderer's ceiling, and so take it from everybody.
         """
-        reading = self.reading(queryset, branches)
+        reading = self.reading(queryset, branches, bounds or Bounds(), pins)
         pagination: KeysetPagination = self.paginator  # type: ignore[assignment]
         rows = pagination.page(reading, self.request)
         data = self.get_serializer(rows, many=True).data
@@ -87,9 +101,12 @@ class Endpoint(generics.GenericAPIView):
             data = self.get_serializer(rows, many=True).data
         return pagination.get_paginated_response(data)
 
-    def reading(self, queryset: QuerySet[Any], branches: tuple[Q, ...]) -> Reading:
+    def reading(
+        self, queryset: QuerySet[Any], branches: tuple[Branch, ...], bounds: Bounds, pins: dict[str, Any]
+    ) -> Reading:
         if self.order:
-            return Reading(rows=queryset, key=self.order, branches=branches)
+            pins = {name: pins[name] for name in self.within}
+            return Reading(rows=queryset, key=self.order, branches=branches, bounds=bounds, pins=pins)
         filterset = FilterBackend().get_filterset(self.request, queryset, self)
         return filterset.reading(queryset, branches)
 

@@ -7,12 +7,14 @@ from products.models import Product, Project
 
 MAKERS = range(1, 101)
 
-# Of every ten tasks nine are the first maker's and filed under the first project and product; every second one is private.
+# Nine tasks of ten are the first maker's and filed under the first project and product; every second one is private. What is
+# not done, or another maker's, is all old.
 CROWD = """
 INSERT INTO tasks_task (id, author_id, content, done, in_progress, done_at, created_at, updated_at, hidden, listed,
     attachment, praise, comment_count)
-SELECT n, CASE WHEN n % 10 < 9 THEN 1 ELSE n % 100 + 1 END, 'task ' || n, n % 20 <> 1, n % 40 = 1,
-    CASE WHEN n % 20 <> 1 THEN moment END, moment, moment, false, n % 2 = 0, '', 0, 0
+SELECT n, CASE WHEN n > {rows} / 10 THEN 1 ELSE n % 100 + 1 END, 'task ' || n, n > {rows} / 20,
+    n % 4 = 0 AND n <= {rows} / 20,
+    CASE WHEN n > {rows} / 20 THEN moment END, moment, moment, false, n % 2 = 0, '', 0, 0
 FROM (SELECT n, timestamptz '2026-01-01' + n * (interval '20 hours' / {rows}) AS moment FROM generate_series(1, {rows}) n) t;
 INSERT INTO tasks_taskproject (task_id, project_id, created_at, listed)
 SELECT id, author_id, created_at, listed FROM tasks_task;
