@@ -79,11 +79,6 @@ class Endpoint(generics.GenericAPIView):
         *,
         bounds: Bounds | None = None,
         **pins: Any,
-        queryset: QuerySet[Any],
-        branches: tuple[Branch, ...] = (Branch(),),
-        *,
-        bounds: Bounds | None = None,
-        **pins: Any,
     ) -> Response:
         """One page of ``queryset``, as ``order`` or the FilterSet says. ``pins``: the values of the columns ``within``;
         they are said here and not filtered by before, so that no other index fits. ``bounds``: of the first field of
