@@ -211,7 +211,7 @@ MEDIA_S3_PUBLIC_URL = env.text("MEDIA_S3_PUBLIC_URL", "")
 
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "makerlog.api.files.LocalStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "makerlog.api.files.HashedStaticStorage"},
 }
 if MEDIA_S3_BUCKET:
     STORAGES["default"] = {

@@ -4,12 +4,15 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
+from discussions.models import Discussion, Reply
+from makerlog.accounts.forms import StaffLoginForm
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.api.bounded_admin import BoundedAdmin
 from products.models import Product, Project
 from tasks.models import Task, TaskComment
 
 admin.site.site_header = admin.site.site_title = "Makerlog"
+admin.site.login_form = StaffLoginForm
 admin.site.unregister(Group)
 
 
@@ -82,6 +85,20 @@ class TaskAdmin(LookedAt):
 
 @admin.register(TaskComment)
 class TaskCommentAdmin(LookedAt):
+    list_display = ("__str__", "author", "hidden", "created_at")
+    list_select_related = ("author",)
+    search_fields = ("pk", "author__username__lower")
+
+
+@admin.register(Discussion)
+class DiscussionAdmin(LookedAt):
+    list_display = ("title", "author", "type", "pinned", "locked", "hidden", "created_at")
+    list_select_related = ("author",)
+    search_fields = ("pk", "slug", "author__username__lower")
+
+
+@admin.register(Reply)
+class ReplyAdmin(LookedAt):
     list_display = ("__str__", "author", "hidden", "created_at")
     list_select_related = ("author",)
     search_fields = ("pk", "author__username__lower")

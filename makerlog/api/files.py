@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import transaction
@@ -27,6 +28,17 @@ class LocalStorage(FileSystemStorage):
 
     def url(self, name: str | None) -> str:
         return f"{settings.PUBLIC_URL}{super().url(name)}"
+
+
+class HashedStaticStorage(ManifestStaticFilesStorage):
+    """Static files under names that change with their content. One that was not collected keeps its plain name: a page
+    without its style sheet is better than no page."""
+
+    def stored_name(self, name: str) -> str:
+        try:
+            return super().stored_name(name)
+        except ValueError:
+            return name
 
 
 @deconstructible
