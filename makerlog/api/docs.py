@@ -16,8 +16,8 @@ class JsonFirst(DefaultContentNegotiation):
     """JSON unless ``Accept`` asks for YAML; never a 406."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> tuple[Any, str]:
-        asks_yaml = "yaml" in request.META.get("HTTP_ACCEPT", "")
-        renderer = next(each for each in renderers if ("yaml" in each.media_type) == asks_yaml)
+        wanted = "yaml" if "yaml" in request.META.get("HTTP_ACCEPT", "") else "json"
+        renderer = next(each for each in renderers if each.format == wanted)
         return renderer, renderer.media_type
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +16,14 @@ from makerlog.api.views import ApiView
 
 TIMEOUT_S = 1.0
 
-redis_client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+
+def client(url: str) -> redis.Redis:
+    """Asks once: by itself the client would try three times more, and readiness would take seconds to say no."""
+    once = Retry(NoBackoff(), 0)
+    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=once)
+
+
+redis_client = client(settings.REDIS_URL)
 
 
 class ReadySerializer(Serializer):
