@@ -207,7 +207,9 @@ MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
 MEDIA_S3_BUCKET = env.text("MEDIA_S3_BUCKET", "")
 MEDIA_S3_ENDPOINT = env.text("MEDIA_S3_ENDPOINT", "")
-MEDIA_S3_PUBLIC_URL = env.text("MEDIA_S3_PUBLIC_URL", "")
+MEDIA_S3_PUBLIC_URL = env.text("MEDIA_S3_PUBLIC_URL", "").rstrip("/")
+if MEDIA_S3_BUCKET and "://" not in MEDIA_S3_PUBLIC_URL:
+    raise SettingError("MEDIA_S3_PUBLIC_URL must be the address that makers read uploads from, with https://.")
 
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "makerlog.api.files.LocalStorage"},
@@ -219,7 +221,8 @@ if MEDIA_S3_BUCKET:
         "OPTIONS": {
             "bucket_name": MEDIA_S3_BUCKET,
             "endpoint_url": MEDIA_S3_ENDPOINT or None,
-            "custom_domain": MEDIA_S3_PUBLIC_URL.split("://")[-1] or None,
+            "custom_domain": MEDIA_S3_PUBLIC_URL.partition("://")[2] or None,
+            "url_protocol": f"{MEDIA_S3_PUBLIC_URL.partition('://')[0]}:",
             "querystring_auth": False,
             "file_overwrite": False,
         },

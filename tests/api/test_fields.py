@@ -104,6 +104,10 @@ def test_a_boolean_that_is_none_is_refused(said: Any) -> None:
         read({"flag": said})
 
 
+def test_go_s_zero_time_says_nothing() -> None:
+    assert read({"at": "0001-01-01T00:00:00Z"}) == {"at": None}
+
+
 @pytest.mark.parametrize(
     "said", [0, 1.5, True, [], {}, "x", "2026", "12:00", "2026-01-01T25:00", "9999-12-31T23:59:59-14:00", "٢٠٢٦"]
 )
