@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from makerlog.api.pagination import Branch
+from makerlog.api.keyset import Branch
 
 T = TypeVar("T", bound=models.Model)
 PUBLIC = (Branch(Q(listed=True)),)

@@ -12,7 +12,8 @@ from makerlog import content
 from makerlog.accounts.models import Maker
 from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.serializers import MakerSerializer
-from makerlog.api.pagination import BareKeysetPagination, Branch
+from makerlog.api.keyset import Branch
+from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, ViewSet
 from products import actions, tags
 from products.filters import ProductFilter

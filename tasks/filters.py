@@ -17,7 +17,7 @@ from makerlog.api.filters import (
     UntilFilter,
     UpdatedSinceFilter,
 )
-from makerlog.api.pagination import Branch
+from makerlog.api.keyset import Branch
 from products.models import Product, Project
 from tasks.models import Task, TaskProduct, TaskProject
 

@@ -8,7 +8,8 @@ from rest_framework.request import Request
 
 from makerlog.accounts.models import Maker
 from makerlog.api.filters import commit_horizon
-from makerlog.api.pagination import MAX_LIMIT, Cursor, Reading, Slice, link, read
+from makerlog.api.keyset import Reading, Slice, read
+from makerlog.api.pagination import MAX_LIMIT, Cursor, link
 from tasks.models import DeletedTask, Task
 
 # What a cursor holds, by the fields that read it: where the tasks go on, where the tombstones, and the horizon.

@@ -17,7 +17,8 @@ from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.fields import UtcDateTimeField
 from makerlog.api.filters import day_around, moment_named
-from makerlog.api.pagination import BareKeysetPagination, Bounds
+from makerlog.api.keyset import Bounds
+from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, ViewSet
 from tasks import actions, sync
 from tasks.filters import TaskFilter

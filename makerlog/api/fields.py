@@ -14,7 +14,7 @@ NOTHING = {"", "null", "undefined"}
 GO_TIME = re.compile(r"^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? ([+-]\d{4}) \S+(?: m=\S+)?$")
 NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 FIRST_YEAR, LAST_YEAR = 1970, 2199
-GO_ZERO_TIME = "0001-01-01"  # what Go writes for a time that was never set
+GO_ZERO_TIMES = {"0001-01-01T00:00:00Z", "0001-01-01 00:00:00 +0000 UTC"}  # Go, for a time that was never set
 
 
 def says_nothing(data: Any) -> bool:
@@ -32,7 +32,7 @@ class UtcDateTimeField(serializers.DateTimeField):
     default_error_messages = {"year": "The year must be from {first} to {last}."}
 
     def run_validation(self, data: Any = empty) -> Any:
-        nothing = says_nothing(data) or (isinstance(data, str) and data.startswith(GO_ZERO_TIME))
+        nothing = says_nothing(data) or (isinstance(data, str) and data in GO_ZERO_TIMES)
         return super().run_validation(None if self.allow_null and nothing else data)
 
     def to_internal_value(self, value: Any) -> datetime:

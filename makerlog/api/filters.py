@@ -17,7 +17,7 @@ from django_filters.utils import translate_validation
 from rest_framework.request import Request
 
 from makerlog.api.exceptions import BadParameter
-from makerlog.api.pagination import Bounds, Branch, Reading
+from makerlog.api.keyset import Bounds, Branch, Reading
 from makerlog.api.timezones import moment_said
 
 COMMIT_HORIZON = timedelta(seconds=1)
@@ -180,7 +180,7 @@ class ConditionFilter(django_filters.Filter):
 
 class RangeFilter(ConditionFilter):
     """Rows between two values of one column. Where the list is in the order of that column, the bounds join the walk (see
-    pagination.Bounds); elsewhere they are a filter like any other."""
+    keyset.Bounds); elsewhere they are a filter like any other."""
 
     def bounds(self, value: Any) -> Bounds:
         raise NotImplementedError

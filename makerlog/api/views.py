@@ -16,7 +16,8 @@ from rest_framework.serializers import BaseSerializer
 
 from makerlog.api import idempotency
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
-from makerlog.api.pagination import Bounds, Branch, KeysetPagination, Reading
+from makerlog.api.keyset import Bounds, Branch, Reading
+from makerlog.api.pagination import KeysetPagination
 from makerlog.api.renderers import PAGE_BYTES, weight
 from makerlog.api.timezones import request_timezone
 

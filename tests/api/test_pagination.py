@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from makerlog.accounts.models import Maker
-from makerlog.api import pagination
+from makerlog.api import keyset
 from products.models import Project
 from tasks.models import Task, TaskProject
 from tasks.visibility import relist_tasks
@@ -258,7 +258,7 @@ def test_the_author_gets_the_private_rows_among_the_others_once(query: str, coun
 def test_a_window_that_ends_in_mid_list_loses_nothing(
     window: int, query: str, alice: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pagination, "WINDOW", window)
+    monkeypatch.setattr(keyset, "WINDOW", window)
     rows = crowd(alice, 200)
     wanted = [pk for n, pk in enumerate(rows) if n % 2 == 0 and "9" in f"Task {n}"][::-1]
     client = caller("alice")
@@ -271,7 +271,7 @@ def test_a_window_that_ends_in_mid_list_loses_nothing(
 
 def test_a_window_that_rows_leave_while_it_is_read_loses_nothing(alice: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows go between a page's queries: those that a window then reaches further for are looked at too."""
-    monkeypatch.setattr(pagination, "WINDOW", 10)
+    monkeypatch.setattr(keyset, "WINDOW", 10)
     bulk(alice, 60)
     order = list(Task.objects.order_by("-created_at", "-id").values_list("pk", flat=True))
     Task.objects.filter(pk__in=order[::7]).update(content="found")
@@ -341,7 +341,7 @@ def test_rows_that_are_there_throughout_come_exactly_once(
     found: list[int] = []
     todo = iter(steps)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pagination, "WINDOW", window)
+        patch.setattr(keyset, "WINDOW", window)
         for page in pages(client if own else anonymous(), f"/tasks/?limit={limit}&{query}"):
             found += ids(page)
             act, which = next(todo, ("nothing", 0))

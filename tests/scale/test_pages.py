@@ -14,7 +14,8 @@ from rest_framework.request import Request
 from rest_framework.test import APIClient, APIRequestFactory
 
 from makerlog.accounts.models import Maker
-from makerlog.api.pagination import WINDOW, Cursor
+from makerlog.api.keyset import WINDOW
+from makerlog.api.pagination import Cursor
 from tasks.models import Task
 from tests.scale.crowd import disperse, gather
 from tests.scale.plans import Cost, explain
