@@ -23,7 +23,7 @@ from makerlog import content
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, Endpoint, ViewSet
-from tasks.serializers import PraiseSerializer
+from tasks.serializers import PraisedBySerializer, PraiseSerializer
 
 MODERATED = {"pinned", "locked", "hidden"}
 MAX_PRAISED_BY = 100
@@ -193,6 +193,7 @@ class People(DiscussionPart, ApiView):
         return self.listed(people, discussion=discussion.pk)
 
 
+@extend_schema(request=None, responses={200: PraiseSerializer})
 class ReplyPraises(DiscussionPart, ViewSet):
     """POST toggles, as old apps call it; PUT and DELETE say what they mean and may be repeated."""
 
@@ -203,6 +204,7 @@ class ReplyPraises(DiscussionPart, ViewSet):
     def reply(self, pk: int) -> Reply:
         return get_object_or_404(self.replies, pk=pk, discussion=self.discussion)
 
+    @extend_schema(responses=PraisedBySerializer)
     def retrieve(self, request: Request, slug: str, pk: int) -> Response:
         reply = self.reply(pk)
         praises = ReplyPraise.objects.filter(reply=reply).select_related("maker").order_by("-id")[:MAX_PRAISED_BY]

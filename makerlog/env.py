@@ -58,6 +58,13 @@ class Environment:
             raise SettingError(f"{name} must be from {least} to {most}, not {number}.")
         return number
 
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        """One of ``choices``, which are in capitals; the value may be in any case."""
+        value = self.text(name, default).strip()
+        if value.upper() not in choices:
+            raise SettingError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+        return value.upper()
+
     def words(self, name: str, default: str = "") -> list[str]:
         """A comma-separated list."""
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]

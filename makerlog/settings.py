@@ -257,7 +257,7 @@ SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/"
 
 # --- Logs ---
 
-LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

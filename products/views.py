@@ -2,7 +2,6 @@
 
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
@@ -11,7 +10,7 @@ from rest_framework.response import Response
 from makerlog import content
 from makerlog.accounts.models import Maker
 from makerlog.accounts.permissions import HasOwnScope
-from makerlog.accounts.serializers import MakerSerializer
+from makerlog.accounts.serializers import MakerSerializer, SuccessSerializer
 from makerlog.api.keyset import Branch
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, ViewSet
@@ -42,12 +41,15 @@ class MyProjects(ViewSet):
     def list(self, request: Request) -> Response:
         return self.listed(Project.objects.all(), author=self.caller.pk)
 
+    @extend_schema(responses={201: ProjectSerializer, 200: ProjectSerializer})
     def create(self, request: Request) -> Response:
         project, new = actions.create_project(author=self.caller, **self.validated())
         return self.answer(project, status=201 if new else 200)
 
 
 class ProjectViewSet(ViewSet):
+    """Everybody reads what is not private; only its author changes a project."""
+
     scope = "projects"
     serializer_class = ProjectSerializer
 
@@ -141,9 +143,11 @@ class ProductPart(ApiView):
 
 
 class LeaveProduct(ProductPart):
+    """Takes the caller off its team."""
+
     bounded_by = "one word"
 
-    @extend_schema(request=None, responses=OpenApiTypes.OBJECT)
+    @extend_schema(request=None, responses=SuccessSerializer)
     def post(self, request: Request, slug: str) -> Response:
         actions.leave(product=self.product, maker=self.caller)
         return Response({"success": True})
@@ -163,6 +167,8 @@ class ProductPeople(ProductPart):
 
 
 class ProductProjects(ProductPart):
+    """The projects it holds, as far as the caller may see them."""
+
     serializer_class = ProjectSerializer
     bounded_by = f"a product holds at most {MAX_PROJECTS} projects"
 
@@ -196,6 +202,8 @@ class Launches(ApiView):
 
 
 class RecentlyLaunched(Launches):
+    """Newest launch first: what everybody sees, as a bare array."""
+
     pagination_class = BareKeysetPagination
 
 
@@ -217,6 +225,8 @@ class Places(ApiView):
 
 
 class MyProducts(Places):
+    """What one owns or is on the team of, the newest place first."""
+
     permission_classes = [HasOwnScope]
 
     @extend_schema(responses=ProductSerializer(many=True))

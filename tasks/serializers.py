@@ -73,6 +73,29 @@ class CommentSerializer(serializers.ModelSerializer):
         return 1
 
 
+class SyncSerializer(serializers.Serializer):
+    sync_date = UtcDateTimeField(help_text="What to send as last_sync_date the next time.")
+    data: Any = TaskSerializer(many=True)
+    deleted = serializers.ListField(child=serializers.IntegerField(), help_text="Ids.")
+    next = serializers.URLField(allow_null=True)
+
+
+class BatchAnswerSerializer(serializers.Serializer):
+    """Of one task of a batch: 201 or 200 and the task, or 400 and what is wrong with it."""
+
+    status = serializers.IntegerField()
+    task = TaskSerializer(required=False)
+    errors: Any = serializers.DictField(required=False)
+
+
+class PraisedBySerializer(serializers.Serializer):
+    """What GET answers."""
+
+    total = serializers.IntegerField()
+    praised = serializers.BooleanField(help_text="Whether the caller is one of them.")
+    praised_by: Any = MakerSerializer(many=True)
+
+
 class PraiseSerializer(serializers.Serializer):
     """What POST answers: whether the caller praises it now, and how many do."""
 

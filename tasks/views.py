@@ -23,7 +23,14 @@ from makerlog.api.views import ApiView, ViewSet
 from tasks import actions, sync
 from tasks.filters import TaskFilter
 from tasks.models import Task, TaskComment, TaskPraise
-from tasks.serializers import CommentSerializer, PraiseSerializer, TaskSerializer
+from tasks.serializers import (
+    BatchAnswerSerializer,
+    CommentSerializer,
+    PraisedBySerializer,
+    PraiseSerializer,
+    SyncSerializer,
+    TaskSerializer,
+)
 
 MAX_BATCH = 50
 MAX_PRAISED_BY = 100
@@ -42,6 +49,7 @@ class TaskViewSet(ViewSet):
     def list(self, request: Request) -> Response:
         return self.listed(Task.objects.whole(self.caller), content.branches(self.caller))
 
+    @extend_schema(responses={201: TaskSerializer, 200: TaskSerializer})
     def create(self, request: Request) -> Response:
         task, new = actions.log_task(author=self.caller, **self.validated())
         return self.answer(Task.objects.whole(self.caller).get(pk=task.pk), status=201 if new else 200)
@@ -73,7 +81,9 @@ class TaskBatch(ApiView):
     serializer_class = TaskSerializer
     bounded_by = "as many answers as tasks sent, at most 50"
 
-    @extend_schema(request=TaskSerializer(many=True), responses={207: TaskSerializer(many=True)})
+    @extend_schema(
+        request={"application/json": TaskSerializer(many=True)}, responses={207: BatchAnswerSerializer(many=True)}
+    )
     def post(self, request: Request) -> Response:
         if not isinstance(request.data, list) or not 0 < len(request.data) <= MAX_BATCH:
             raise serializers.ValidationError([f"Send a JSON array of 1 to {MAX_BATCH} tasks."])
@@ -110,7 +120,10 @@ class TaskSync(ApiView):
     serializer_class = TaskSerializer
     bounded_by = "at most 100 tasks and 100 deleted ids an answer, with next when there is more"
 
-    @extend_schema(parameters=[OpenApiParameter("last_sync_date", datetime), OpenApiParameter("cursor", str)])
+    @extend_schema(
+        parameters=[OpenApiParameter("last_sync_date", datetime), OpenApiParameter("cursor", str)],
+        responses=SyncSerializer,
+    )
     def get(self, request: Request) -> Response:
         since = moment_named(request, "last_sync_date") or timezone.now() - timedelta(days=1)
         found = sync.changes(self.caller, since, request)
@@ -136,12 +149,14 @@ class TaskPart(ViewSet):
         return get_object_or_404(visible, pk=self.kwargs["task"])
 
 
+@extend_schema(request=None, responses={200: PraiseSerializer})
 class TaskPraises(TaskPart):
     """POST toggles, as old apps call it; PUT and DELETE say what they mean and may be repeated."""
 
     serializer_class = PraiseSerializer
     bounded_by = "the newest 100 of those who praised"
 
+    @extend_schema(responses=PraisedBySerializer)
     def retrieve(self, request: Request, task: int) -> Response:
         praised = self.task
         praises = TaskPraise.objects.filter(task=praised).select_related("maker").order_by("-id")[:MAX_PRAISED_BY]

@@ -178,7 +178,7 @@ class TokenSerializer(serializers.ModelSerializer):
         help_text="Default: those of the token that asks.",
     )  # fmt: skip
     created_at = UtcDateTimeField(read_only=True)
-    last_used_at = UtcDateTimeField(read_only=True)
+    last_used_at = UtcDateTimeField(read_only=True, allow_null=True)
     expires_at = UtcDateTimeField(required=False, allow_null=True)
 
     class Meta:

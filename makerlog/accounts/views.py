@@ -139,6 +139,8 @@ class PrivilegedMe(Me):
 
 
 class SetTimezone(ApiView):
+    """What "today" means to the caller: an IANA name, such as Europe/Madrid."""
+
     scope = "user"
     serializer_class = TimezoneSerializer
 
@@ -221,6 +223,7 @@ class FollowAct(ApiView):
         return self.answer({"is_following": act(follower=self.caller, followed=followed)})
 
 
+@extend_schema(request=None, responses={200: FollowingSerializer})
 class FollowMaker(FollowAct):
     """POST toggles and GET sets, as old apps call them; PUT and DELETE say what they mean, and may be repeated."""
 
@@ -240,6 +243,8 @@ class FollowMaker(FollowAct):
 
 
 class UnfollowMaker(FollowAct):
+    """GET unsets, as old apps call it."""
+
     def get(self, request: Request, maker: str) -> Response:
         return self.set(active_maker(maker), False)
 
@@ -248,6 +253,8 @@ class UnfollowMaker(FollowAct):
 
 
 class RegisterPreflight(ApiView):
+    """How one registers, and whether one can at the moment."""
+
     permission_classes = [AllowAny]
     serializer_class = PreflightSerializer
     bounded_by = "two facts"

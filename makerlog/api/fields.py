@@ -113,6 +113,10 @@ class FlexibleBooleanField(serializers.BooleanField):
         value = super().get_value(dictionary)
         return empty if value is None or says_nothing(value) else value
 
+    def to_internal_value(self, data: Any) -> bool:
+        """The last part of a multipart body that was never closed keeps its line's end."""
+        return super().to_internal_value(data.strip() if isinstance(data, str) else data)
+
 
 class AlwaysNullField(serializers.CharField):
     """A key that old clients decode and that says nothing here."""

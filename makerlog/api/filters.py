@@ -143,6 +143,9 @@ class FlexibleDateTimeField(forms.DateTimeField):
     """ISO 8601, or ``YYYY-MM-DD H:MM``, or a day; without an offset in the request's zone. A "+" that reached us as a
     space (an unencoded query) is put back."""
 
+    default_error_messages = {
+        "invalid": "Write a moment as 2026-05-20T12:00:00Z, as 2026-05-20 12:00, or as 2026-05-20.",
+    }
     UNENCODED = re.compile(r"(T\d\d:\d\d\S*) (\d\d:?\d\d)$")
     FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 

@@ -104,6 +104,11 @@ def test_a_boolean_that_is_none_is_refused(said: Any) -> None:
         read({"flag": said})
 
 
+def test_a_boolean_at_the_end_of_a_body_never_closed_keeps_its_line_s_end() -> None:
+    assert read({"flag": "true\r\n"}) == {"flag": True}
+    assert read({"flag": "false\r\n"}) == {"flag": False}
+
+
 def test_go_s_zero_time_says_nothing() -> None:
     assert read({"at": "0001-01-01T00:00:00Z"}) == {"at": None}
 

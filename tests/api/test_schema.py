@@ -59,3 +59,44 @@ def test_the_page_loads_nothing_from_another_host(settings: Any) -> None:
     assert [address for address in loaded if not address.startswith(("/", "data:")) or address.startswith("//")] == []
     scripts = [address for address in re.findall(r"https?://[^\s\"'<>]+", page) if "127.0.0.1" not in address]
     assert [address for address in scripts if "testserver" not in address] == []
+
+
+def shape(path: str, method: str = "get", status: str = "200") -> Any:
+    """What the document says the answer is; the components it names, by their name."""
+    answer = generated()["paths"][path][method]["responses"][status]["content"]["application/json"]["schema"]
+    return answer["$ref"].rpartition("/")[2] if "$ref" in answer else answer
+
+
+def test_an_envelope_and_a_bare_array_are_told_apart() -> None:
+    components = generated()["components"]["schemas"]
+    assert [shape("/users/"), shape("/me/following/")] == ["PaginatedMakerList", "MakerList"]
+    assert components["PaginatedMakerList"]["required"] == ["next", "previous", "results"]
+    assert components["MakerList"] == {"type": "array", "items": {"$ref": "#/components/schemas/Maker"}}
+
+
+LISTS = ["/launches/", "/tasks/me/", "/users/{maker}/recent_tasks/", "/discussions/recent_questions/"]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_of_one_url_is_a_list_and_takes_a_cursor(path: str) -> None:
+    operation = generated()["paths"][path]["get"]
+    assert operation["operationId"].endswith("_list")
+    assert {parameter["name"] for parameter in operation["parameters"]} >= {"cursor", "limit"}
+    assert shape(path).endswith("List")
+
+
+def test_what_is_no_list_says_what_it_is() -> None:
+    assert shape("/tasks/sync/") == "Sync"
+    assert shape("/tasks/batch/", "post", "207") == {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/BatchAnswer"},
+    }
+    assert list(generated()["paths"]["/tasks/batch/"]["post"]["requestBody"]["content"]) == ["application/json"]
+    assert [shape("/tasks/{task}/praise/"), shape("/tasks/{task}/praise/", "delete")] == ["PraisedBy", "Praise"]
+    assert [shape("/tasks/", "post", status) for status in ("200", "201")] == ["Task", "Task"]
+
+
+def test_every_operation_is_described_in_words_of_its_own() -> None:
+    operations = [(path, operation) for path, methods in generated()["paths"].items() for operation in methods.values()]
+    assert [path for path, operation in operations if not operation.get("description")] == []
+    assert [path for path, operation in operations if "handlers named" in operation["description"]] == []

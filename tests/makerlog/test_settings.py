@@ -74,6 +74,11 @@ def test_a_whole_number_is_read() -> None:
     assert Environment({"NAME": "7"}).integer("NAME", 1, least=1, most=9) == 7
 
 
+def test_a_choice_is_read_in_any_case() -> None:
+    assert Environment({"NAME": " info"}).choice("NAME", "DEBUG", ("DEBUG", "INFO")) == "INFO"
+    assert Environment({}).choice("NAME", "DEBUG", ("DEBUG", "INFO")) == "DEBUG"
+
+
 def test_words_are_split_and_trimmed() -> None:
     assert Environment({"NAME": "a, b,,c "}).words("NAME") == ["a", "b", "c"]
 
@@ -95,6 +100,11 @@ WRONG: list[tuple[Callable[[Environment], Any], dict[str, str], str]] = [
         "NAME_FILE names /nowhere/at/all, which cannot be read: No such file or directory.",
     ),
     (lambda env: env.flag("NAME", True), {"NAME": "maybe"}, "NAME must be 1 or 0, not 'maybe'."),
+    (
+        lambda env: env.choice("NAME", "INFO", ("DEBUG", "INFO")),
+        {"NAME": "loud"},
+        "NAME must be one of DEBUG, INFO, not 'loud'.",
+    ),
     (lambda env: env.integer("NAME", 1, least=1, most=9), {"NAME": "10"}, "NAME must be from 1 to 9, not 10."),
     (
         lambda env: env.integer("NAME", 1, least=1, most=9),

@@ -111,6 +111,11 @@ def test_a_multipart_form_without_its_end_is_understood(alice: Caller) -> None:
     assert (task["content"], task["done"], task["due_at"]) == ("from Go", True, "2026-05-20T10:00:00.000000Z")
 
 
+def test_a_boolean_may_stand_at_the_end_of_a_form_without_its_end(alice: Caller) -> None:
+    task = raw(alice, part("content", "from Go") + part("done", "true"), MULTIPART).json()
+    assert (task["content"], task["done"]) == ("from Go", True)
+
+
 @pytest.mark.parametrize(
     "said",
     [

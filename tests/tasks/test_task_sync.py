@@ -96,6 +96,12 @@ def test_a_date_that_is_none_is_a_400(since: str, alice: Caller) -> None:
     assert_error(alice.get(f"/tasks/sync/?last_sync_date={since}"), 400, "bad_parameter")
 
 
+def test_a_date_that_is_none_is_answered_with_how_to_write_one(alice: Caller) -> None:
+    error = assert_error(alice.get("/tasks/sync/?last_sync_date=yesterday"), 400, "bad_parameter")
+    how = "Write a moment as 2026-05-20T12:00:00Z, as 2026-05-20 12:00, or as 2026-05-20."
+    assert error["detail"] == f"last_sync_date: {how}"
+
+
 @pytest.mark.parametrize("since", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_date_at_the_end_of_time_is_a_date(since: str, alice: Caller) -> None:
     assert alice.get(f"/tasks/sync/?last_sync_date={since}").status_code == 200
