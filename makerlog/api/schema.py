@@ -4,9 +4,18 @@ import inspect
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework.serializers import ListSerializer
 
+from makerlog.api.errors import PROBLEM
 from makerlog.api.pagination import BareKeysetPagination
+
+ERROR = {
+    "type": "object",
+    "description": "`detail` and `code`; or, where fields are wrong, the name of each and what is wrong with it.",
+    "properties": {"detail": {"type": "string"}, "code": {"type": "string"}},
+    "additionalProperties": {},
+}
 
 
 class AutoSchema(SpectacularAutoSchema):
@@ -38,6 +47,14 @@ class AutoSchema(SpectacularAutoSchema):
 
     def _get_paginator(self) -> Any:
         return super()._get_paginator() if self.is_page else None
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        """Also what errors.py answers, which every endpoint can."""
+        error = ResolvedComponent("Error", ResolvedComponent.SCHEMA, ERROR, object="Error")
+        self.registry.register_on_missing(error)
+        content = {"application/json": {"schema": error.ref}, PROBLEM: {"schema": error.ref}}
+        default = {"description": "An error.", "content": content}
+        return {**super()._get_response_bodies(direction), "default": default}
 
     def get_filter_backends(self) -> list[Any]:
         return super().get_filter_backends() if self.view.filterset_class else []

@@ -100,3 +100,12 @@ def test_every_operation_is_described_in_words_of_its_own() -> None:
     operations = [(path, operation) for path, methods in generated()["paths"].items() for operation in methods.values()]
     assert [path for path, operation in operations if not operation.get("description")] == []
     assert [path for path, operation in operations if "handlers named" in operation["description"]] == []
+
+
+def test_every_operation_may_answer_with_the_one_error_shape() -> None:
+    document = generated()
+    answers = [operation["responses"]["default"] for each in document["paths"].values() for operation in each.values()]
+    reference = {"schema": {"$ref": "#/components/schemas/Error"}}
+    wanted = {"application/json": reference, "application/problem+json": reference}
+    assert [answer for answer in answers if answer["content"] != wanted] == []
+    assert set(document["components"]["schemas"]["Error"]["properties"]) == {"detail", "code"}
