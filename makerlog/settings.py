@@ -185,7 +185,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_LIMIT
 PROCESS = env.text("PROCESS", "command")
 PLANS = {
     "web": "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
-    " -c enable_memoize=off -c max_parallel_workers_per_gather=0 -c jit=off",
+    " -c enable_memoize=off -c enable_incremental_sort=off -c max_parallel_workers_per_gather=0 -c jit=off",
     "command": "",
 }
 if PROCESS not in PLANS:

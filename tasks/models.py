@@ -88,6 +88,9 @@ class Task(Content):
             ),
             models.Index(fields=["updated_at", "id"], name="task_changed", condition=Q(listed=True)),
             models.Index(fields=["author", "updated_at", "id"], name="task_author_changed"),
+            models.Index(
+                fields=["author", "updated_at", "id"], name="task_own_changed", condition=Q(listed=False, hidden=False)
+            ),
         ]
 
     def __str__(self) -> str:

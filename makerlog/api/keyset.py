@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db.models import F, Field, Lookup, Model, Q, QuerySet
+from django.db.models import F, Field, Lookup, Model, Q, QuerySet, prefetch_related_objects
 from django.db.models.fields.tuple_lookups import (
     Tuple,
     TupleGreaterThan,
@@ -84,10 +84,11 @@ class Reading:
         return replace(self, key=flipped)
 
     def within(self, branch: Branch) -> "Reading":
-        """This list, of one branch alone."""
+        """This list, of one branch alone: the bare rows."""
         pins = {} if branch.narrow else self.pins
         looked_up = Q(**self.pins) if branch.narrow else Q()
-        return replace(self, pins=pins, where=self.where & branch.condition & looked_up, branches=())
+        where = self.where & branch.condition & looked_up
+        return replace(self, rows=self.rows.prefetch_related(None), pins=pins, where=where, branches=())
 
     @property
     def order(self) -> list[str]:
@@ -147,16 +148,17 @@ class Slice:
 
 
 def read(reading: Reading, position: Sequence[Any] | None, limit: int) -> Slice:
-    """At most ``limit`` rows behind ``position``. One query a branch, and one more for the end of a window."""
+    """At most ``limit`` rows behind ``position``. One query a branch, and one more for the end of a window; what the rows
+    are shown with is fetched for the page, once for all branches."""
     found = [read_branch(reading.within(branch), position, limit) for branch in reading.branches]
     merged = heapq.merge(*(piece.rows for piece in found), key=reading.position, reverse=reading.descending)
     # Behind the first place where a branch has more, rows of that branch are missing: the page ends there.
     ends = [piece.rest for piece in found if piece.rest is not None]
     end = (max(ends) if reading.descending else min(ends)) if ends else None
     rows = list(itertools.islice(itertools.takewhile(within(reading, end), merged), limit + 1))
-    if len(rows) > limit:
-        return Slice(rows[:limit], reading.position(rows[limit - 1]))
-    return Slice(rows, end)
+    piece = Slice(rows[:limit], reading.position(rows[limit - 1])) if len(rows) > limit else Slice(rows, end)
+    prefetch_related_objects(piece.rows, *reading.rows._prefetch_related_lookups)  # type: ignore[attr-defined]
+    return piece
 
 
 def within(reading: Reading, end: tuple[Any, ...] | None) -> Callable[[Any], bool]:
@@ -176,5 +178,7 @@ def read_branch(reading: Reading, position: Sequence[Any] | None, limit: int) ->
     ends = reading.after(position, reading.scan).values_list(*reading.names)[WINDOW - 1 : WINDOW]
     end = next(iter(ends), None)
     window = reading.after(position, reading.scan, end)[: 2 * WINDOW]
-    rows = list(read_from(reading.rows, window).order_by(*reading.key)[: limit + 1])
+    # In the window's own order, the pinned columns first: it is read in order then, and only as far as the page goes.
+    pins = [f"-{name}" if reading.descending else name for name in reading.pins]
+    rows = list(read_from(reading.rows, window).order_by(*pins, *reading.key)[: limit + 1])
     return Slice(rows[:limit], reading.position(rows[limit - 1]) if len(rows) > limit else end)

@@ -1,7 +1,7 @@
 """What PostgreSQL did for a query, read off EXPLAIN (ANALYZE, BUFFERS)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,14 @@ class Cost:
     buffers: int
 
 
-def explain(sql: str) -> Cost:
+def explain(sql: str, tables: Collection[str] | None = READ_PER_PAGE) -> Cost:
+    """``tables``: those whose scans count; None for all."""
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
         [plan] = json.loads(json.dumps(cursor.fetchone()[0]))
     top = plan["Plan"]
-    scans = [looked_at(node) for node in nodes(top) if node.get("Relation Name") in READ_PER_PAGE]
+    read = [node for node in nodes(top) if "Relation Name" in node]
+    scans = [looked_at(node) for node in read if tables is None or node["Relation Name"] in tables]
     return Cost(rows=max(scans, default=0), buffers=top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
 
