@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.validators import URLValidator
 from rest_framework import serializers
-from rest_framework.fields import SkipField, empty
+from rest_framework.fields import empty
 
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.fields import FlexibleBooleanField, FlexibleListField, TextField, UtcDateTimeField, says_nothing
@@ -127,15 +127,6 @@ class IdField(serializers.IntegerField):
         return super().to_internal_value(known)
 
 
-class IconField(CleanImageField):
-    """An image; the address of the icon that is there leaves it there."""
-
-    def run_validation(self, data: Any = empty) -> Any:
-        if isinstance(data, str) and data and data == getattr(self.parent.instance, "icon_url", None):
-            raise SkipField
-        return super().run_validation(data)
-
-
 class ProductInputSerializer(serializers.Serializer):
     """A product as it is sent. Whose the ids are is looked up by the action."""
 
@@ -145,7 +136,7 @@ class ProductInputSerializer(serializers.Serializer):
     product_hunt = FormTextField(max_length=200)
     twitter = FormTextField(max_length=50)
     accent = FormTextField(max_length=20)
-    icon = IconField(side=512)
+    icon = CleanImageField(side=512)
     tags = ListInput(child=serializers.CharField(max_length=40, allow_blank=True), max_length=MAX_TAGS)
     private = FlexibleBooleanField(required=False)
     launched = FlexibleBooleanField(required=False)

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils.deconstruct import deconstructible
 from PIL import Image, ImageOps, UnidentifiedImageError
 from rest_framework import serializers
-from rest_framework.fields import empty
+from rest_framework.fields import SkipField, empty
 
 from makerlog.api.fields import says_nothing
 
@@ -62,7 +62,8 @@ def forget_files(names: Iterable[str]) -> None:
 class CleanImageField(serializers.FileField):
     """An image, written anew from its pixels: no metadata, no second content behind the first.
 
-    ``side``: the longest side in pixels; larger ones are scaled down. Sent as null or an empty string: no image.
+    ``side``: the longest side in pixels; larger ones are scaled down. Sent as null or an empty string: no image. The address
+    of the image that is there (``<field>_url`` of the instance) leaves it there: old apps send whole objects back.
     """
 
     default_error_messages = {
@@ -76,6 +77,9 @@ class CleanImageField(serializers.FileField):
         super().__init__(**{"required": False, "allow_null": True, **kwargs})
 
     def run_validation(self, data: Any = empty) -> Any:
+        instance = getattr(self.parent, "instance", None)
+        if isinstance(data, str) and data and data == getattr(instance, f"{self.field_name}_url", None):
+            raise SkipField
         return super().run_validation(None if says_nothing(data) else data)
 
     def to_internal_value(self, data: Any) -> ContentFile:

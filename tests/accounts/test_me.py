@@ -149,6 +149,16 @@ def test_a_picture_is_written_anew_and_scaled() -> None:
         assert image.size == (512, 256)
 
 
+@pytest.mark.parametrize("pictures", [{}, {"avatar": "red", "header": "blue"}])
+def test_a_whole_maker_may_be_sent_back(pictures: dict[str, str]) -> None:
+    """Old apps PATCH what GET answered, pictures by their address included."""
+    alice = caller()
+    alice.patch("/me/", {name: picture(colour) for name, colour in pictures.items()}, format="multipart")
+    before = alice.get("/me/").json()
+    after = alice.patch("/me/", {**before, "status": "Back"}, format="json")
+    assert (after.status_code, after.json()) == (200, {**before, "status": "Back"})
+
+
 def test_a_picture_that_is_replaced_is_deleted_on_commit(committed: Any) -> None:
     alice = caller()
     alice.patch("/me/", {"avatar": picture()}, format="multipart")

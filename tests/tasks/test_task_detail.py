@@ -182,6 +182,16 @@ def test_a_replaced_file_goes_and_so_does_that_of_a_deleted_task(
     assert list((tmp_path / "attachments").iterdir()) == []
 
 
+def test_a_whole_task_may_be_put_back_picture_included(
+    alice: Caller, task: Task, tmp_path: Path, settings: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    alice.patch(url(task), {"attachment": upload()}, format="multipart")
+    before = alice.get(url(task)).json()
+    after = alice.put(url(task), {**before, "content": "Wrote two"}, format="json")
+    assert (after.status_code, after.json()["attachment"]) == (200, before["attachment"])
+
+
 def test_a_deleted_task_is_gone_with_all_that_hung_on_it(alice: Caller, task: Task) -> None:
     bob = caller("bob")
     bob.put(f"{url(task)}praise/")
