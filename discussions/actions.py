@@ -37,7 +37,8 @@ def change_discussion(*, discussion: Discussion, **values: Any) -> None:
 
 @transaction.atomic
 def delete_discussion(*, discussion: Discussion) -> None:
-    discussion.delete()
+    """Deletes a discussion with its replies; locked first, so that none comes meanwhile."""
+    locked(discussion).delete()
 
 
 @transaction.atomic
@@ -69,7 +70,7 @@ def change_reply(*, reply: Reply, **values: Any) -> Reply:
 def delete_reply(*, reply: Reply) -> None:
     """Deletes a reply; the replies to it stay."""
     locked(reply.discussion)
-    hidden = Reply.objects.filter(pk=reply.pk).values_list("hidden", flat=True).first()
+    hidden = Reply.objects.select_for_update().filter(pk=reply.pk).values_list("hidden", flat=True).first()
     if hidden is None:
         return  # somebody was faster
     Reply.objects.filter(pk=reply.pk).delete()
@@ -101,6 +102,7 @@ def count(reply: Reply, *, by: int) -> None:
 @transaction.atomic
 def praise(*, reply: Reply, maker: Maker) -> bool:
     """Whether the maker praises the reply now: True."""
+    get_object_or_404(Reply.objects.select_for_update(no_key=True), pk=reply.pk)
     _, new = ReplyPraise.objects.get_or_create(reply=reply, maker=maker)
     if new:
         Reply.objects.filter(pk=reply.pk).update(praise=F("praise") + 1)

@@ -20,7 +20,7 @@ from makerlog.accounts.models import Maker
 from makerlog.accounts.slugs import create_with_slug
 from makerlog.api.exceptions import Conflict
 from makerlog.api.files import forget_files
-from products.models import MAX_HOLDERS, Membership, Product, Project
+from products.models import MAX_HOLDERS, MAX_TEAM, Membership, Product, Project
 
 OF_THE_TEAM = {"private", "team", "projects"}
 
@@ -163,6 +163,8 @@ def settled(values: dict[str, Any], product: Product | None = None) -> dict[str,
 def set_team(product: Product, makers: Collection[int]) -> None:
     """The team becomes these makers; the owner among them is passed over."""
     wanted, team = set(makers) - {product.author_id}, members(product)
+    if len(wanted) > MAX_TEAM:
+        raise ValidationError({"team": [f"A team has at most {MAX_TEAM} makers beside the owner."]})
     joining = wanted - team
     active = Maker.objects.filter(pk__in=joining, is_active=True).values_list("pk", flat=True)
     if unknown := joining - set(active):

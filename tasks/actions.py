@@ -156,6 +156,7 @@ def change_comment(*, comment: TaskComment, content: str) -> TaskComment:
 
 @transaction.atomic
 def delete_comment(*, comment: TaskComment) -> None:
+    locked(comment.task)
     gone, _ = TaskComment.objects.filter(pk=comment.pk).delete()
     if gone:
         Task.objects.filter(pk=comment.task_id).change(comment_count=F("comment_count") - 1)

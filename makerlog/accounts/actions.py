@@ -185,9 +185,9 @@ def change_password(*, maker: Maker, password: str, own: Any) -> None:
 # --- One's own account ---
 
 
-def locked(maker: Maker) -> Maker:
-    """The maker as they are now, kept so until the transaction ends."""
-    current = Maker.objects.select_for_update().filter(pk=maker.pk).first()
+def locked(maker: Maker, *, no_key: bool = False) -> Maker:
+    """The maker as they are now, kept so until the transaction ends. ``no_key``: what refers to them may come meanwhile."""
+    current = Maker.objects.select_for_update(no_key=no_key).filter(pk=maker.pk).first()
     if current is None:
         raise AuthenticationFailed("This account is closed.", "account_closed")
     return current
@@ -196,8 +196,11 @@ def locked(maker: Maker) -> Maker:
 @transaction.atomic
 def update_profile(*, maker: Maker, **values: Any) -> Maker:
     """Changes what a maker says of themselves. Their content leaves public lists, or comes back, in the same moment
-    that ``private`` changes; files that are replaced go on commit."""
-    maker = locked(maker)
+    that ``private`` changes; files that are replaced go on commit.
+
+    ``no_key``: who praises or comments holds the task and refers to its maker at the end; here it is the other way round.
+    """
+    maker = locked(maker, no_key=True)
     before = {name: getattr(maker, name) for name in ("private", "email")}
     forget_files(getattr(maker, name).name for name in FILES if name in values)
     for name, value in values.items():

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from makerlog.accounts import actions, links
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.accounts.permissions import HasOwnScope, HasWriteScope
-from makerlog.accounts.scopes import covers
+from makerlog.accounts.scopes import SCOPES, covers
 from makerlog.accounts.serializers import (
     ChangePasswordSerializer,
     DeleteAccountSerializer,
@@ -136,6 +136,18 @@ class PrivilegedMe(Me):
     """Oneself, with what nobody else is told."""
 
     serializer_class = PrivilegedSerializer
+
+    def patch(self, request: Request) -> Response:
+        values = self.validated(instance=self.caller, partial=True)
+        if values.get("email", self.caller.email) != self.caller.email:
+            require_all_scopes(request.auth)
+        return self.answer(actions.update_profile(maker=self.caller, **values))
+
+
+def require_all_scopes(own: Any) -> None:
+    """Whoever holds the address can have a new password mailed to it, and with that a token that may do everything."""
+    if not covers(own.scopes, list(SCOPES)):
+        raise PermissionDenied("Only a token with all scopes may change the e-mail address.", "missing_scope")
 
 
 class SetTimezone(ApiView):

@@ -9,14 +9,21 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.core.exceptions import (
+    BadRequest,
+    ObjectDoesNotExist,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from psycopg2.errors import ForeignKeyViolation
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from makerlog.api.exceptions import RETRY_AFTER_S, BodyTooLarge, Busy
+from makerlog.api.exceptions import RETRY_AFTER_S, BodyTooLarge, Busy, Conflict
 
 logger = logging.getLogger("makerlog.errors")
 
@@ -43,6 +50,10 @@ def translated(error: Exception) -> Exception:
         return Busy("The database does not answer. Try again in a moment.", "database_unavailable")
     if isinstance(error, RequestDataTooBig):
         return BodyTooLarge()
+    if isinstance(error, IntegrityError) and isinstance(error.__cause__, ForeignKeyViolation):
+        return Conflict("What this belongs to was deleted at the same moment.", "gone_meanwhile")
+    if isinstance(error, ObjectDoesNotExist):  # it was there when the view began
+        return Http404()
     if isinstance(error, SuspiciousOperation | BadRequest):
         return exceptions.ParseError(str(error) or None)
     return error

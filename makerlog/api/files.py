@@ -2,6 +2,7 @@
 
 import io
 import secrets
+import threading
 from collections.abc import Iterable
 from functools import partial
 from pathlib import PurePosixPath
@@ -17,10 +18,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from rest_framework import serializers
 from rest_framework.fields import SkipField, empty
 
+from makerlog.api.exceptions import Busy
 from makerlog.api.fields import says_nothing
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MAX_PIXELS = 40_000_000
+
+# A file of 5 KB can hold so many pixels, and takes 0.5 GB and a second to write anew: one at a time in a process.
+WAIT_S = 2.0
+darkroom = threading.BoundedSemaphore(1)
 
 
 class LocalStorage(FileSystemStorage):
@@ -89,6 +95,8 @@ class CleanImageField(serializers.FileField):
         return self.rewritten(upload)
 
     def rewritten(self, upload: Any) -> ContentFile:
+        if not darkroom.acquire(timeout=WAIT_S):
+            raise Busy("Too many images at once. Try again in a moment.", "images_busy")
         try:
             with Image.open(upload, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
@@ -96,13 +104,17 @@ class CleanImageField(serializers.FileField):
                 return encoded(image, self.side)
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning):
             self.fail("not_an_image")
+        finally:
+            darkroom.release()
 
 
 def encoded(image: Image.Image, side: int) -> ContentFile:
     """The first frame, upright, at most ``side`` pixels long: JPEG for photographs, PNG otherwise."""
     photograph = image.format == "JPEG"
-    upright = ImageOps.exif_transpose(image).convert("RGB" if photograph else "RGBA")
-    upright.thumbnail((side, side))
+    image.draft(None, (2 * side, 2 * side))  # a JPEG is not even read larger than that
+    scaled = image.convert("RGB" if photograph else "RGBA")
+    scaled.thumbnail((side, side))
+    upright = ImageOps.exif_transpose(scaled)
     upright.info = {}  # Pillow writes comments and colour profiles on: any bytes one likes
     buffer = io.BytesIO()
     upright.save(buffer, "JPEG" if photograph else "PNG", quality=88, optimize=True)

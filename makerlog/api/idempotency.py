@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from django.conf import settings
@@ -40,7 +41,7 @@ def once(handler: Handler, key: str, *, secret: bool) -> Handler:
     """``handler``, run at most once for ``key``. ``secret``: its answer holds one and is not kept."""
 
     def run(request: Request, *args: Any, **kwargs: Any) -> Response:
-        identity = {"caller": f"token:{request.auth.pk}", "route": f"POST {request.path}"[:300], "key": key}
+        identity = {"caller": f"token:{request.auth.pk}", "route": f"POST {quote(request.path)}"[:300], "key": key}
         fingerprint = body_fingerprint(request)
         with transaction.atomic():
             take_turn(identity)

@@ -11,7 +11,8 @@ from makerlog.api.exceptions import BodyTooLarge
 
 
 class JSONParser(BaseParser):
-    """orjson refuses what ``json`` lets in: NaN, infinities, nesting beyond 1,024."""
+    """orjson refuses what ``json`` lets in: NaN, infinities; and writes no nesting beyond 254, which is as deep as we read:
+    Python's own ``str`` of a deeper one is a RecursionError wherever somebody asks for it."""
 
     media_type = "application/json"
 
@@ -20,6 +21,10 @@ class JSONParser(BaseParser):
         if len(body) > settings.BODY_LIMIT:
             raise BodyTooLarge
         try:
-            return orjson.loads(body)
+            data = orjson.loads(body)
+            orjson.dumps(data)
         except orjson.JSONDecodeError as error:
             raise ParseError(f"The body is not valid JSON: {error}.") from error
+        except orjson.JSONEncodeError as error:
+            raise ParseError("The body is nested too deeply.") from error
+        return data

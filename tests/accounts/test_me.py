@@ -278,3 +278,10 @@ def test_reading_oneself_is_one_query(django_assert_num_queries: Any) -> None:
     alice.get("/me/")
     with django_assert_num_queries(1):
         alice.get("/me/")
+
+
+def test_only_a_token_with_all_scopes_changes_the_address() -> None:
+    narrow = caller("alice", ["user:write"])
+    assert_error(narrow.patch("/me/privileged/", {"email": "new@example.com"}), 403, "missing_scope")
+    same = narrow.patch("/me/privileged/", {"email": "alice@example.com", "status": "Here"})
+    assert (same.status_code, same.json()["email"], same.json()["status"]) == (200, "alice@example.com", "Here")

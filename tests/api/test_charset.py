@@ -9,6 +9,7 @@ import pytest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
+from makerlog.api.charset import Utf8Request
 from makerlog.wsgi import application
 from tests.makers import caller
 
@@ -71,3 +72,8 @@ def test_a_header_that_cannot_be_parsed_is_an_unknown_media_type(kind: str) -> N
     assert call("GET", token, kind)[0] == 200
     status, body = call("POST", token, kind, b"content=x")
     assert (status, body.get("code")) in ((415, "unsupported_media_type"), (201, None))
+
+
+def test_a_cookie_that_spells_nul_is_no_cookie() -> None:
+    environ = {"REQUEST_METHOD": "GET", "wsgi.input": io.BytesIO(), "HTTP_COOKIE": 'sessionid="\\000abcdefgh"; kept=1'}
+    assert Utf8Request(environ).COOKIES == {"kept": "1"}

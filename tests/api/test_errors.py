@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 from rest_framework.test import APIClient
 
-from makerlog.accounts.models import Maker
+from makerlog.accounts.models import Follow, Maker
 from tasks import actions
 from tests.errors import assert_error
 from tests.makers import Caller, anonymous, caller
@@ -141,3 +141,31 @@ def test_an_unknown_host_is_a_400_in_the_one_shape() -> None:
 def test_errors_do_not_depend_on_a_maker_being_there() -> None:
     assert Maker.objects.count() == 0
     assert_error(anonymous().get("/users/nobody/"), 404, "not_found")
+
+
+def nested(depth: int) -> bytes:
+    return b'{"content": ' + b"[" * depth + b"]" * depth + b"}"
+
+
+@pytest.mark.parametrize("depth", [100, 250, 300, 1000, 5000])
+def test_nesting_of_any_depth_is_a_400(depth: int) -> None:
+    response = caller("alice").generic("POST", "/tasks/", nested(depth), "application/json", HTTP_IDEMPOTENCY_KEY="k")
+    assert response.status_code == 400, response.content
+
+
+def test_what_is_gone_by_the_end_of_a_request_is_no_fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(**values: Any) -> None:
+        Maker.objects.get(pk=0)
+
+    monkeypatch.setattr(actions, "log_task", gone)
+    assert_error(caller("alice").post("/tasks/", {"content": "x"}), 404, "not_found")
+
+
+def test_a_row_that_refers_to_what_was_just_deleted_is_a_409(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(**values: Any) -> None:
+        with transaction.atomic():
+            Follow.objects.create(follower_id=10**9, followed_id=10**9 + 1)
+            connection.check_constraints()
+
+    monkeypatch.setattr(actions, "log_task", late)
+    assert_error(caller("alice").post("/tasks/", {"content": "x"}), 409, "gone_meanwhile")

@@ -123,3 +123,10 @@ def test_a_moment_that_is_none_is_refused(said: Any) -> None:
 
 def test_unpacking_leaves_what_is_no_list_for_the_field_to_refuse() -> None:
     assert (unpacked(7), unpacked("a, b"), unpacked("[bad")) == (7, ["a", "b"], ["[bad"])
+
+
+@pytest.mark.parametrize("long", [[None] * 100_000, ",".join("x" * 100_000), '{"0": 1, "1": 1, "2": 1, "3": 1}'])
+def test_a_list_that_is_too_long_is_one_error_not_one_for_each_item(long: Any) -> None:
+    with pytest.raises(serializers.ValidationError) as caught:
+        read({"team": long})
+    assert caught.value.detail == {"team": ["Ensure this field has no more than 3 elements."]}

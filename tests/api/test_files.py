@@ -9,7 +9,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from rest_framework import serializers
 
-from makerlog.api.files import CleanImageField, RandomName
+from makerlog.api.exceptions import Busy
+from makerlog.api.files import CleanImageField, RandomName, darkroom
 from tests.tasks.images import giant_png, image_bytes, upload
 
 SECRET = b"<?php secret ?>"
@@ -117,3 +118,13 @@ def test_names_are_ours() -> None:
     names = {RandomName("icons")(None, "../../../etc/passwd.png") for _ in range(5)}
     assert len(names) == 5
     assert {(name.startswith("icons/"), ".." in name, name.endswith(".png")) for name in names} == {(True, False, True)}
+
+
+def test_one_image_at_a_time_and_none_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("makerlog.api.files.WAIT_S", 0.01)
+    with darkroom, pytest.raises(Busy):
+        rewritten(image_bytes())
+    assert rewritten(image_bytes())
+    with pytest.raises(serializers.ValidationError):
+        rewritten(SECRET)
+    assert rewritten(image_bytes())

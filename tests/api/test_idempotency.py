@@ -218,3 +218,7 @@ def test_one_key_at_eight_places_at_once_is_one_task() -> None:
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
     assert Task.objects.count() == 1
+
+
+def test_a_path_that_no_column_can_hold_is_a_404(alice: Caller) -> None:
+    assert_error(post(alice, path="/users/%00/follow/"), 404, "not_found")

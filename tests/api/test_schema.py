@@ -109,3 +109,8 @@ def test_every_operation_may_answer_with_the_one_error_shape() -> None:
     wanted = {"application/json": reference, "application/problem+json": reference}
     assert [answer for answer in answers if answer["content"] != wanted] == []
     assert set(document["components"]["schemas"]["Error"]["properties"]) == {"detail", "code"}
+
+
+def test_a_version_asked_for_is_written_into_no_header() -> None:
+    response = anonymous().get("/schema/?version=%00%22")
+    assert (response.status_code, response["Content-Disposition"]) == (200, 'inline; filename="Makerlog.json"')

@@ -353,3 +353,10 @@ def test_the_tasks_of_a_project_stand_under_the_products_that_hold_it() -> None:
     assert len(anonymous().get("/tasks/?product=honey").json()["results"]) == 1
     alice.patch("/products/honey/", {"projects": []})
     assert anonymous().get("/tasks/?product=honey").json()["results"] == []
+
+
+def test_a_team_without_its_owner_in_the_list_is_no_larger() -> None:
+    alice = caller("alice")
+    team = [make_maker(f"maker{number}").pk for number in range(MAX_TEAM + 1)]
+    assert_invalid(alice.post("/products/", {"name": "Bees", "team": team}), "team")
+    assert alice.post("/products/", {"name": "Bees", "team": [alice.maker.pk, *team[1:]]}).status_code == 201

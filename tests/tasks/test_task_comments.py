@@ -3,10 +3,14 @@
 from typing import Any
 
 import pytest
+from django.db import transaction
 
+from makerlog.accounts.actions import update_profile
+from tasks import actions
 from tasks.models import Task, TaskComment
 from tests.errors import assert_error, assert_invalid
 from tests.makers import Caller, anonymous, caller, make_maker
+from tests.products.test_races import in_thread, wait_until_somebody_waits
 from tests.tasks.logs import log
 from tests.tasks.threads import at_once
 
@@ -125,3 +129,17 @@ def test_a_list_is_two_queries_however_many_rows(
         said(bob, url, str(number))
     with django_assert_num_queries(2):
         assert len(anonymous().get(url).json()) == rows
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_maker_who_comments_while_becoming_private_waits_for_nobody() -> None:
+    """The one holds the task, the other its maker; each would need what the other holds."""
+    alice = make_maker("alice")
+    task = log(alice)
+    with transaction.atomic():
+        actions.comment(task=task, author=alice, content="Nice")
+        other = in_thread(update_profile, maker=alice, private=True)
+        wait_until_somebody_waits()
+    other.join(5)
+    task.refresh_from_db()
+    assert (task.comment_count, task.listed) == (1, False)

@@ -1,5 +1,6 @@
 """GET /tasks/"""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -366,3 +367,10 @@ def test_nobody_can_write_the_list_past_its_ceiling(alice: Maker) -> None:
         page = anonymous().get(page["next"]).json()
     assert seen == [task.pk for task in reversed(tasks)]
     assert 0 < len(first.json()["results"]) < 100
+
+
+def test_a_moment_that_repeats_itself_is_refused_in_no_time() -> None:
+    """It took seconds: each ``T00:00`` was tried against all that follows."""
+    started = time.process_time()
+    assert_invalid(anonymous().get("/tasks/?start_date=" + "T00:00" * 20_000), "start_date")
+    assert time.process_time() - started < 1
