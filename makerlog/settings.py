@@ -191,10 +191,12 @@ PLANS = {
 if PROCESS not in PLANS:
     raise SettingError(f"PROCESS must be one of {', '.join(PLANS)}, not {PROCESS!r}.")
 
+DATABASE: dict[str, Any] = {**dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
 DATABASES = {
     "default": {
-        **dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True),
-        "OPTIONS": {"options": PLANS[PROCESS]},
+        **DATABASE,
+        # What DATABASE_URL asks for (?sslmode=require) holds beside the plans.
+        "OPTIONS": {**DATABASE.get("OPTIONS", {}), "options": PLANS[PROCESS]},
         "TEST": {"NAME": "makerlog_test"},
     }
 }

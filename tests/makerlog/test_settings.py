@@ -1,8 +1,11 @@
 """Settings come from the environment, are all documented, and an unusable one is named in a sentence."""
 
 import ipaddress
+import os
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,3 +152,16 @@ def test_the_embedded_servers_have_short_addresses_of_their_own() -> None:
     assert runtime_dir(one) != runtime_dir(other)
     assert embedded_database_url(one) == f"postgresql://makerlog@{str(runtime_dir(one)).replace('/', '%2F')}/makerlog"
     assert embedded_redis_url(one) == f"unix://{runtime_dir(one)}/valkey.sock"
+
+
+def test_what_the_database_url_asks_for_is_kept() -> None:
+    """In a process of its own: settings are read once."""
+    program = "from makerlog.settings import DATABASES; print(DATABASES['default']['OPTIONS']['sslmode'])"
+    variables = {
+        **os.environ,
+        "DATABASE_URL": "postgresql://maker:secret@database:5432/makerlog?sslmode=require",
+        "SECRET_KEY": "a",
+        "TOKEN_PEPPERS": "b",
+    }
+    run = subprocess.run([sys.executable, "-c", program], env=variables, cwd=settings.BASE_DIR, capture_output=True)
+    assert (run.stdout, run.stderr) == (b"require\n", b"")
