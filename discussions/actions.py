@@ -6,13 +6,14 @@ nobody replies to what is being locked.
 
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db import transaction
+from django.db.models import F
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
-from discussions.models import Discussion, DiscussionQuerySet, Participant, Reply, ReplyPraise
+from discussions.models import Discussion, Participant, Reply, ReplyPraise
+from discussions.visibility import keep_listed
 from makerlog.accounts.models import Maker
 from makerlog.accounts.slugs import create_with_slug
 
@@ -31,6 +32,7 @@ def change_discussion(*, discussion: Discussion, **values: Any) -> None:
     hold(discussion.author_id)
     locked(discussion)
     changed = Discussion.objects.filter(pk=discussion.pk)
+    # What is hidden may not be listed for one statement even: a constraint says so.
     changed.change(**values, **({"listed": False} if values.get("hidden") else {}))
     keep_listed(changed)
 
@@ -116,45 +118,3 @@ def withdraw_praise(*, reply: Reply, maker: Maker) -> bool:
     if gone:
         Reply.objects.filter(pk=reply.pk).update(praise=F("praise") - 1)
     return False
-
-
-def relist_discussions(makers: list[int], projects: list[int]) -> None:
-    """Brings up to date the discussions of these makers. Projects hold none."""
-    keep_listed(Discussion.objects.filter(author__in=makers))
-
-
-def keep_listed(discussions: DiscussionQuerySet) -> None:
-    listable = Q(~Exists(Maker.objects.filter(pk=OuterRef("author"), private=True)), hidden=False)
-    discussions.filter(listable, listed=False).change(listed=True)
-    discussions.filter(~listable, listed=True).change(listed=False)
-
-
-FORGET_PRAISE = """
-    WITH gone AS (DELETE FROM discussions_replypraise WHERE maker_id = %s RETURNING reply_id)
-    UPDATE discussions_reply SET praise = praise - 1 FROM gone WHERE discussions_reply.id = gone.reply_id
-"""
-# One's own discussions go as a whole, by cascade. Their children lose the reply they answered, as when it is deleted.
-FORGET_REPLIES = """
-    WITH gone AS (
-        DELETE FROM discussions_reply reply USING discussions_discussion discussion
-        WHERE reply.author_id = %(maker)s AND discussion.id = reply.discussion_id AND discussion.author_id <> %(maker)s
-        RETURNING reply.discussion_id, reply.hidden
-    ), counts AS (SELECT discussion_id, count(*) AS lost FROM gone WHERE NOT hidden GROUP BY discussion_id)
-    UPDATE discussions_discussion SET reply_count = reply_count - lost, updated_at = statement_timestamp()
-    FROM counts WHERE discussions_discussion.id = counts.discussion_id
-"""
-
-
-def erase_from_discussions(maker: int) -> None:
-    """Takes back what a maker counted for in the discussions of others."""
-    theirs = Reply.objects.filter(author=maker)
-    touched = (
-        Discussion.objects.filter(pk__in=theirs.values("discussion")).order_by("pk").select_for_update(no_key=True)
-    )
-    list(touched.values_list("pk"))  # in order, so that no two wait for each other
-    ReplyPraise.objects.filter(reply__in=theirs).delete()
-    Reply.objects.filter(parent_reply__in=theirs).update(parent_reply=None)
-    with connection.cursor() as cursor:
-        cursor.execute(FORGET_PRAISE, [maker])
-        cursor.execute(FORGET_REPLIES, {"maker": maker})
-    Participant.objects.filter(maker=maker).delete()

@@ -5,8 +5,9 @@ class DiscussionsConfig(AppConfig):
     name = "discussions"
 
     def ready(self) -> None:
-        from discussions.actions import erase_from_discussions, relist_discussions
+        from discussions.erasure import erase
+        from discussions.visibility import relist
         from makerlog import content
 
-        content.on_relist(relist_discussions)
-        content.on_erase(erase_from_discussions)
+        content.on_relist(relist)
+        content.on_erase(erase)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Exists, OuterRef, Q, Subquery, Value
+from django.db.models import Count, Value
 from django.db.models.functions import Lower
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -239,26 +239,3 @@ def current(product: Product) -> Product:
 
 def authors_of(product: Product) -> set[int]:
     return set(product.projects.values_list("author", flat=True))
-
-
-def relist_products(makers: list[int], projects: list[int]) -> None:
-    """Brings up to date what these makers launched. Projects do not make a product private; it makes its tasks so."""
-    products = Product.objects.filter(author__in=makers)
-    private = Exists(Maker.objects.filter(pk=OuterRef("author"), private=True))
-    listable = Q(~private, hidden=False, private=False)
-    products.filter(listable, listed=False).change(listed=True)
-    products.filter(~listable, listed=True).change(listed=False)
-    listed = Subquery(Product.objects.filter(pk=OuterRef("product")).values("listed"))
-    Membership.objects.filter(product__in=products.values("pk")).exclude(listed=listed).update(listed=listed)
-
-
-def erase_from_products(maker: int) -> None:
-    """What a maker leaves behind: nobody's task stays private for the sake of a product that is gone."""
-    products = Product.objects.filter(author=maker)
-    forget_files(products.exclude(icon="").values_list("icon", flat=True))
-    held = list(Project.objects.filter(products__in=products).exclude(author=maker).values_list("pk", flat=True))
-    lock_makers(Project.objects.filter(pk__in=held).values_list("author", flat=True))
-    Product.projects.through.objects.filter(product__in=products).delete()
-    if held:
-        content.relist(projects=held)
-    Product.objects.filter(memberships__maker=maker).exclude(author=maker).change()

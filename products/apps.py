@@ -6,7 +6,8 @@ class ProductsConfig(AppConfig):
 
     def ready(self) -> None:
         from makerlog import content
-        from products.actions import erase_from_products, relist_products
+        from products.erasure import erase
+        from products.visibility import relist
 
-        content.on_relist(relist_products)
-        content.on_erase(erase_from_products)
+        content.on_relist(relist)
+        content.on_erase(erase)

@@ -7,7 +7,7 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         from makerlog import content
         from tasks.erasure import erase
-        from tasks.visibility import relist_tasks
+        from tasks.visibility import relist
 
-        content.on_relist(relist_tasks)
+        content.on_relist(relist)
         content.on_erase(erase)

@@ -18,7 +18,7 @@ FILE_UNDER_PRODUCTS = """
 """
 
 
-def relist_tasks(makers: list[int], projects: list[int]) -> None:
+def relist(makers: list[int], projects: list[int]) -> None:
     """Brings up to date the tasks of these makers, and those filed under these projects."""
     refile(projects)
     tasks = Task.objects.filter(Q(author__in=makers) | Q(pk__in=filed_under(projects)))

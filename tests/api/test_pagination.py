@@ -17,7 +17,7 @@ from makerlog.accounts.models import Maker
 from makerlog.api import keyset
 from products.models import Project
 from tasks.models import Task, TaskProject
-from tasks.visibility import relist_tasks
+from tasks.visibility import relist
 from tests.errors import assert_error
 from tests.makers import Caller, anonymous, caller, make_maker
 from tests.tasks.logs import NOON, bulk
@@ -362,5 +362,5 @@ def test_relisting_while_walking_shows_nothing_twice(alice: Maker) -> None:
     for number, page in enumerate(pages(client, "/tasks/?limit=4")):
         found += ids(page)
         Maker.objects.filter(pk=alice.pk).update(private=number % 2 == 0)
-        relist_tasks([alice.pk], [])
+        relist([alice.pk], [])
     assert len(found) == len(set(found)) == 30

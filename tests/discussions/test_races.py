@@ -5,6 +5,7 @@ from django.db import transaction
 
 from discussions import actions
 from discussions.models import Discussion, Participant, Reply, ReplyPraise
+from discussions.visibility import relist
 from tests.discussions.talks import make_discussion, make_reply
 from tests.makers import make_maker
 from tests.products.test_races import in_thread, wait_until_somebody_waits
@@ -40,7 +41,7 @@ def test_a_discussion_opened_by_one_who_becomes_private_is_not_listed() -> None:
     alice = make_maker("alice")
     with transaction.atomic():
         type(alice).objects.filter(pk=alice.pk).update(private=True)
-        actions.relist_discussions([alice.pk], [])
+        relist([alice.pk], [])
         other = in_thread(make_discussion, author=alice)
         wait_until_somebody_waits()
     other.join(5)
