@@ -20,13 +20,12 @@ from discussions.serializers import (
 )
 from discussions.trending import CANDIDATES, MAX_TRENDING, trending
 from makerlog import content
+from makerlog.accounts.praise import Praises
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, Endpoint, ViewSet
-from tasks.serializers import PraisedBySerializer, PraiseSerializer
 
 MODERATED = {"pinned", "locked", "hidden"}
-MAX_PRAISED_BY = 100
 
 
 class Moderated(Endpoint):
@@ -35,7 +34,7 @@ class Moderated(Endpoint):
     def require_right(self, row: Any, values: dict[str, Any]) -> None:
         """Old apps send whole objects: only what would change counts."""
         changed = {name for name, value in values.items() if getattr(row, name) != value}
-        moderator = getattr(self.caller, "is_moderator", False)
+        moderator = content.moderates(self.caller)
         if changed - MODERATED or not moderator:
             self.require_own(row)
         if changed & MODERATED and not moderator:
@@ -51,7 +50,7 @@ class DiscussionViewSet(Moderated, ViewSet):
     lookup_field = "slug"
 
     def get_queryset(self) -> QuerySet[Discussion]:
-        return Discussion.objects.visible_to(self.caller).select_related("author")
+        return Discussion.objects.whole().visible_to(self.caller)
 
     def list(self, request: Request) -> Response:
         return self.listed(Discussion.objects.whole(), content.branches(self.caller))
@@ -129,7 +128,11 @@ class DiscussionPart(Endpoint):
     def replies(self) -> QuerySet[Reply]:
         """Those the caller may see, of any discussion; each knows its own."""
         replies = Reply.objects.select_related("author", "discussion")
-        return replies if getattr(self.caller, "is_moderator", False) else replies.filter(hidden=False)
+        return replies if content.moderates(self.caller) else replies.filter(hidden=False)
+
+    @property
+    def reply(self) -> Reply:
+        return get_object_or_404(self.replies, pk=self.kwargs["pk"], discussion=self.discussion)
 
 
 class Replies(DiscussionPart, Moderated, ViewSet):
@@ -142,7 +145,7 @@ class Replies(DiscussionPart, Moderated, ViewSet):
     within = ("discussion",)
 
     def get_object(self) -> Reply:
-        return get_object_or_404(self.replies, pk=self.kwargs["pk"], discussion=self.discussion)
+        return self.reply
 
     def list(self, request: Request, slug: str) -> Response:
         return self.listed(self.replies, discussion=self.discussion.pk)
@@ -193,37 +196,16 @@ class People(DiscussionPart, ApiView):
         return self.listed(people, discussion=discussion.pk)
 
 
-@extend_schema(request=None, responses={200: PraiseSerializer})
-class ReplyPraises(DiscussionPart, ViewSet):
+class ReplyPraises(DiscussionPart, Praises):
     """POST toggles, as old apps call it; PUT and DELETE say what they mean and may be repeated."""
 
     queryset = ReplyPraise.objects.none()
-    serializer_class = PraiseSerializer
-    bounded_by = f"the newest {MAX_PRAISED_BY} of those who praised"
 
-    def reply(self, pk: int) -> Reply:
-        return get_object_or_404(self.replies, pk=pk, discussion=self.discussion)
+    def get_object(self) -> Reply:
+        return self.reply
 
-    @extend_schema(responses=PraisedBySerializer)
-    def retrieve(self, request: Request, slug: str, pk: int) -> Response:
-        reply = self.reply(pk)
-        praises = ReplyPraise.objects.filter(reply=reply).select_related("maker").order_by("-id")[:MAX_PRAISED_BY]
-        mine = self.caller.is_authenticated and ReplyPraise.objects.filter(reply=reply, maker=self.caller).exists()
-        makers = MakerSerializer([praise.maker for praise in praises], many=True)
-        return Response({"total": reply.praise, "praised": mine, "praised_by": makers.data})
+    def give(self, praised: Reply) -> bool:
+        return actions.praise(reply=praised, maker=self.caller)
 
-    def toggle(self, request: Request, slug: str, pk: int) -> Response:
-        reply = self.reply(pk)
-        return self.set(reply, not ReplyPraise.objects.filter(reply=reply, maker=self.caller).exists())
-
-    def put(self, request: Request, slug: str, pk: int) -> Response:
-        return self.set(self.reply(pk), True)
-
-    def delete(self, request: Request, slug: str, pk: int) -> Response:
-        return self.set(self.reply(pk), False)
-
-    def set(self, reply: Reply, praised: bool) -> Response:
-        act = actions.praise if praised else actions.withdraw_praise
-        now = act(reply=reply, maker=self.caller)
-        reply.refresh_from_db(fields=["praise"])
-        return self.answer({"praised": now, "total": reply.praise, "user": self.caller})
+    def withdraw(self, praised: Reply) -> bool:
+        return actions.withdraw_praise(reply=praised, maker=self.caller)

@@ -42,10 +42,15 @@ class ContentQuerySet(models.QuerySet[T]):
 
 def may_see(maker: Any) -> Q:
     """The condition of ``visible_to``: what the lists hold, and to a moderator what was hidden."""
-    condition = Q(hidden=True) if getattr(maker, "is_moderator", False) else Q()
+    condition = Q(hidden=True) if moderates(maker) else Q()
     for branch in branches(maker):
         condition |= branch.condition
     return condition
+
+
+def moderates(maker: Any) -> bool:
+    """Whether ``maker``, who may be Django's AnonymousUser, sees what is hidden, and hides it."""
+    return getattr(maker, "is_moderator", False)
 
 
 def branches(maker: Any) -> tuple[Branch, ...]:

@@ -86,19 +86,3 @@ class BatchAnswerSerializer(serializers.Serializer):
     status = serializers.IntegerField()
     task = TaskSerializer(required=False)
     errors: Any = serializers.DictField(required=False)
-
-
-class PraisedBySerializer(serializers.Serializer):
-    """What GET answers."""
-
-    total = serializers.IntegerField()
-    praised = serializers.BooleanField(help_text="Whether the caller is one of them.")
-    praised_by: Any = MakerSerializer(many=True)
-
-
-class PraiseSerializer(serializers.Serializer):
-    """What POST answers: whether the caller praises it now, and how many do."""
-
-    praised = serializers.BooleanField()
-    total = serializers.IntegerField()
-    user = MakerSerializer()

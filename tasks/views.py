@@ -1,4 +1,4 @@
-"""Tasks, their praise and comments, and the projects that group them."""
+"""Tasks, their praise and comments."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,26 +14,18 @@ from rest_framework.response import Response
 from makerlog import content
 from makerlog.accounts.models import Maker
 from makerlog.accounts.permissions import HasOwnScope
-from makerlog.accounts.serializers import MakerSerializer
+from makerlog.accounts.praise import Praises
 from makerlog.api.fields import UtcDateTimeField
 from makerlog.api.filters import day_around, moment_named
 from makerlog.api.keyset import Bounds
-from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.pagination import MAX_LIMIT, BareKeysetPagination
 from makerlog.api.views import ApiView, ViewSet
 from tasks import actions, sync
 from tasks.filters import TaskFilter
-from tasks.models import Task, TaskComment, TaskPraise
-from tasks.serializers import (
-    BatchAnswerSerializer,
-    CommentSerializer,
-    PraisedBySerializer,
-    PraiseSerializer,
-    SyncSerializer,
-    TaskSerializer,
-)
+from tasks.models import Task, TaskComment
+from tasks.serializers import BatchAnswerSerializer, CommentSerializer, SyncSerializer, TaskSerializer
 
 MAX_BATCH = 50
-MAX_PRAISED_BY = 100
 
 
 class TaskViewSet(ViewSet):
@@ -79,7 +71,7 @@ class TaskBatch(ApiView):
     scope = "tasks"
     queryset = Task.objects.none()
     serializer_class = TaskSerializer
-    bounded_by = "as many answers as tasks sent, at most 50"
+    bounded_by = f"as many answers as tasks sent, at most {MAX_BATCH}"
 
     @extend_schema(
         request={"application/json": TaskSerializer(many=True)}, responses={207: BatchAnswerSerializer(many=True)}
@@ -118,7 +110,7 @@ class TaskSync(ApiView):
     scope = "tasks"
     permission_classes = [HasOwnScope]
     serializer_class = TaskSerializer
-    bounded_by = "at most 100 tasks and 100 deleted ids an answer, with next when there is more"
+    bounded_by = f"at most {MAX_LIMIT} tasks and {MAX_LIMIT} deleted ids an answer, with next when there is more"
 
     @extend_schema(
         parameters=[OpenApiParameter("last_sync_date", datetime), OpenApiParameter("cursor", str)],
@@ -149,37 +141,17 @@ class TaskPart(ViewSet):
         return get_object_or_404(visible, pk=self.kwargs["task"])
 
 
-@extend_schema(request=None, responses={200: PraiseSerializer})
-class TaskPraises(TaskPart):
+class TaskPraises(TaskPart, Praises):
     """POST toggles, as old apps call it; PUT and DELETE say what they mean and may be repeated."""
 
-    serializer_class = PraiseSerializer
-    bounded_by = "the newest 100 of those who praised"
+    def get_object(self) -> Task:
+        return self.task
 
-    @extend_schema(responses=PraisedBySerializer)
-    def retrieve(self, request: Request, task: int) -> Response:
-        praised = self.task
-        praises = TaskPraise.objects.filter(task=praised).select_related("maker").order_by("-id")[:MAX_PRAISED_BY]
-        mine = self.caller.is_authenticated and TaskPraise.objects.filter(task=praised, maker=self.caller).exists()
-        makers = MakerSerializer([praise.maker for praise in praises], many=True)
-        return Response({"total": praised.praise, "praised": mine, "praised_by": makers.data})
+    def give(self, praised: Task) -> bool:
+        return actions.praise(task=praised, maker=self.caller)
 
-    def toggle(self, request: Request, task: int) -> Response:
-        praised = self.task
-        already = TaskPraise.objects.filter(task=praised, maker=self.caller).exists()
-        return self.set(praised, not already)
-
-    def put(self, request: Request, task: int) -> Response:
-        return self.set(self.task, True)
-
-    def delete(self, request: Request, task: int) -> Response:
-        return self.set(self.task, False)
-
-    def set(self, task: Task, praised: bool) -> Response:
-        act = actions.praise if praised else actions.withdraw_praise
-        now = act(task=task, maker=self.caller)
-        task.refresh_from_db(fields=["praise"])
-        return self.answer({"praised": now, "total": task.praise, "user": self.caller})
+    def withdraw(self, praised: Task) -> bool:
+        return actions.withdraw_praise(task=praised, maker=self.caller)
 
 
 class TaskComments(TaskPart):
