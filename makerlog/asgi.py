@@ -23,5 +23,5 @@ application = FrontDoor(
     django,
     trusted=settings.TRUSTED_PROXIES,
     folders=folders(),
-    limits=Limits(threads=settings.WEB_THREADS, body=settings.BODY_LIMIT, upload=settings.UPLOAD_LIMIT),
+    limits=Limits(threads=settings.WEB_THREADS),
 )

@@ -12,6 +12,7 @@ from makerlog.env import (
     embedded_database_url,
     embedded_redis_url,
 )
+from makerlog.gate.limits import Limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -138,7 +139,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = "admin:login"
 REGISTRATIONS_OPEN = env.flag("REGISTRATIONS_OPEN", True)
 
 # --- The API ---
@@ -173,8 +173,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Bodies, in bytes. The front door refuses more before Django sees it; Django's own ceiling stands behind it.
-BODY_LIMIT = 1 * 1024 * 1024
-UPLOAD_LIMIT = 10 * 1024 * 1024
+BODY_LIMIT = Limits.body
+UPLOAD_LIMIT = Limits.upload
 DATA_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_LIMIT
 FILE_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_LIMIT
 
@@ -255,7 +255,6 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
-SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/"
 
 # --- Logs ---
 
