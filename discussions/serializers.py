@@ -7,10 +7,9 @@ from rest_framework import serializers
 
 from discussions.models import MAX_BODY, Discussion, Reply
 from makerlog.accounts.serializers import MakerSerializer
-from makerlog.api.fields import AlwaysNullField, FlexibleBooleanField, TextField, UtcDateTimeField, says_nothing
+from makerlog.api.fields import MAX_ID, AlwaysNullField, FlexibleBooleanField, TextField, UtcDateTimeField, says_nothing
 
 CONTROLS = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
-MAX_ID = 2**63 - 1
 
 
 class BodyField(TextField):

@@ -7,11 +7,16 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from makerlog.accounts.serializers import MakerSerializer
-from makerlog.api.fields import FlexibleBooleanField, FlexibleListField, TextField, UtcDateTimeField, says_nothing
+from makerlog.api.fields import (
+    MAX_ID,
+    FlexibleBooleanField,
+    FlexibleListField,
+    FormTextField,
+    TextField,
+    UtcDateTimeField,
+)
 from makerlog.api.files import CleanImageField
 from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Product, Project
-
-MAX_ID = 2**63 - 1
 
 
 class ProjectSerializer(serializers.ModelSerializer):
@@ -80,13 +85,6 @@ class RelatedSerializer(serializers.Serializer):
 
     user = MakerSerializer(source="author")
     products: Any = serializers.ListSerializer(child=ProductSerializer(), max_length=MAX_HOLDERS)
-
-
-class FormTextField(TextField):
-    """Text of a form: the words that JavaScript writes for no value are an empty string, as null is."""
-
-    def run_validation(self, data: Any = empty) -> Any:
-        return super().run_validation("" if says_nothing(data) else data)
 
 
 class WebsiteField(FormTextField):

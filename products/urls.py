@@ -27,5 +27,5 @@ urlpatterns = [
     path("products/<slug:slug>/projects/", views.ProductProjects.as_view()),
     path("products/<slug:slug>/related_products/", views.RelatedProducts.as_view()),
     path("launches/", views.Launches.as_view()),
-    path("users/<maker>/products/", views.MakerProducts.as_view()),
+    path("users/<str:maker>/products/", views.MakerProducts.as_view()),
 ]

@@ -1,6 +1,5 @@
 """Day counts and the rhythm that is kept on the maker: both change in the transaction that changes the task."""
 
-from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
@@ -56,8 +55,3 @@ def run_length(days: Iterable[date], last_day: date) -> int:
             break
         length += 1
     return length
-
-
-def tally(moments: Iterable[datetime], zone: str) -> dict[date, int]:
-    """How many of ``moments`` fall on each day of ``zone``."""
-    return Counter(local_day(moment, zone) for moment in moments)

@@ -36,7 +36,7 @@ class ProjectFilter(ConditionFilter, django_filters.NumberFilter):
 
 class ProductFilter(ConditionFilter, django_filters.CharFilter):
     def condition(self, value: str) -> Q:
-        return Q(product_filings__product=Subquery(Product.objects.filter(named(value)).values("pk")[:1]))
+        return Q(product_filings__product=Subquery(Product.objects.named(value).values("pk")[:1]))
 
 
 class TaskFilter(KeysetFilterSet):
@@ -99,11 +99,6 @@ class TaskFilter(KeysetFilterSet):
             return False
         if index.model is TaskProduct:
             product = self.form.cleaned_data["product"]
-            return self.maker.memberships.filter(product__in=Product.objects.filter(named(product))).exists()
+            return self.maker.memberships.filter(product__in=Product.objects.named(product)).exists()
         mine = Q(author=self.maker) | Q(products__memberships__maker=self.maker)
         return Project.objects.filter(mine, pk=self.form.cleaned_data["project"]).exists()
-
-
-def named(product: str) -> Q:
-    """By id or slug: slugs are never all digits."""
-    return Q(pk=product) if product.isascii() and product.isdigit() and len(product) < 19 else Q(slug=product)

@@ -46,19 +46,19 @@ class TaskViewSet(ViewSet):
         task, new = actions.log_task(author=self.caller, **self.validated())
         return self.answer(Task.objects.whole(self.caller).get(pk=task.pk), status=201 if new else 200)
 
-    def retrieve(self, request: Request, pk: str) -> Response:
+    def retrieve(self, request: Request, pk: int) -> Response:
         return self.answer(self.get_object())
 
-    def update(self, request: Request, pk: str, partial: bool = False) -> Response:
+    def update(self, request: Request, pk: int, partial: bool = False) -> Response:
         task = self.get_object()
         self.require_own(task)
         actions.change_task(task=task, **self.validated(instance=task, partial=partial))
         return self.answer(self.get_object())
 
-    def partial_update(self, request: Request, pk: str) -> Response:
+    def partial_update(self, request: Request, pk: int) -> Response:
         return self.update(request, pk, partial=True)
 
-    def destroy(self, request: Request, pk: str) -> Response:
+    def destroy(self, request: Request, pk: int) -> Response:
         task = self.get_object()
         self.require_own(task)
         actions.delete_task(task=task)

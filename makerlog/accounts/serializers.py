@@ -16,7 +16,14 @@ from makerlog.accounts.models import AccessToken, Follow, Maker, validate_timezo
 from makerlog.accounts.names import validate_username
 from makerlog.accounts.scopes import SCOPES, unknown_scopes
 from makerlog.accounts.tokens import LAST_EXPIRY
-from makerlog.api.fields import FlexibleBooleanField, FlexibleListField, TextField, UtcDateTimeField, says_nothing
+from makerlog.api.fields import (
+    FlexibleBooleanField,
+    FlexibleListField,
+    FormTextField,
+    TextField,
+    UtcDateTimeField,
+    says_nothing,
+)
 from makerlog.api.files import CleanImageField
 
 
@@ -48,14 +55,7 @@ OWN = (
 ).split()
 
 
-class ProfileText(TextField):
-    """Text that a form of JavaScript may send as the word ``null``."""
-
-    def run_validation(self, data: Any = empty) -> Any:
-        return super().run_validation("" if says_nothing(data) else data)
-
-
-class ProfileURL(ProfileText, serializers.URLField):
+class ProfileURL(FormTextField, serializers.URLField):
     pass
 
 
@@ -121,8 +121,8 @@ class MeSerializer(serializers.ModelSerializer):
     serializer_field_mapping: ClassVar[dict[type[models.Field], type[serializers.Field]]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.BooleanField: FlexibleBooleanField,
-        models.CharField: ProfileText,
-        models.TextField: ProfileText,
+        models.CharField: FormTextField,
+        models.TextField: FormTextField,
         models.URLField: ProfileURL,
     }
 

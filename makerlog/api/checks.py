@@ -22,7 +22,6 @@ from makerlog.api.pagination import MAX_LIMIT, KeysetPagination
 from makerlog.api.views import Endpoint
 
 ONE_OBJECT = {"retrieve", "create", "update", "partial_update", "destroy"}
-WRITES = {"post", "put", "patch", "delete"}
 
 
 @dataclass(frozen=True)

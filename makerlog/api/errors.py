@@ -28,6 +28,8 @@ from makerlog.api.exceptions import RETRY_AFTER_S, BodyTooLarge, Busy, Conflict
 logger = logging.getLogger("makerlog.errors")
 
 PROBLEM = "application/problem+json"
+NOT_FOUND = {"detail": "Not found.", "code": "not_found"}
+FORBIDDEN = {"detail": "You may not do this.", "code": "permission_denied"}
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -67,8 +69,8 @@ def error_body(error: Exception) -> dict[str, Any]:
         codes = error.get_codes()
         return {"detail": str(error.detail), "code": codes if isinstance(codes, str) else error.default_code}
     if isinstance(error, Http404):
-        return {"detail": "Not found.", "code": "not_found"}
-    return {"detail": "You may not do this.", "code": "permission_denied"}
+        return dict(NOT_FOUND)
+    return dict(FORBIDDEN)
 
 
 def wants_problem(request: Any) -> bool:
@@ -124,11 +126,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def permission_denied(request: HttpRequest, exception: PermissionDenied) -> HttpResponse:
-    return json_error(request, 403, "You may not do this.", "permission_denied")
+    return json_error(request, 403, **FORBIDDEN)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return json_error(request, 404, "Not found.", "not_found")
+    return json_error(request, 404, **NOT_FOUND)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -14,6 +14,7 @@ NOTHING = {"", "null", "undefined"}
 GO_TIME = re.compile(r"^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? ([+-]\d{4}) \S+(?: m=\S+)?$")
 NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 FIRST_YEAR, LAST_YEAR = 1970, 2199
+MAX_ID = 2**63 - 1  # what a column of ids holds
 GO_ZERO_TIMES = {"0001-01-01T00:00:00Z", "0001-01-01 00:00:00 +0000 UTC"}  # Go, for a time that was never set
 
 
@@ -96,6 +97,13 @@ class TextField(serializers.CharField):
         if data is None and self.allow_blank:
             return ""
         return super().run_validation(data)
+
+
+class FormTextField(TextField):
+    """Text of a form: the words that JavaScript writes for no value are an empty string, as null is."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation("" if says_nothing(data) else data)
 
 
 class NullableTextField(serializers.CharField):

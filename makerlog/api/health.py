@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BooleanField, CharField, Serializer
 
+from makerlog.api.exceptions import RETRY_AFTER_S
 from makerlog.api.views import ApiView
 
 TIMEOUT_S = 1.0
@@ -46,7 +47,7 @@ class Ready(ApiView):
         response = Response({"ready": ready, **parts}, status=200 if ready else 503)
         response["Cache-Control"] = "no-store"
         if not ready:
-            response["Retry-After"] = "2"
+            response["Retry-After"] = str(RETRY_AFTER_S)
         return response
 
 

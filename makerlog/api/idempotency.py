@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 from makerlog.api.exceptions import BadParameter, Conflict
 from makerlog.api.models import IdempotencyKey
-from makerlog.api.renderers import plain
+from makerlog.api.renderers import written
 
 KEEP = timedelta(hours=24)
 MAX_KEY_LENGTH = 255
@@ -76,7 +76,7 @@ def replay(first: IdempotencyKey, fingerprint: str) -> Response:
 
 
 def keep(identity: dict[str, str], fingerprint: str, response: Response, *, secret: bool) -> None:
-    body = b"" if response.data is None else orjson.dumps(response.data, default=plain, option=orjson.OPT_NON_STR_KEYS)
+    body = b"" if response.data is None else written(response.data)
     IdempotencyKey.objects.update_or_create(
         caller=identity["caller"],
         route=identity["route"],

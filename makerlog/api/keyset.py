@@ -155,13 +155,14 @@ def read(reading: Reading, position: Sequence[Any] | None, limit: int) -> Slice:
     # Behind the first place where a branch has more, rows of that branch are missing: the page ends there.
     ends = [piece.rest for piece in found if piece.rest is not None]
     end = (max(ends) if reading.descending else min(ends)) if ends else None
-    rows = list(itertools.islice(itertools.takewhile(within(reading, end), merged), limit + 1))
+    rows = list(itertools.islice(itertools.takewhile(until(reading, end), merged), limit + 1))
     piece = Slice(rows[:limit], reading.position(rows[limit - 1])) if len(rows) > limit else Slice(rows, end)
     prefetch_related_objects(piece.rows, *reading.rows._prefetch_related_lookups)  # type: ignore[attr-defined]
     return piece
 
 
-def within(reading: Reading, end: tuple[Any, ...] | None) -> Callable[[Any], bool]:
+def until(reading: Reading, end: tuple[Any, ...] | None) -> Callable[[Any], bool]:
+    """Whether a row lies before ``end``, or at it."""
     if end is None:
         return lambda row: True
     if reading.descending:

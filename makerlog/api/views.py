@@ -46,6 +46,7 @@ class Endpoint(generics.GenericAPIView):
         timezone.activate(
             request_timezone(request.headers.get("X-App-Timezone"), getattr(request.user, "timezone", ""))
         )
+        # After this DRF looks up the handler of the method, and finds the one that is set here.
         if key := idempotency.requested_key(request):
             self.post = idempotency.once(self.post, key, secret=self.answers_with_secret)
 
@@ -70,7 +71,7 @@ class Endpoint(generics.GenericAPIView):
 
     def require_own(self, content: Any) -> None:
         """What the caller may see but not change is a 403."""
-        if content.author_id != self.request.user.pk:
+        if content.author_id != self.caller.pk:
             raise PermissionDenied("Only its author may do this.", "not_yours")
 
     def listed(

@@ -134,7 +134,7 @@ LISTS = [
         own=True,
     ),
     Listing(
-        "users/<maker>/products/",
+        "users/<str:maker>/products/",
         "/users/alice/products/",
         rows.add_products,
         Membership,
