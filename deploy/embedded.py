@@ -96,19 +96,17 @@ class Server:
 
     title: ClassVar[str]
     program: ClassVar[str]
+    folder: ClassVar[str]  # under the data folder; its log is named after it
     stop_signal: ClassVar[signal.Signals]  # ends it in good order
     adopt_seconds: float = 10  # how long one that was found may take to answer before it is replaced
 
     def __init__(self, data_dir: Path, fast: bool) -> None:
         self.data_dir = data_dir
         self.fast = fast
-        self.directory = data_dir / self.program_folder()
-        self.log = data_dir / "logs" / f"{self.program_folder()}.log"
+        self.directory = data_dir / self.folder
+        self.log = data_dir / "logs" / f"{self.folder}.log"
         self.process: psutil.Process | None = None
         self._child: subprocess.Popen[bytes] | None = None
-
-    def program_folder(self) -> str:
-        return self.title.lower().replace("postgresql", "postgres")
 
     def binary(self) -> Path:
         raise NotImplementedError
@@ -211,6 +209,7 @@ class Server:
 class Postgres(Server):
     title = "PostgreSQL"
     program = "postgres"
+    folder = "postgres"
     stop_signal = signal.SIGINT  # "fast": clients are cut off, the data are written
 
     def binary(self) -> Path:
@@ -282,6 +281,7 @@ class Postgres(Server):
 class Valkey(Server):
     title = "Valkey"
     program = "valkey-server"
+    folder = "valkey"
     stop_signal = signal.SIGTERM
 
     def binary(self) -> Path:

@@ -239,7 +239,7 @@ class MakerProducts(Places):
 
     @extend_schema(responses=ProductSerializer(many=True))
     def get(self, request: Request, maker: str) -> Response:
-        found = get_object_or_404(Maker.objects.named(maker))
+        found = get_object_or_404(Maker.objects.named(maker), is_active=True)
         return self.listed(self.places(), self.own if found == self.caller else self.public, maker=found.pk)
 
 

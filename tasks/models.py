@@ -153,7 +153,7 @@ class TaskComment(models.Model):
 
 
 class DeletedTask(models.Model):
-    """A tombstone, for clients that sync; kept 30 days."""
+    """A tombstone, for clients that sync."""
 
     task_id = models.BigIntegerField()
     author = models.ForeignKey(Maker, models.CASCADE, related_name="deleted_tasks", db_index=False)

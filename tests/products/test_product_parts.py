@@ -156,6 +156,8 @@ def test_a_makers_products_are_those_of_their_teams() -> None:
     assert ids(bob.get("/products/me/?limit=1")) == [secret.pk]
     assert_error(anonymous().get("/products/me/"), 401, "not_authenticated")
     assert_error(anonymous().get("/users/nobody/products/"), 404, "not_found")
+    make_maker("gone", is_active=False)
+    assert_error(anonymous().get("/users/gone/products/"), 404, "not_found")
 
 
 def test_a_hidden_product_is_in_no_list() -> None:
