@@ -3,10 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from makerlog.api.docs import Docs, Schema
+from makerlog.api.docs import Docs, Schema, Welcome
 from makerlog.api.health import Ready
 
 urlpatterns = [
+    path("", Welcome.as_view()),
     path("health/ready/", Ready.as_view()),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(url_name="schema")),

@@ -21,7 +21,7 @@ from django.db.models.fields.tuple_lookups import (
 
 from makerlog.api.window import read_from
 
-WINDOW = 5_000
+WINDOW = 2_000
 
 
 @dataclass(frozen=True)

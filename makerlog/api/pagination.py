@@ -21,7 +21,11 @@ from makerlog.api.keyset import Reading, read
 from makerlog.api.renderers import MAX_ROWS
 
 MAX_LIMIT = MAX_ROWS
-NOT_FILTERS = {"cursor", "limit"}
+NOT_FILTERS = {
+    "cursor",
+    "limit",
+    "token",
+}  # the last: an old app sends its token so; it says nothing, and is not said back
 
 
 class Cursor:
@@ -126,6 +130,7 @@ def refuse_offsets(request: Request) -> None:
 
 
 def link(request: Request, cursor: str) -> str:
-    """Absolute, from PUBLIC_URL (never the Host header), keeping every other parameter."""
-    kept = [(name, value) for name, values in request.query_params.lists() for value in values if name != "cursor"]
+    """Absolute, from PUBLIC_URL (never the Host header), keeping every other parameter but a secret."""
+    given = [(name, value) for name, values in request.query_params.lists() for value in values]
+    kept = [(name, value) for name, value in given if name not in ("cursor", "token")]
     return f"{settings.PUBLIC_URL}{request.path}?{urlencode([*kept, ('cursor', cursor)])}"

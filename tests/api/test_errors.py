@@ -81,9 +81,7 @@ def test_a_405_says_which_methods_there_are() -> None:
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "head", "options", "trace"])
-@pytest.mark.parametrize(
-    "path", ["/", "/nowhere", "/nowhere/", "/tasks/1/2/3/", "/%00/", "/%ff/", "/milestones/", "//", "/.env"]
-)
+@pytest.mark.parametrize("path", ["/nowhere", "/nowhere/", "/tasks/1/2/3/", "/%00/", "/%ff/", "/milestones/", "/.env"])
 def test_an_unknown_route_is_a_404_for_every_method(path: str, method: str) -> None:
     response = anonymous().generic(method.upper(), path)
     assert response.status_code == 404

@@ -236,6 +236,8 @@ BOUNDED = [
 
 # What says ``bounded_by`` and is one thing, whatever there is in the database.
 SINGLE = {
+    "",
+    "schema/",
     "health/ready/",
     "me/",
     "me/privileged/",
