@@ -127,6 +127,7 @@ CORS_EXPOSE_HEADERS = [
     "ETag",
     "X-Request-Id",
     "Retry-After",
+    "Idempotency-Replayed",
 ]
 
 # --- Who is calling ---

@@ -12,10 +12,15 @@ from rest_framework.request import Request
 
 from makerlog.accounts import tokens
 from makerlog.accounts.models import AccessToken, Maker
+from makerlog.env import SettingError
 
 KEYWORDS = {b"token", b"bearer"}
 LAST_USED_EVERY = timedelta(minutes=1)
-PEPPERS = tokens.read_peppers(settings.TOKEN_PEPPERS)
+
+try:
+    PEPPERS = tokens.read_peppers(settings.TOKEN_PEPPERS)
+except ValueError as error:
+    raise SettingError("TOKEN_PEPPERS must be one secret, or numbered ones: 2:newer,1:older.") from error
 
 
 class TokenAuthentication(BaseAuthentication):

@@ -34,7 +34,7 @@ class Refusal(Exception):
 
 class ServerFault(Refusal):
     status = 500
-    code = "error"
+    code = "server_error"
     detail = "The server failed on this request; its log has the X-Request-Id."
 
 

@@ -65,7 +65,7 @@ def test_an_answer_over_the_limit_is_a_fault_of_ours(caplog):
         start_response("200 OK", [])
         return Endless()
 
-    is_refusal(answer_of(app, answer=1000), 500, "error")
+    is_refusal(answer_of(app, answer=1000), 500, "server_error")
     assert closed == [True]
     assert "AnswerTooLarge" in caplog.text
 
@@ -76,7 +76,7 @@ def test_an_exception_is_a_json_500_logged_once_with_its_request_id(caplog, erro
         raise error
 
     reply = answer_of(app)
-    is_refusal(reply, 500, "error")
+    is_refusal(reply, 500, "server_error")
     assert b"boom" not in reply.body
     faults = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [record.name for record in faults] == ["makerlog.gate"]
@@ -89,7 +89,7 @@ def test_an_exception_after_start_response_is_a_500_too():
         yield b"half"
         raise ValueError("boom")
 
-    is_refusal(answer_of(app), 500, "error")
+    is_refusal(answer_of(app), 500, "server_error")
 
 
 def test_start_response_may_be_corrected_and_write_still_works():
@@ -104,12 +104,12 @@ def test_start_response_may_be_corrected_and_write_still_works():
 
 
 def test_an_application_that_never_starts_its_answer_is_a_500():
-    is_refusal(answer_of(lambda environ, start_response: [b"x"]), 500, "error")
+    is_refusal(answer_of(lambda environ, start_response: [b"x"]), 500, "server_error")
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Injected: 1", "nul\x00", "snow ☃"])
 def test_a_header_that_cannot_be_sent_is_a_500_and_not_a_dropped_connection(value):
-    is_refusal(answer_of(says("200 OK", [("X-Bad", value)], b"x")), 500, "error")
+    is_refusal(answer_of(says("200 OK", [("X-Bad", value)], b"x")), 500, "server_error")
 
 
 def test_one_connection_carries_many_requests():
