@@ -42,15 +42,15 @@ class Walk:
     horizon: datetime
 
 
-def changes(maker: Maker, since: datetime, request: Request) -> Changes:
-    """At most a page of changed tasks and of deleted ids, each oldest first."""
+def changes(maker: Maker, since: datetime, request: Request, most: int = MAX_LIMIT) -> Changes:
+    """At most ``most`` changed tasks and as many deleted ids, each oldest first."""
     walk = going_on(request) or Walk((since, 0), (since, 0), commit_horizon())
     tasks = Reading(
         rows=Task.objects.filter(hidden=False).whole(maker), key=("updated_at", "id"), pins={"author": maker.pk}
     )
     gone = Reading(rows=DeletedTask.objects.all(), key=("deleted_at", "task_id"), pins={"author": maker.pk})
-    changed, changed_to = step(tasks, walk.changed)
-    deleted, deleted_to = step(gone, walk.deleted)
+    changed, changed_to = step(tasks, walk.changed, most)
+    deleted, deleted_to = step(gone, walk.deleted, most)
     rests = [piece.rest[0] for piece in (changed, deleted) if piece.rest]
     onward = [*changed_to, *deleted_to, walk.horizon]
     return Changes(
@@ -61,9 +61,9 @@ def changes(maker: Maker, since: datetime, request: Request) -> Changes:
     )
 
 
-def step(reading: Reading, position: Position) -> tuple[Slice, Position]:
+def step(reading: Reading, position: Position, most: int) -> tuple[Slice, Position]:
     """The page behind ``position``, and the position that it reached."""
-    piece = read(reading, position, MAX_LIMIT)
+    piece = read(reading, position, most)
     moment, pk = reading.position(piece.rows[-1]) if piece.rows else position
     return piece, (moment, pk)
 

@@ -20,8 +20,8 @@ INSERT INTO accounts_maker (id, username, email, password, is_active, awaiting_a
     instagram_handle, product_hunt_handle, github_handle, telegram_handle, nomadlist_handle, bmc_handle,
     shipstreams_handle, private, verified, is_moderator, donor, tester, is_live, gold, patron, digest, dark_mode,
     weekends_off, hardcore_mode, email_notifications, ads_enabled, follower_count, run_length, week_counts)
-SELECT n + 100, 'maker' || n + 100, '', '', listed OR n = 1, false, false, false, '', '', moment, '', '', 'UTC', '', '', '', '',
-    '', '', '', '', '', '', '', '', false, false, false, false, false, false, false, false, true, false, false, false,
+SELECT n + 100, 'maker' || n + 100, '', '', listed OR n = 1, false, false, false, '', '', moment, '', '', 'UTC', '', '', '',
+    '', '', '', '', '', '', '', '', '', false, false, false, false, false, false, false, false, true, false, false, false,
     true, true, 0, 0, '{{0,0,0,0,0,0,0}}' FROM n;
 
 -- Nearly all that the 102nd maker has is public; the few private things are the oldest.

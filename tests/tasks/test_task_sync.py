@@ -209,3 +209,12 @@ def test_an_answer_is_six_queries_however_many_rows(rows: int, alice: Caller, dj
         log(alice.maker, f"{number} #site")
     with django_assert_num_queries(6):
         assert len(synced(alice)["data"]) == rows
+
+
+def test_heavy_tasks_make_shorter_answers_and_all_of_them_are_told(alice: Caller) -> None:
+    Maker.objects.filter(pk=alice.maker.pk).update(description="\x01" * 2000)
+    bulk(alice.maker, 100, description="\x01" * 5000)
+    Task.objects.update(content="\x01" * 500)
+    answers = walked(alice)
+    assert len(answers) > 1
+    assert len(set(told(answers))) == 100
