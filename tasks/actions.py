@@ -11,8 +11,9 @@ from django.db import transaction
 from django.db.models import F
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from rest_framework.exceptions import AuthenticationFailed, ValidationError
+from rest_framework.exceptions import ValidationError
 
+from makerlog.accounts.actions import locked_maker
 from makerlog.accounts.models import Maker
 from makerlog.api.files import forget_files
 from products.actions import get_or_create_project
@@ -25,19 +26,19 @@ from tasks.models import DeletedTask, Task, TaskComment, TaskPraise, TaskProduct
 @transaction.atomic
 def log_task(*, author: Maker, external_id: str | None = None, **values: Any) -> tuple[Task, bool]:
     """A new task and True; or, where ``external_id`` is known, the task it names and False."""
-    author = locked_author(author.pk)
+    author = locked_maker(author, no_key=True)
     if external_id and (known := author.tasks.filter(external_id=external_id).first()):
         return known, False
     task = author.tasks.create(external_id=external_id or None, **settled(values))
     file_task(task)
-    days.count(maker=author, done_at=task.done_at, by=1)
+    days.move(maker=author, left=None, reached=task.done_at)
     return task, True
 
 
 @transaction.atomic
 def change_task(*, task: Task, **values: Any) -> Task:
     """Changes a task of one's own; its projects and its author's day counts follow."""
-    author = locked_author(task.author_id)
+    author = locked_maker(task.author, no_key=True)
     task = locked(task)
     task.author = author
     before, old_file = task.done_at, task.attachment.name
@@ -53,27 +54,19 @@ def change_task(*, task: Task, **values: Any) -> Task:
     if "content" in values:
         file_task(task)
     if before != task.done_at:
-        days.count(maker=author, done_at=before, by=-1)
-        days.count(maker=author, done_at=task.done_at, by=1)
+        days.move(maker=author, left=before, reached=task.done_at)
     return task
 
 
 @transaction.atomic
 def delete_task(*, task: Task) -> None:
     """Deletes a task for good; a tombstone tells clients that sync."""
-    author = locked_author(task.author_id)
+    author = locked_maker(task.author, no_key=True)
     task = locked(task)
     DeletedTask.objects.create(task_id=task.pk, author=author)
-    days.count(maker=author, done_at=task.done_at, by=-1)
+    days.move(maker=author, left=task.done_at, reached=None)
     forget_files([task.attachment.name or ""])
     task.delete()
-
-
-def locked_author(pk: int) -> Maker:
-    author = Maker.objects.select_for_update(no_key=True).filter(pk=pk).first()
-    if author is None:
-        raise AuthenticationFailed("This account is closed.", "account_closed")
-    return author
 
 
 def locked(task: Task) -> Task:

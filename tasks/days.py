@@ -1,5 +1,6 @@
 """Day counts and the rhythm that is kept on the maker: both change in the transaction that changes the task."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
@@ -13,24 +14,22 @@ from tasks.models import DayCount
 RUN_CHUNK = 400
 
 
-def count(*, maker: Maker, done_at: datetime | None, by: int) -> None:
-    """``by`` tasks more (or less) done at ``done_at``. Does nothing for a task that is not done."""
-    if done_at is not None:
-        recount(maker=maker, changes={local_day(done_at, maker.timezone): by})
+def move(*, maker: Maker, left: datetime | None, reached: datetime | None) -> None:
+    """A task that was done at ``left`` is done at ``reached`` now; None where it is not. The maker's rhythm follows.
 
-
-def recount(*, maker: Maker, changes: dict[date, int]) -> None:
-    """Applies changes to day counts, then brings the maker's rhythm up to date.
-
-    Locks the maker's row first, so that two tasks done at once are both counted. No day falls below zero: who moved to
+    The caller holds the maker's row, so two tasks done at once are both counted. No day falls below zero: who moved to
     another time zone takes a task back from another day than it was counted on.
     """
-    Maker.objects.select_for_update(no_key=True).only("pk").get(pk=maker.pk)
+    changes: Counter[date] = Counter()
+    for moment, by in ((left, -1), (reached, 1)):
+        if moment is not None:
+            changes[local_day(moment, maker.timezone)] += by
     for day, by in changes.items():
         _, new = DayCount.objects.get_or_create(author=maker, day=day, defaults={"done": max(by, 0)})
         if not new:
             DayCount.objects.filter(author=maker, day=day).update(done=Greatest(F("done") + by, 0))
-    keep_rhythm(maker)
+    if changes:
+        keep_rhythm(maker)
 
 
 def keep_rhythm(maker: Maker) -> None:

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from makerlog.accounts.models import Maker
 from makerlog.api.filters import commit_horizon
 from makerlog.api.keyset import Reading, Slice, read
-from makerlog.api.pagination import MAX_LIMIT, Cursor, link
+from makerlog.api.pagination import Cursor, link
 from tasks.models import DeletedTask, Task
 
 # What a cursor holds, by the fields that read it: where the tasks go on, where the tombstones, and the horizon.
@@ -42,7 +42,7 @@ class Walk:
     horizon: datetime
 
 
-def changes(maker: Maker, since: datetime, request: Request, most: int = MAX_LIMIT) -> Changes:
+def changes(maker: Maker, since: datetime, request: Request, most: int) -> Changes:
     """At most ``most`` changed tasks and as many deleted ids, each oldest first."""
     walk = going_on(request) or Walk((since, 0), (since, 0), commit_horizon())
     tasks = Reading(

@@ -19,7 +19,6 @@ from makerlog.api.fields import UtcDateTimeField
 from makerlog.api.filters import day_around, moment_named
 from makerlog.api.keyset import Bounds
 from makerlog.api.pagination import MAX_LIMIT, BareKeysetPagination
-from makerlog.api.renderers import PAGE_BYTES, weight
 from makerlog.api.views import ApiView, ViewSet
 from tasks import actions, sync
 from tasks.filters import TaskFilter
@@ -119,11 +118,9 @@ class TaskSync(ApiView):
     )
     def get(self, request: Request) -> Response:
         since = moment_named(request, "last_sync_date") or timezone.now() - timedelta(days=1)
-        found = sync.changes(self.caller, since, request)
-        data = self.get_serializer(found.tasks, many=True).data
-        while len(found.tasks) > 1 and weight(data) > PAGE_BYTES:
-            found = sync.changes(self.caller, since, request, most=len(found.tasks) // 2)
-            data = self.get_serializer(found.tasks, many=True).data
+        found, data = self.lightened(
+            lambda most: sync.changes(self.caller, since, request, most), rows_of=lambda changes: changes.tasks
+        )
         return Response(
             {
                 "sync_date": UtcDateTimeField().to_representation(found.sync_date),

@@ -41,7 +41,7 @@ def create_token(
     *, maker: Maker, name: str = "", scopes: list[str] | None = None, expires_at: datetime | None = None
 ) -> tuple[AccessToken, str]:
     """A personal token and its text, which is shown this once. No ``scopes``: all of them."""
-    locked(maker)  # one at a time, so that the ceiling holds
+    locked_maker(maker)  # one at a time, so that the ceiling holds
     live = maker.tokens.filter(kind=AccessToken.Kind.PERSONAL, revoked_at=None)
     if live.count() >= AccessToken.MAX_PERSONAL:
         raise Conflict(f"You have {AccessToken.MAX_PERSONAL} tokens; delete one first.", "too_many_tokens")
@@ -51,7 +51,7 @@ def create_token(
 @transaction.atomic
 def log_in(*, maker: Maker) -> str:
     """The text of a new log-in token with all scopes; the newest ``MAX_LOGINS`` stay."""
-    locked(maker)
+    locked_maker(maker)
     _, text = _kept(maker=maker, kind=AccessToken.Kind.LOGIN, name="log-in", scopes=None, expires_at=None)
     logins = maker.tokens.filter(kind=AccessToken.Kind.LOGIN, revoked_at=None).order_by("-id")
     surplus = logins.values_list("pk", flat=True)[AccessToken.MAX_LOGINS :][:100]
@@ -143,7 +143,7 @@ def taken_field(error: IntegrityError) -> str:
 @transaction.atomic
 def activate(*, maker: Maker | None, token: str) -> str:
     """Opens an account with the link that was mailed: the text of a log-in token. A link works once."""
-    maker = locked(maker) if maker else None
+    maker = locked_maker(maker) if maker else None
     if maker is None or not awaits(maker) or not activation_tokens.check_token(maker, token):
         raise bad_link()
     maker.is_active, maker.awaiting_activation = True, False
@@ -164,7 +164,7 @@ def reset_password(*, maker: Maker, token: str, password: str) -> None:
     """Sets a new password with the link that was mailed, and ends all log-ins. A link works once."""
     hashed = make_password(password)
     with transaction.atomic():
-        maker = locked(maker)
+        maker = locked_maker(maker)
         if not maker.is_active or not reset_tokens.check_token(maker, token):
             raise bad_link()
         maker.password = hashed
@@ -176,7 +176,7 @@ def change_password(*, maker: Maker, password: str, own: Any) -> None:
     """Sets a new password and ends the other log-ins; one's ``own`` token, which asks for it, goes on."""
     hashed = make_password(password)
     with transaction.atomic():
-        maker = locked(maker)
+        maker = locked_maker(maker)
         maker.password = hashed
         maker.save(update_fields=["password"])
         revoke_logins(maker=maker, but=own.pk)
@@ -185,7 +185,7 @@ def change_password(*, maker: Maker, password: str, own: Any) -> None:
 # --- One's own account ---
 
 
-def locked(maker: Maker, *, no_key: bool = False) -> Maker:
+def locked_maker(maker: Maker, *, no_key: bool = False) -> Maker:
     """The maker as they are now, kept so until the transaction ends. ``no_key``: what refers to them may come meanwhile."""
     current = Maker.objects.select_for_update(no_key=no_key).filter(pk=maker.pk).first()
     if current is None:
@@ -200,7 +200,7 @@ def update_profile(*, maker: Maker, **values: Any) -> Maker:
 
     ``no_key``: who praises or comments holds the task and refers to its maker at the end; here it is the other way round.
     """
-    maker = locked(maker, no_key=True)
+    maker = locked_maker(maker, no_key=True)
     before = {name: getattr(maker, name) for name in ("private", "email")}
     forget_files(getattr(maker, name).name for name in FILES if name in values)
     for name, value in values.items():
@@ -215,7 +215,7 @@ def update_profile(*, maker: Maker, **values: Any) -> Maker:
 
 @transaction.atomic
 def change_username(*, maker: Maker, username: str) -> Maker:
-    maker = locked(maker)
+    maker = locked_maker(maker)
     maker.username = username
     save_unique(maker, ["username"])
     return maker
@@ -237,7 +237,7 @@ def delete_account(*, maker: Maker) -> None:
 
     The lock makes whatever of theirs is being written right now fail at its commit: it refers to nobody.
     """
-    maker = locked(maker)
+    maker = locked_maker(maker)
     content.erase(maker=maker.pk)
     with connection.cursor() as cursor:
         cursor.execute(UNFOLLOW_ALL, [maker.pk])

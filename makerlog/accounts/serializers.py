@@ -78,17 +78,22 @@ class PasswordField(serializers.CharField):
         super().__init__(trim_whitespace=False, write_only=True, max_length=1024, **kwargs)
 
 
-class MakerSerializer(serializers.ModelSerializer):
-    """The public form of a maker, called User on the wire."""
+class DerivedSerializer(serializers.ModelSerializer):
+    """What is derived of a maker, the same in every form."""
 
-    avatar = serializers.URLField(source="avatar_url", read_only=True)
-    header = serializers.CharField(source="header_url", read_only=True)
     og_image = serializers.URLField(read_only=True, allow_null=True)
     streak = serializers.IntegerField(read_only=True)
     week_tda = serializers.IntegerField(read_only=True)
     maker_score = serializers.IntegerField(read_only=True)
     streak_end_date = UtcDateTimeField(read_only=True, allow_null=True)
     date_joined = UtcDateTimeField(read_only=True)
+
+
+class MakerSerializer(DerivedSerializer):
+    """The public form of a maker, called User on the wire."""
+
+    avatar = serializers.URLField(source="avatar_url", read_only=True)
+    header = serializers.CharField(source="header_url", read_only=True)
     digest = PublicDefault()
     dark_mode = PublicDefault()
     weekends_off = PublicDefault()
@@ -115,7 +120,7 @@ class FollowedSerializer(serializers.ModelSerializer):
         return super().to_representation(instance)["followed"]
 
 
-class MeSerializer(serializers.ModelSerializer):
+class MeSerializer(DerivedSerializer):
     """Oneself: settings with their values."""
 
     serializer_field_mapping: ClassVar[dict[type[models.Field], type[serializers.Field]]] = {
@@ -126,12 +131,6 @@ class MeSerializer(serializers.ModelSerializer):
         models.URLField: ProfileURL,
     }
 
-    og_image = serializers.URLField(read_only=True, allow_null=True)
-    streak = serializers.IntegerField(read_only=True)
-    week_tda = serializers.IntegerField(read_only=True)
-    maker_score = serializers.IntegerField(read_only=True)
-    streak_end_date = UtcDateTimeField(read_only=True, allow_null=True)
-    date_joined = UtcDateTimeField(read_only=True)
     timezone = UnlessEmpty(required=False, max_length=64, validators=[validate_timezone])
     avatar = CleanImageField(side=512)
     header = CleanImageField(side=1920)

@@ -4,7 +4,8 @@ A list declares its ``order`` (and ``within``, the columns its index begins with
 ``self.listed(...)`` answers one page of it. What is no list says so: ``bounded_by`` names what bounds its answer.
 """
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -18,8 +19,10 @@ from makerlog.api import idempotency
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
 from makerlog.api.keyset import Bounds, Branch, Reading
 from makerlog.api.pagination import KeysetPagination
-from makerlog.api.renderers import PAGE_BYTES, weight
+from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES, weight
 from makerlog.api.timezones import request_timezone
+
+T = TypeVar("T")
 
 
 class Endpoint(generics.GenericAPIView):
@@ -85,18 +88,25 @@ class Endpoint(generics.GenericAPIView):
         """One page of ``queryset``, as ``order`` or the FilterSet says. ``pins``: the values of the columns ``within``;
         they are said here and not filtered by before, so that no other index fits. ``bounds``: of the first field of
         ``order``.
+        """
+        reading = self.reading(queryset, branches, bounds or Bounds(), pins)
+        pagination: KeysetPagination = self.paginator  # type: ignore[assignment]
+        _, data = self.lightened(lambda most: pagination.page(reading, self.request, most), rows_of=list)
+        return pagination.get_paginated_response(data)
+
+    def lightened(self, read: Callable[[int], T], rows_of: Callable[[T], list[Any]]) -> tuple[T, Any]:
+        """What ``read`` gives of at most so many rows, and those rows as data, so few that the renderer takes them.
 
         A row may be as heavy as its author likes, within what a row may hold: a page of such is shorter, so that nobody
         can write a list past the renderer's ceiling, and so take it from everybody.
         """
-        reading = self.reading(queryset, branches, bounds or Bounds(), pins)
-        pagination: KeysetPagination = self.paginator  # type: ignore[assignment]
-        rows = pagination.page(reading, self.request)
-        data = self.get_serializer(rows, many=True).data
-        while len(rows) > 1 and weight(data) > PAGE_BYTES:
-            rows = pagination.page(reading, self.request, most=len(rows) // 2)
-            data = self.get_serializer(rows, many=True).data
-        return pagination.get_paginated_response(data)
+        most = MAX_ROWS
+        while True:
+            found = read(most)
+            data = self.get_serializer(rows_of(found), many=True).data
+            if len(data) <= 1 or weight(data) <= PAGE_BYTES:
+                return found, data
+            most = len(data) // 2
 
     def reading(
         self, queryset: QuerySet[Any], branches: tuple[Branch, ...], bounds: Bounds, pins: dict[str, Any]
