@@ -6,9 +6,11 @@ from makerlog.wsgi import application as django
 # Settings can be read from here on; a bad one has already been reported in one sentence.
 from django.conf import settings
 
+from makerlog.accounts.authentication import genuine_token
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import Folder, MediaFolder, StaticFolder
 from makerlog.gate.limits import Limits
+from moderation import standing
 
 
 def folders() -> dict[str, Folder]:
@@ -24,4 +26,8 @@ application = FrontDoor(
     trusted=settings.TRUSTED_PROXIES,
     folders=folders(),
     limits=Limits(threads=settings.WEB_THREADS),
+    bans=standing.bans,
+    recognise=genuine_token,
+    appeal=settings.APPEAL_TO,
+    services=[standing.watcher],
 )

@@ -1,5 +1,6 @@
 """Every setting, in the order a request meets it. Values come from the environment only; .env.example explains them."""
 
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "makerlog.api",
+    "makerlog.changes",
     "makerlog.accounts",
     "products",
     "tasks",
@@ -82,6 +84,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "makerlog.api.request_id.RequestIdMiddleware",
+    "makerlog.api.client_address.ClientAddressMiddleware",
+    "moderation.middleware.BanMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "makerlog.api.slashes.TrailingSlashMiddleware",
@@ -242,6 +246,7 @@ EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", True)
 EMAIL_TIMEOUT = 10
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Makerlog <hello@localhost>")
+APPEAL_TO = env.text("APPEAL_TO", parseaddr(DEFAULT_FROM_EMAIL)[1])
 
 # --- Words and time ---
 

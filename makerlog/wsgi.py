@@ -5,6 +5,9 @@ Booting happens here, once, for asgi.py too: settings, apps, and the system chec
 
 import os
 import sys
+from collections.abc import Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication
 
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management.base import SystemCheckError
@@ -33,4 +36,15 @@ def boot() -> WSGIHandler:
     return django
 
 
-application = boot()
+def watched(django: WSGIHandler) -> WSGIApplication:
+    """``django``, in a process that hears of bans: also under runserver, and where the watcher's thread has ended."""
+    from moderation.standing import watcher
+
+    def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        watcher.start()
+        return django(environ, start_response)
+
+    return application
+
+
+application = watched(boot())

@@ -14,6 +14,7 @@ LAYERS = [
     ["makerlog.gate"],
     ["makerlog.api"],
     ["makerlog.content"],
+    ["makerlog.changes"],
     ["makerlog.live"],
     ["makerlog.accounts"],
     ["products"],

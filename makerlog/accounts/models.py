@@ -58,6 +58,11 @@ class MakerManager(UserManager["Maker"]):
 class Maker(AbstractUser):
     """A person. ``author`` is the field on what they make; ``user`` and ``owner`` are words of the wire only."""
 
+    class Suspension(models.TextChoices):
+        NONE = ""
+        READ_ONLY = "read_only", "read-only: every write is a 403"
+        OUT = "out", "out: every token is a 401, and there is no log-in"
+
     username = models.CharField(max_length=30, unique=True, validators=[validate_username])
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)
@@ -87,6 +92,11 @@ class Maker(AbstractUser):
     is_live = models.BooleanField(default=False)
     gold = models.BooleanField(default=False)
     patron = models.BooleanField(default=False)
+
+    # Moderation's: read-only, or out; see moderation.actions.suspend. ``suspension`` says what holds now.
+    suspended = models.CharField(max_length=9, choices=Suspension.choices, blank=True, editable=False)
+    suspended_until = models.DateTimeField(null=True, blank=True, editable=False)  # None: until it is lifted
+    suspension_reason = models.CharField(max_length=300, blank=True, editable=False)  # told to the maker
 
     # Settings: their owner sees them on /me/, everybody else the defaults.
     digest = models.BooleanField(default=True)
@@ -120,6 +130,12 @@ class Maker(AbstractUser):
     @property
     def today(self) -> date:
         return local_day(timezone.now(), self.timezone)
+
+    @property
+    def suspension(self) -> str:
+        """How the maker is suspended now: a value of Suspension. Over at its second."""
+        over = self.suspended_until is not None and self.suspended_until <= timezone.now()
+        return "" if over else self.suspended
 
     @property
     def rhythm(self) -> Rhythm:
@@ -193,11 +209,15 @@ class AccessToken(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True)  # written with last_used_at
     revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_because = models.CharField(max_length=300, blank=True)  # by moderation; who did it stands in its audit log
 
     class Meta:
         indexes = [
             models.Index(fields=["maker", "kind", "id"], name="token_live", condition=Q(revoked_at=None)),
+            models.Index(fields=["last_used_from", "id"], name="token_by_address", condition=Q(revoked_at=None)),
+            models.Index(fields=["revoked_at", "id"], name="token_revoked", condition=Q(revoked_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

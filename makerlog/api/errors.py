@@ -24,6 +24,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from makerlog.api.exceptions import RETRY_AFTER_S, BodyTooLarge, Busy, Conflict
+from makerlog.gate.answers import Refusal
 
 logger = logging.getLogger("makerlog.errors")
 
@@ -101,6 +102,13 @@ def json_error(request: HttpRequest, status_code: int, detail: str, code: str) -
     if status_code == status.HTTP_503_SERVICE_UNAVAILABLE:
         response["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """A refusal of the gate's, given by Django."""
+    answer = refusal.answer(request.request_id)  # type: ignore[attr-defined]
+    headers = {name.decode(): value.decode("latin-1") for name, value in answer.headers}
+    return HttpResponse(answer.body, status=answer.status, headers=headers)
 
 
 class JsonErrorMiddleware:

@@ -25,11 +25,16 @@ class Refusal(Exception):
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad_request"
     detail: str = "The request cannot be understood."
-    retry_after: ClassVar[int | None] = None  # seconds
+    retry_after: int | None = None  # seconds
+
+    @property
+    def body(self) -> dict[str, object]:
+        """What is said, in the project's one shape."""
+        return {"detail": self.detail, "code": self.code}
 
     def answer(self, request_id: str) -> Answer:
         extra = [] if self.retry_after is None else [(b"retry-after", b"%d" % self.retry_after)]
-        return error(self.status, self.detail, self.code, request_id, extra)
+        return as_json(self.status, self.body, request_id, extra)
 
 
 class ServerFault(Refusal):

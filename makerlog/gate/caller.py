@@ -1,6 +1,6 @@
 """Who is calling, from the connection and the headers that its proxies set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from starlette.types import Scope
@@ -8,17 +8,22 @@ from starlette.types import Scope
 from makerlog.env import Network
 from makerlog.gate.address import client_address, peer_is_trusted
 
+# The public id of the genuine token that an Authorization header holds, or None.
+Recognise = Callable[[bytes], str | None]
+
 
 class Caller(NamedTuple):
     address: str  # "93.184.216.34"
     scheme: str  # "http" or "https", as the client spoke it
+    token: str | None = None  # the public id of a genuine token: made by us, not expired, not known to be revoked
 
 
-def identify(scope: Scope, trusted: Sequence[Network]) -> Caller:
+def identify(scope: Scope, trusted: Sequence[Network], recognise: Recognise = lambda header: None) -> Caller:
     """The caller behind ``scope``. Raises MalformedForwarded."""
     peer = scope["client"][0] if scope.get("client") else ""
     address = client_address(peer, _values(scope, b"x-forwarded-for"), trusted)
-    return Caller(address, _scheme(scope, peer, trusted))
+    header = next((value for key, value in scope["headers"] if key == b"authorization"), None)
+    return Caller(address, _scheme(scope, peer, trusted), recognise(header) if header else None)
 
 
 def _scheme(scope: Scope, peer: str, trusted: Sequence[Network]) -> str:

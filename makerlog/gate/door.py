@@ -8,6 +8,8 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
+from time import time
+from typing import Protocol
 from uuid import uuid4
 
 from starlette.types import Message, Receive, Scope, Send
@@ -15,8 +17,10 @@ from starlette.types import Message, Receive, Scope, Send
 from makerlog.env import Network
 from makerlog.gate import wsgi
 from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, as_json, deliver
+from makerlog.gate.banned import refuse_if_banned
+from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import HungUp, drain, has_body, read_body, until_hung_up
-from makerlog.gate.caller import identify
+from makerlog.gate.caller import Recognise, identify
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.limits import Limits
 from makerlog.gate.pool import Job, Pool
@@ -27,10 +31,20 @@ HEALTH = {"/health", "/health/"}
 GOING_AWAY = 1001
 
 
+class Service(Protocol):
+    """Something with a thread of its own, started in the process that serves."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class FrontDoor:
     """The ASGI application around a WSGI one.
 
-    ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count.
+    ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count;
+    ``recognise`` tells a genuine token; ``appeal`` is whom a banned client may write to; ``services`` run beside it, from
+    its lifespan's start to its end.
     """
 
     def __init__(
@@ -40,9 +54,17 @@ class FrontDoor:
         trusted: Sequence[Network] = (),
         folders: dict[str, Folder] | None = None,
         limits: Limits | None = None,
+        bans: BanIndex | None = None,
+        recognise: Recognise = lambda header: None,
+        appeal: str = "",
+        services: Sequence[Service] = (),
     ) -> None:
         self.app = app
         self.trusted = trusted
+        self.bans = BanIndex() if bans is None else bans
+        self.recognise = recognise
+        self.appeal = appeal
+        self.services = services
         self.limits = limits or Limits()
         self.files = Files(folders or {}, self.limits)
         self.level = "normal"
@@ -80,9 +102,17 @@ class FrontDoor:
         """The stops of a request, in order."""
         if scope["path"] in HEALTH and scope["method"] in ("GET", "HEAD"):
             return await deliver(self._health(request_id), scope["method"], reply)
+        caller = identify(scope, self.trusted, self.recognise)
+        refuse_if_banned(
+            self.bans,
+            scope["path"],
+            caller.address,
+            genuine=caller.token is not None,
+            now=time(),
+            appeal=self.appeal,
+        )
         if self.files.serve(scope["path"]):
             return await self.files(scope, receive, reply, request_id)
-        caller = identify(scope, self.trusted)
         body = await read_body(scope, receive, self.limits)
         reply.body_was_read = True
         environ = wsgi.environ_of(scope, body, caller, request_id)
@@ -126,9 +156,13 @@ class FrontDoor:
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self.files.bound_disk_threads()
+        for service in self.services:
+            service.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.pool.close(self.limits.stop_seconds)
+        for service in self.services:
+            await asyncio.to_thread(service.stop)
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -1,0 +1,186 @@
+"""Follows the journal: one thread per process, one connection of its own, a look about every 0.4 s.
+
+With PostgreSQL away everything stays in force as last heard, and expires at its second; on its return the thread catches
+up. Redis has no part in it.
+"""
+
+import logging
+import math
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import uuid4
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.utils import timezone
+
+from makerlog.changes.journal import latest
+from makerlog.changes.models import Change, Process
+
+logger = logging.getLogger("makerlog.changes")
+
+EVERY_S = 0.4
+AT_ONCE = 5_000  # changes read in one look
+HEARTBEAT_S = 3.0  # between two heartbeats of a process that has nothing new to say
+LOST_AFTER = timedelta(seconds=10)  # a process silent for so long is gone, or cut off
+FORGET_AFTER = timedelta(hours=1)
+HISTORY = 200
+KEPT = timedelta(days=2)  # changes are kept for so long; whoever was cut off for longer loads everything anew
+
+
+class Subscriber(Protocol):
+    """Something kept in memory after the facts in the database. Both methods run in the watcher's thread."""
+
+    topic: str
+
+    def load(self) -> None:
+        """Everything anew."""
+
+    def refresh(self, keys: list[str]) -> None:
+        """What ``keys`` name has changed."""
+
+
+class Watcher:
+    """Keeps its subscribers up to date. ``version`` is the number of the newest change in force here, None before the
+    first load. ``chores`` run after each look (counters to flush, and the like); they must not raise."""
+
+    def __init__(self, subscribers: Iterable[Subscriber] = (), every: float = EVERY_S) -> None:
+        self.subscribers = list(subscribers)
+        self.chores: list[Callable[[], None]] = []
+        self.every = every
+        self.id = uuid4()
+        self.started_at = timezone.now()
+        self.version: int | None = None
+        self._reached: list[tuple[int, float]] = []
+        self._looked_at = 0.0
+        self._beaten_at = -math.inf
+        self._answers = True
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    # --- The thread ---
+
+    @property
+    def alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begins to follow; does nothing where it does already. Call it in the process that serves: no thread outlives
+        a fork."""
+        if self.alive:
+            return
+        with self._starting:
+            if not self.alive:
+                self._stop.clear()
+                self._thread = threading.Thread(target=self._follow, name="watcher", daemon=True)
+                self._thread.start()
+
+    def stop(self, seconds: float = 2.0) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _follow(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            self._look()
+            self._stop.wait(max(0.0, self.every - (time.monotonic() - began)))
+        connection.close()
+
+    def _look(self) -> None:
+        """One look that survives whatever the database does."""
+        try:
+            self.catch_up()
+            self.beat()
+            self._say(answers=True)
+        except (DatabaseError, InterfaceError) as error:
+            self._say(answers=False, error=error)
+            connection.close()
+        except Exception:  # the thread that hears of bans must not end over anything
+            logger.exception("The watcher stumbled; it goes on.")
+            connection.close()
+        for chore in self.chores:
+            chore()
+
+    def _say(self, *, answers: bool, error: Exception | None = None) -> None:
+        """Once each time that the database goes away or comes back."""
+        if answers == self._answers:
+            return
+        self._answers = answers
+        if answers:
+            logger.warning("The database answers again; in force here: version %s.", self.version)
+        else:
+            logger.error("The database does not answer; bans stay in force as of version %s: %s", self.version, error)
+
+    # --- One look ---
+
+    def catch_up(self) -> None:
+        """Brings all subscribers up to the newest change."""
+        if self.version is None or time.time() - self._looked_at > KEPT.total_seconds() / 2:
+            self._load()
+        self._looked_at = time.time()
+        while changes := self._news():
+            for subscriber in self.subscribers:
+                if keys := list(dict.fromkeys(key for _, topic, key in changes if topic == subscriber.topic)):
+                    subscriber.refresh(keys)
+            self._arrive(changes[-1][0])
+            if len(changes) < AT_ONCE:
+                return
+
+    def _news(self) -> list[tuple[int, str, str]]:
+        newer = Change.objects.filter(number__gt=self.version).order_by("number")
+        return list(newer.values_list("number", "topic", "key")[:AT_ONCE])
+
+    def _load(self) -> None:
+        """The version is read before the facts: a change between the two is merely loaded twice."""
+        version = latest()
+        for subscriber in self.subscribers:
+            subscriber.load()
+        self._arrive(version)
+
+    def _arrive(self, version: int) -> None:
+        self.version = version
+        self._reached = [*self._reached[1 - HISTORY :], (version, time.time())]
+        self._beaten_at = -math.inf
+
+    # --- The heartbeat ---
+
+    def beat(self) -> None:
+        """Tells how far this process has come; at once when that has changed."""
+        if self.version is None or time.monotonic() - self._beaten_at < HEARTBEAT_S:
+            return
+        self._beaten_at = time.monotonic()
+        values = {"version": self.version, "reached": self._reached, "seen_at": timezone.now()}
+        if not Process.objects.filter(pk=self.id).update(**values):
+            whose = {"host": socket.gethostname()[:255], "pid": os.getpid(), "started_at": self.started_at}
+            Process.objects.create(id=self.id, **whose, **values)
+            Process.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
+
+
+def processes() -> list[Process]:
+    """Those heard of within the last hour, the newest first."""
+    return list(Process.objects.order_by("-started_at")[:1_000])
+
+
+def in_force_since(process: Process, number: int) -> datetime | None:
+    """When ``process`` came to know of change ``number``; None where it does not yet. At the latest: a process remembers
+    so many arrivals only."""
+    if process.version < number:
+        return None
+    at = next((at for version, at in process.reached if version >= number), process.started_at.timestamp())
+    return datetime.fromtimestamp(at, UTC)
+
+
+def is_lost(process: Process) -> bool:
+    return process.seen_at < timezone.now() - LOST_AFTER
+
+
+def purge() -> int:
+    """Forgets old changes, but the newest one, which is the version."""
+    gone, _ = Change.objects.filter(at__lt=timezone.now() - KEPT, number__lt=latest()).delete()
+    return gone

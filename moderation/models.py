@@ -1,0 +1,101 @@
+"""What moderation decides: bans, route switches; and the log of who decided it."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+
+class Ban(models.Model):
+    """A network that is refused. It stands until it expires or is lifted; rows stay, as a record."""
+
+    class AppliesTo(models.TextChoices):
+        EVERYTHING = "everything", "everything"
+        ANONYMOUS = "anonymous", "anonymous only: genuine tokens pass"
+
+    class Origin(models.TextChoices):
+        MANUAL = "manual"
+        RULE = "rule"
+
+    network = models.CharField(max_length=43)  # canonical CIDR, always with its prefix length
+    family = models.PositiveSmallIntegerField()
+    low = models.DecimalField(max_digits=39, decimal_places=0)
+    high = models.DecimalField(max_digits=39, decimal_places=0)
+    applies_to = models.CharField(max_length=10, choices=AppliesTo.choices, default=AppliesTo.EVERYTHING)
+    reason = models.CharField(max_length=300, blank=True)
+    reason_is_public = models.BooleanField(default=False)
+    origin = models.CharField(max_length=6, choices=Origin.choices, default=Origin.MANUAL)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    lifted_at = models.DateTimeField(null=True, blank=True)
+
+    # Flushed by every process every few seconds.
+    refused = models.PositiveBigIntegerField(default=0)
+    last_refused_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["network"], condition=Q(lifted_at=None), name="one_standing_ban_per_network"
+            ),
+            models.CheckConstraint(condition=Q(family__in=[4, 6]), name="ban_family_is_4_or_6"),
+            models.CheckConstraint(condition=Q(low__lte=F("high")), name="ban_low_is_not_above_high"),
+        ]
+        indexes = [models.Index(fields=["network"], name="ban_by_network")]
+
+    def __str__(self) -> str:
+        return f"{self.network} ({self.applies_to})"
+
+    @property
+    def stands(self) -> bool:
+        return self.lifted_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+
+class RouteSwitch(models.Model):
+    """How one route of the URLconf is answered. No row, or one that expired: open."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        CACHED = "cached"
+        TOKENS_ONLY = "tokens_only"
+        CLOSED = "closed"
+
+    route = models.CharField(max_length=200, unique=True)  # as the URLconf has it: users/<str:maker>/
+    state = models.CharField(max_length=11, choices=State.choices, default=State.OPEN)
+    message = models.CharField(max_length=300, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "route switches"
+
+    def __str__(self) -> str:
+        return f"/{self.route}: {self.state}"
+
+
+class AuditEntry(models.Model):
+    """One act of moderation. Append-only: a trigger refuses UPDATE and DELETE.
+
+    Names nobody: makers, tokens and bans stand here by id (``maker:12``, ``token:4``, ``ban:7``), so an erasure has nothing
+    to reach. ``actor_id`` None: done by a command on the server, or by a rule (``act`` begins with ``rule.``).
+    """
+
+    at = models.DateTimeField(db_default=Now())
+    actor_id = models.BigIntegerField(null=True, blank=True)
+    act = models.CharField(max_length=40)
+    subject = models.CharField(max_length=240)
+    reason = models.CharField(max_length=300, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["subject", "id"], name="audit_by_subject"),
+            models.Index(fields=["actor_id", "id"], name="audit_by_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.act} {self.subject}"

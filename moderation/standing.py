@@ -1,0 +1,96 @@
+"""What moderation has decided, in the memory of this process. The watcher keeps it so; see makerlog.changes."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from time import time
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from makerlog.changes.watch import Watcher
+from makerlog.gate.bans import BanIndex, Standing
+from moderation.models import Ban, RouteSwitch
+
+BATCH = 2_000
+
+
+class Bans:
+    """Follows moderation.models.Ban."""
+
+    topic = "ban"
+
+    def __init__(self, index: BanIndex) -> None:
+        self.index = index
+
+    def load(self) -> None:
+        self.index.replace(standing(Ban.objects.all()))
+
+    def refresh(self, keys: list[str]) -> None:
+        """Lifted ones go last: a ban that replaces another of its network stands before that one is gone."""
+        found = {each.id: each for each in standing(Ban.objects.filter(pk__in=keys))}
+        for each in found.values():
+            self.index.put(each)
+        for key in map(int, keys):
+            if key not in found:
+                self.index.drop(key)
+        self.index.sweep(time())
+
+
+def standing(bans: QuerySet[Ban]) -> Iterator[Standing]:
+    in_force = bans.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), lifted_at=None)
+    for ban in in_force.defer("low", "high").iterator(chunk_size=BATCH):
+        yield Standing(
+            id=ban.pk,
+            network=ipaddress.ip_network(ban.network),
+            applies_to=ban.applies_to,  # type: ignore[arg-type]
+            since=ban.created_at.timestamp(),
+            expires_at=seconds(ban.expires_at),
+            reason=ban.reason if ban.reason_is_public else "",
+        )
+
+
+def seconds(at: datetime | None) -> float | None:
+    return at.timestamp() if at else None
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """How a route is answered, until ``expires_at`` (Unix seconds)."""
+
+    state: str
+    message: str
+    expires_at: float | None
+
+
+class Switches:
+    """Follows moderation.models.RouteSwitch: a row for each route that is not as usual, so all are loaded each time."""
+
+    topic = "route"
+
+    def __init__(self) -> None:
+        self._by_route: dict[str, Switched] = {}
+
+    def of(self, route: str, now: float) -> Switched | None:
+        """How ``route`` is switched; None: open."""
+        switched = self._by_route.get(route)
+        if switched is None or (switched.expires_at is not None and switched.expires_at <= now):
+            return None
+        return switched
+
+    def load(self) -> None:
+        self._by_route = dict(switches(RouteSwitch.objects.exclude(state=RouteSwitch.State.OPEN)))
+
+    def refresh(self, keys: list[str]) -> None:
+        self.load()
+
+
+def switches(rows: Iterable[RouteSwitch]) -> Iterator[tuple[str, Switched]]:
+    for row in rows:
+        yield row.route, Switched(row.state, row.message, seconds(row.expires_at))
+
+
+bans = BanIndex()
+route_switches = Switches()
+watcher = Watcher([Bans(bans), route_switches])

@@ -1,0 +1,128 @@
+"""The index of bans, without a database."""
+
+import ipaddress
+import random
+
+import pytest
+
+from makerlog.gate.bans import BanIndex, Standing, network_of
+
+NOW = 1_800_000_000.0
+
+
+def standing(number: int, network: str, **values: object) -> Standing:
+    settings = {"applies_to": "everything", "since": NOW, **values}
+    return Standing(id=number, network=ipaddress.ip_network(network), **settings)  # type: ignore[arg-type]
+
+
+def refused(index: BanIndex, address: str, genuine: bool = False, now: float = NOW) -> int | None:
+    found = index.refusal(address, genuine=genuine, now=now)
+    return None if found is None else found.id
+
+
+def test_a_network_is_refused_to_its_last_address_and_no_further() -> None:
+    index = BanIndex()
+    index.put(standing(1, "93.184.216.0/24"))
+    assert refused(index, "93.184.216.0") == refused(index, "93.184.216.255") == 1
+    assert refused(index, "93.184.215.255") is refused(index, "93.184.217.0") is None
+
+
+def test_the_families_do_not_meet() -> None:
+    index = BanIndex()
+    index.put(standing(1, "0.0.0.0/0"))
+    assert refused(index, "::1") is None
+    index.put(standing(2, "2a00::/12"))
+    assert refused(index, "2a00:1450::1") == 2
+
+
+def test_a_genuine_token_passes_a_ban_of_anonymous_only() -> None:
+    index = BanIndex()
+    index.put(standing(1, "93.184.216.0/24", applies_to="anonymous"))
+    assert refused(index, "93.184.216.7") == 1
+    assert refused(index, "93.184.216.7", genuine=True) is None
+
+
+def test_a_narrow_ban_of_everything_holds_within_a_wide_one_of_anonymous() -> None:
+    index = BanIndex()
+    index.put(standing(1, "93.184.0.0/16", applies_to="anonymous"))
+    index.put(standing(2, "93.184.216.7/32"))
+    assert refused(index, "93.184.216.7", genuine=True) == 2
+
+
+def test_a_ban_is_over_at_its_second() -> None:
+    index = BanIndex()
+    index.put(standing(1, "93.184.216.7/32", expires_at=NOW + 60))
+    assert refused(index, "93.184.216.7", now=NOW + 59.999) == 1
+    assert refused(index, "93.184.216.7", now=NOW + 60) is None
+
+
+def test_sweeping_frees_what_has_expired_and_nothing_else() -> None:
+    index = BanIndex()
+    index.put(standing(1, "93.184.216.7/32", expires_at=NOW + 60))
+    index.put(standing(2, "93.184.216.8/32", expires_at=NOW + 60))
+    index.put(standing(2, "93.184.216.8/32", expires_at=NOW + 600))
+    index.sweep(NOW + 61)
+    assert len(index) == 1
+    assert refused(index, "93.184.216.8", now=NOW + 61) == 2
+
+
+def test_the_newer_ban_of_a_network_takes_the_place_of_the_older() -> None:
+    index = BanIndex()
+    index.put(standing(1, "93.184.216.7/32", applies_to="anonymous"))
+    index.put(standing(2, "93.184.216.7/32"))
+    index.drop(1)
+    assert refused(index, "93.184.216.7", genuine=True) == 2
+    assert len(index) == 1
+
+
+def test_replacing_leaves_exactly_the_new_ones() -> None:
+    index = BanIndex()
+    for number in range(10):
+        index.put(standing(number, f"93.184.216.{number}/32"))
+    index.replace([standing(3, "93.184.216.3/32"), standing(11, "94.0.0.0/8")])
+    assert refused(index, "93.184.216.3") == 3
+    assert refused(index, "94.1.2.3") == 11
+    assert refused(index, "93.184.216.4") is None
+    index.replace([])
+    assert (len(index), refused(index, "94.1.2.3")) == (0, None)
+
+
+def test_it_agrees_with_a_plain_scan_of_all_networks() -> None:
+    pick = random.Random(7)
+    index, networks = BanIndex(), {}
+    for number in range(3_000):
+        bits = pick.choice([32, 32, 32, 24, 20, 16])
+        network = ipaddress.ip_network((pick.getrandbits(12) << 20 | pick.getrandbits(20), bits), strict=False)
+        networks[network] = number
+        index.put(standing(number, str(network)))
+    for number in pick.sample(range(3_000), 1_500):
+        index.drop(number)
+        networks = {network: of for network, of in networks.items() if of != number}
+    for _ in range(300):
+        address = ipaddress.ip_address(pick.getrandbits(12) << 20 | pick.getrandbits(20))
+        assert (refused(index, str(address)) is not None) == any(address in network for network in networks)
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("93.184.216.7", "93.184.216.7/32"),
+        ("93.184.216.0/24", "93.184.216.0/24"),
+        ("2a00:1450:4001:81b::200e", "2a00:1450:4001:81b::/64"),
+        ("2a00:1450::/48", "2a00:1450::/48"),
+        ("2a00:1450::1:0/112", "2a00:1450::/64"),
+        ("::ffff:93.184.216.7", "93.184.216.7/32"),
+        ("::ffff:93.184.216.0/120", "93.184.216.0/24"),
+        (" 93.184.216.7 ", "93.184.216.7/32"),
+    ],
+)
+def test_what_a_ban_of_an_address_or_cidr_is_of(text: str, network: str) -> None:
+    assert str(network_of(text)) == network
+
+
+@pytest.mark.parametrize(
+    "text", ["", "93.184.216", "93.184.216.7/24", "93.184.216.0/33", "example.com", "::/129", "1.2.3.4-5"]
+)
+def test_what_is_no_network_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        network_of(text)

@@ -1,0 +1,92 @@
+"""A ban, enforced before any view."""
+
+import ipaddress
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from makerlog.gate.bans import network_of
+from moderation import actions
+from moderation.models import AuditEntry, Ban
+from moderation.standing import watcher
+from tests.makers import anonymous, caller
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "93.184.216.7"
+
+
+@pytest.fixture(autouse=True)
+def nothing_stands():
+    """The index is the process's own: it must not remember what another test's database held."""
+    watcher.version = None
+    watcher.catch_up()
+    yield
+    Ban.objects.all().delete()
+    watcher.version = None
+    watcher.catch_up()
+
+
+def ban(text: str = ADDRESS, **values: object) -> Ban:
+    made = actions.ban(network=network_of(text), **values)  # type: ignore[arg-type]
+    watcher.catch_up()
+    return made
+
+
+def test_a_banned_client_is_told_why_until_when_and_how_to_appeal(settings) -> None:
+    until = timezone.now() + timedelta(hours=1)
+    made = ban(reason="flooding", reason_is_public=True, expires_at=until)
+    response = anonymous().get("/tasks/", REMOTE_ADDR=ADDRESS)
+    assert response.status_code == 403
+    body = response.json()
+    assert body == {
+        "detail": f"This address is banned until {until.isoformat(timespec='seconds')}: flooding."
+        f" If that is wrong, write to {settings.APPEAL_TO} and name ban {made.pk}.",
+        "code": "banned",
+        "ban": made.pk,
+        "expires_at": until.isoformat(timespec="seconds"),
+        "reason": "flooding",
+    }
+    assert response["X-Request-Id"]
+    assert anonymous().get("/tasks/", REMOTE_ADDR="93.184.216.8").status_code == 200
+
+
+def test_a_reason_that_is_not_public_is_not_told() -> None:
+    ban(reason="looks like Bob", reason_is_public=False)
+    assert "Bob" not in anonymous().get("/tasks/", REMOTE_ADDR=ADDRESS).content.decode()
+
+
+def test_genuine_tokens_pass_a_ban_of_anonymous_and_made_up_ones_do_not() -> None:
+    ban(applies_to="anonymous")
+    alice = caller("alice")
+    assert alice.get("/tasks/", REMOTE_ADDR=ADDRESS).status_code == 200
+    forged = alice.token[:-1] + ("0" if alice.token[-1] != "0" else "1")
+    assert anonymous().get("/tasks/", REMOTE_ADDR=ADDRESS, HTTP_AUTHORIZATION=f"Token {forged}").status_code == 403
+
+
+def test_a_lifted_ban_is_gone() -> None:
+    made = ban()
+    assert actions.lift(bans=[made.pk], reason="a mistake") == 1
+    watcher.catch_up()
+    assert anonymous().get("/tasks/", REMOTE_ADDR=ADDRESS).status_code == 200
+    assert [entry.act for entry in AuditEntry.objects.order_by("id")] == ["ban", "lift"]
+
+
+def test_a_ban_of_the_same_network_takes_the_place_of_the_first() -> None:
+    first = ban(applies_to="anonymous")
+    second = ban()
+    first.refresh_from_db()
+    assert first.lifted_at is not None
+    assert anonymous().get("/tasks/", REMOTE_ADDR=ADDRESS).json()["ban"] == second.pk
+
+
+def test_low_and_high_are_the_ends_of_the_network() -> None:
+    made = ban("2a00:1450::/48")
+    made.refresh_from_db()
+    network = ipaddress.ip_network("2a00:1450::/48")
+    assert (made.low, made.high) == (int(network[0]), int(network[-1]))
+
+
+def test_staff_can_sign_in_from_a_banned_network() -> None:
+    ban()
+    assert anonymous().get("/admin/login/", REMOTE_ADDR=ADDRESS).status_code == 200
