@@ -12,19 +12,8 @@ from moderation.models import AuditEntry, Ban
 from moderation.standing import watcher
 from tests.makers import anonymous, caller
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("nothing_stands")
 ADDRESS = "93.184.216.7"
-
-
-@pytest.fixture(autouse=True)
-def nothing_stands():
-    """The index is the process's own: it must not remember what another test's database held."""
-    watcher.version = None
-    watcher.catch_up()
-    yield
-    Ban.objects.all().delete()
-    watcher.version = None
-    watcher.catch_up()
 
 
 def ban(text: str = ADDRESS, **values: object) -> Ban:

@@ -1,0 +1,19 @@
+"""How long: ``90s``, ``10m``, ``2h``, ``7d``, as commands and forms take it."""
+
+import re
+from datetime import timedelta
+
+SHAPE = re.compile(r"([1-9]\d{0,8})([smhd])", re.ASCII)
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST = timedelta(days=3650)
+
+
+def duration(text: str) -> timedelta:
+    """What ``text`` says. ValueError, in one sentence, where it says nothing of the kind."""
+    match = SHAPE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no duration; write a whole number and a unit: 90s, 10m, 2h or 7d.")
+    found = timedelta(**{UNITS[match[2]]: int(match[1])})
+    if found > LONGEST:
+        raise ValueError(f"{text!r} is longer than {LONGEST.days}d; leave it out for good.")
+    return found

@@ -1,0 +1,57 @@
+"""Who of the staff may do what: one table. A role is read off a maker's flags, nothing else gives rights here."""
+
+from enum import IntEnum
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+
+
+class Role(IntEnum):
+    NONE = 0
+    HELPER = 1  # is_staff
+    MODERATOR = 2  # is_staff and is_moderator
+    ADMIN = 3  # is_superuser, and whoever can run a command on the server
+
+
+# The least role for each act.
+NEEDS = {
+    "look": Role.HELPER,
+    "ban.briefly": Role.HELPER,  # one address, anonymous only, for at most BRIEFLY
+    "lift.own": Role.HELPER,
+    "ban": Role.MODERATOR,
+    "lift": Role.MODERATOR,
+    "hide": Role.MODERATOR,
+    "suspend": Role.MODERATOR,
+    "revoke": Role.MODERATOR,
+    "suspend.staff": Role.ADMIN,
+    "force": Role.ADMIN,  # against the guard rails
+    "route": Role.ADMIN,
+    "roles": Role.ADMIN,
+}
+
+
+class NotAllowed(PermissionDenied):
+    """The actor's role is too low. The message is one sentence."""
+
+
+def role_of(actor: Any) -> Role:
+    """``actor``: a maker; None for a command on the server."""
+    if actor is None:
+        return Role.ADMIN
+    if not actor.is_active:
+        return Role.NONE
+    if actor.is_superuser:
+        return Role.ADMIN
+    if not actor.is_staff:
+        return Role.NONE
+    return Role.MODERATOR if actor.is_moderator else Role.HELPER
+
+
+def may(actor: Any, act: str) -> bool:
+    return role_of(actor) >= NEEDS[act]
+
+
+def require(actor: Any, act: str) -> None:
+    """Raises NotAllowed where ``actor`` may not do ``act``."""
+    if not may(actor, act):
+        raise NotAllowed(f"This takes the role {NEEDS[act].name.lower()} ({act}).")

@@ -1,0 +1,19 @@
+"""What tests of moderation share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from moderation.models import Ban
+from moderation.standing import watcher
+
+
+@pytest.fixture
+def nothing_stands(db: None) -> Iterator[None]:
+    """The index is the process's own: it must not remember what another test's database held."""
+    watcher.version = None
+    watcher.catch_up()
+    yield
+    Ban.objects.all().delete()
+    watcher.version = None
+    watcher.catch_up()
