@@ -1,6 +1,6 @@
 """The service: Django behind the front door. Composes what the gate must not import."""
 
-from makerlog.wsgi import application as django
+from makerlog.wsgi import django
 
 # isort: split
 # Settings can be read from here on; a bad one has already been reported in one sentence.

@@ -37,7 +37,7 @@ def boot() -> WSGIHandler:
 
 
 def watched(django: WSGIHandler) -> WSGIApplication:
-    """``django``, in a process that hears of bans: also under runserver, and where the watcher's thread has ended."""
+    """``django`` where nobody else starts the watcher: under runserver, or a plain WSGI server."""
     from moderation.standing import watcher
 
     def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -47,4 +47,5 @@ def watched(django: WSGIHandler) -> WSGIApplication:
     return application
 
 
-application = watched(boot())
+django = boot()
+application = watched(django)

@@ -10,7 +10,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
 from makerlog.api.charset import Utf8Request
-from makerlog.wsgi import application
+from makerlog.wsgi import django
 from tests.makers import caller
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ def call(method: str, token: str, kind: str, body: bytes = b"") -> tuple[int, An
         "wsgi.input": io.BytesIO(body),
     }
     said: list[str] = []
-    answer = application(environ, lambda status, headers, exc_info=None: said.append(status))  # type: ignore[arg-type]
+    answer = django(environ, lambda status, headers, exc_info=None: said.append(status))  # type: ignore[arg-type]
     content = b"".join(answer)
     return int(said[0][:3]), json.loads(content)
 
