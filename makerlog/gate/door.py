@@ -1,7 +1,8 @@
 """The front door: every request's first stop and last.
 
-Health? Answered here. A file? Handed to files. Otherwise: who is calling, the body within bounds, a thread within a
-second, and Django in it. A refusal is an exception raised where its rule stands and answered in one place.
+Health? Answered here. A file? Handed to files. Otherwise: who is calling, did they ask in vain too often, the body within
+bounds, a thread within a second, and Django in it. A refusal is an exception raised where its rule stands and answered in
+one place.
 """
 
 import asyncio
@@ -16,14 +17,15 @@ from starlette.types import Message, Receive, Scope, Send
 
 from makerlog.env import Network
 from makerlog.gate import wsgi
-from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, as_json, deliver
+from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault, Stopping, as_json, deliver
 from makerlog.gate.banned import refuse_if_banned
 from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import HungUp, drain, has_body, read_body, until_hung_up
-from makerlog.gate.caller import Recognise, identify
+from makerlog.gate.caller import Caller, Recognise, identify
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.limits import Limits
 from makerlog.gate.pool import Job, Pool
+from makerlog.gate.strikes import Strikes
 
 log = logging.getLogger("makerlog.gate")
 
@@ -66,6 +68,7 @@ class FrontDoor:
         self.appeal = appeal
         self.services = services
         self.limits = limits or Limits()
+        self.strikes = Strikes(self.limits)
         self.files = Files(folders or {}, self.limits)
         self.level = "normal"
         self.pool: Pool[Answer] = Pool(
@@ -77,7 +80,7 @@ class FrontDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._http(scope, receive, _Reply(send))
+            await self._http(scope, receive, _Reply(send, self.strikes))
         elif scope["type"] == "websocket":
             await _refuse_socket(receive, send)
         elif scope["type"] == "lifespan":
@@ -102,7 +105,7 @@ class FrontDoor:
         """The stops of a request, in order."""
         if scope["path"] in HEALTH and scope["method"] in ("GET", "HEAD"):
             return await deliver(self._health(request_id), scope["method"], reply)
-        caller = identify(scope, self.trusted, self.recognise)
+        caller = reply.caller = identify(scope, self.trusted, self.recognise)
         refuse_if_banned(
             self.bans,
             scope["path"],
@@ -113,11 +116,13 @@ class FrontDoor:
         )
         if self.files.serve(scope["path"]):
             return await self.files(scope, receive, reply, request_id)
+        self.strikes.refuse_if_spent(caller, scope["method"], scope["path"])
         body = await read_body(scope, receive, self.limits)
         reply.body_was_read = True
         environ = wsgi.environ_of(scope, body, caller, request_id)
         job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer))
         answer = await self._result(job, receive)
+        self.strikes.count(answer.status, caller, scope["path"])
         return await deliver(answer, scope["method"], reply)
 
     def _health(self, request_id: str) -> Answer:
@@ -167,18 +172,27 @@ class FrontDoor:
 
 
 class _Reply:
-    """``send``, remembering how far this request has come."""
+    """``send``, remembering how far this request has come. Says on every refusal how the caller's refusals stand, unless a
+    limit of the answer's own is told there."""
 
-    __slots__ = ("body_was_read", "send", "started")
+    __slots__ = ("body_was_read", "caller", "send", "started", "strikes")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, strikes: Strikes) -> None:
         self.send = send
+        self.strikes = strikes
+        self.caller: Caller | None = None
         self.started = False
         self.body_was_read = False
 
     async def __call__(self, message: Message) -> None:
         self.started = True
+        if self.caller is not None and 400 <= message.get("status", 0) < 500 and not tells_limit(message["headers"]):
+            message = {**message, "headers": [*message["headers"], *self.strikes.headers(self.caller)]}
         await self.send(message)
+
+
+def tells_limit(headers: Headers) -> bool:
+    return any(name == b"ratelimit" for name, _ in headers)
 
 
 async def _refuse_socket(receive: Receive, send: Send) -> None:

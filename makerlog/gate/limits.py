@@ -19,6 +19,10 @@ class Limits:
     linger: float = 1.0  # how long an oversized body is read and thrown away, so that its sender can read the 413
     answer: int = 8 * MIB  # a larger answer of ours is a bug, and becomes a 500
 
+    strikes: int = 120  # answers of 401, 403 and 404 that a client without a genuine token may have at once; then 429
+    strikes_back: float = 1.0  # of them come back each second
+    struck_clients: int = 20_000  # are remembered, those struck last: some 5 MB
+
     files_at_once: int = 128  # each holds a file descriptor while its reader dawdles
     file_seconds: float = 120.0  # for one file: 10 MiB at 85 KiB/s
     file_threads: int = 8  # read from disk, for microseconds each; never wait for a reader

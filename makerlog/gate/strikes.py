@@ -1,0 +1,99 @@
+"""Who asks in vain, and how often: 401, 403 and 404 answers, counted per client before anybody is authenticated. Pure.
+
+A client is an IPv4 address or an IPv6 /64. A genuine token passes untouched and counts nothing: one expired token of an
+app must not stop the many makers it serves. An empty bucket throttles and never bans: any web page can make the browsers
+of its visitors ask in vain. Used on the event loop only, so nothing is locked.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from math import ceil
+
+from makerlog.gate.answers import Headers, Refusal
+from makerlog.gate.bans import parsed
+from makerlog.gate.caller import Caller
+from makerlog.gate.limits import Limits
+
+NAME = "refusals"
+WINDOW = 60  # seconds: what the headers say the quota is counted over
+VAIN = {401, 403, 404}
+
+# What apps of 2019 still call, and what is no longer there: they meet a 404, carry on, and earn no strike for it.
+GONE = ("/milestones/", "/events/", "/achievements/", "/reminders/", "/ads/", "/billing/")
+
+# Staff may share an address with whoever asks in vain, and carry no token.
+SPARED = ("/admin/",)
+
+Client = tuple[int, int]
+
+
+class TooManyRefusals(Refusal):
+    status = 429
+    code = "too_many_refusals"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.retry_after = seconds
+        self.detail = (
+            "Too many requests from this address were refused (401, 403) or asked for what is not there (404)."
+            f" Come back in {seconds} second{'s' * (seconds != 1)}, or send a token that is good."
+        )
+
+
+class Strikes:
+    """A bucket for each client that lately asked in vain: those who did so last, at most ``limits.struck_clients``.
+
+    Kept as the moment at which it will be full again, on ``clock`` (seconds): one number a client.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
+        self.clock = clock
+        self._full_at: OrderedDict[Client, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def refuse_if_spent(self, caller: Caller, method: str, path: str) -> None:
+        """Raises TooManyRefusals. Not for OPTIONS: browsers ask it before they send a good token, and without that."""
+        if caller.token is not None or not self._full_at:
+            return
+        short = 1.0 - self._left(caller)
+        if short > 0.0 and method != "OPTIONS" and not path.startswith(SPARED):
+            raise TooManyRefusals(ceil(short / self.limits.strikes_back))
+
+    def count(self, status: int, caller: Caller, path: str) -> None:
+        """Notes that ``caller`` was answered ``status``."""
+        if status not in VAIN or caller.token is not None or f"{path}/".startswith(GONE):
+            return
+        client, now = client_of(caller.address), self.clock()
+        self._full_at[client] = max(self._full_at.pop(client, now), now) + 1.0 / self.limits.strikes_back
+        if len(self._full_at) > self.limits.struck_clients:
+            self._full_at.popitem(last=False)
+
+    def headers(self, caller: Caller) -> Headers:
+        """How the caller's bucket stands; a genuine token's is always full. As in draft-ietf-httpapi-ratelimit-headers-10,
+        and in the older way."""
+        left = self.limits.strikes if caller.token is not None else max(0, int(self._left(caller)))
+        quota = int(self.limits.strikes + WINDOW * self.limits.strikes_back)
+        reset = ceil((self.limits.strikes - left) / self.limits.strikes_back)
+        return [
+            (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (NAME.encode(), quota, WINDOW)),
+            (b"ratelimit", b'"%s";r=%d;t=%d' % (NAME.encode(), left, reset)),
+            (b"x-ratelimit-limit", b"%d" % quota),
+            (b"x-ratelimit-remaining", b"%d" % left),
+            (b"x-ratelimit-reset", b"%d" % reset),
+        ]
+
+    def _left(self, caller: Caller) -> float:
+        """Strikes left. Below 0 where many requests were under way at once."""
+        now = self.clock()
+        full_at = self._full_at.get(client_of(caller.address), now)
+        return self.limits.strikes - max(0.0, full_at - now) * self.limits.strikes_back
+
+
+def client_of(address: str) -> Client:
+    """Family and number: of IPv6, the /64 that one household has."""
+    family, number, _ = parsed(address)
+    return family, number >> 64 if family == 6 else number
