@@ -137,6 +137,7 @@ CORS_EXPOSE_HEADERS = [
 # --- Who is calling ---
 
 AUTH_USER_MODEL = "accounts.Maker"
+AUTHENTICATION_BACKENDS = ["makerlog.accounts.suspension.UnsuspendedBackend"]
 PASSWORD_HASHERS = ["makerlog.accounts.hashing.SlottedPBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

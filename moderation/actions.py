@@ -7,10 +7,13 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from makerlog.accounts.actions import locked_maker
+from makerlog.accounts.models import Maker
 from makerlog.changes.journal import announce
 from makerlog.env import Network
 from moderation.audit import note
 from moderation.models import Ban
+from moderation.roles import Role, flags_of, require, require_over, require_somebody_else
 
 
 @transaction.atomic
@@ -56,3 +59,69 @@ def lift(*, bans: list[int], actor: Any = None, reason: str = "") -> int:
         note(act="lift", subject=f"ban:{pk}", actor=actor, reason=reason)
     announce("ban", stood)
     return len(stood)
+
+
+# --- Makers ---
+
+
+@transaction.atomic
+def suspend(
+    *,
+    maker: Maker,
+    kind: str = Maker.Suspension.READ_ONLY,
+    actor: Any = None,
+    reason: str = "",
+    expires_at: datetime | None = None,
+) -> Maker:
+    """Makes a maker read-only, or puts them out, until ``expires_at`` or for good; takes the place of what held before.
+    ``reason`` is told to the maker. What they posted stays as it is.
+
+    ``no_key``: the lock does not wait for what the maker is posting just now.
+    """
+    if kind not in (Maker.Suspension.READ_ONLY, Maker.Suspension.OUT):
+        raise ValueError(f"A maker is suspended read_only or out, not {kind!r}.")
+    maker = locked_maker(maker, no_key=True)
+    require_over(maker, actor)
+    _set(maker, suspended=kind, suspended_until=expires_at, suspension_reason=reason[:300])
+    expiry = expires_at.isoformat() if expires_at else None
+    note(act="suspend", subject=f"maker:{maker.pk}", actor=actor, reason=reason, kind=str(kind), expires_at=expiry)
+    announce("maker", [maker.pk])
+    return maker
+
+
+@transaction.atomic
+def unsuspend(*, maker: Maker, actor: Any = None, reason: str = "") -> Maker:
+    maker = locked_maker(maker, no_key=True)
+    require_over(maker, actor)
+    _set(maker, suspended=Maker.Suspension.NONE, suspended_until=None, suspension_reason="")
+    note(act="unsuspend", subject=f"maker:{maker.pk}", actor=actor, reason=reason)
+    announce("maker", [maker.pk])
+    return maker
+
+
+@transaction.atomic
+def set_open(*, maker: Maker, is_open: bool, actor: Any = None, reason: str = "") -> Maker:
+    """Closes an account, or opens it (again): one that awaits activation needs its link no more."""
+    maker = locked_maker(maker, no_key=True)
+    require_over(maker, actor)
+    _set(maker, is_active=is_open, awaiting_activation=False)
+    note(act="open" if is_open else "close", subject=f"maker:{maker.pk}", actor=actor, reason=reason)
+    announce("maker", [maker.pk])
+    return maker
+
+
+@transaction.atomic
+def set_role(*, maker: Maker, role: Role, actor: Any = None, reason: str = "") -> Maker:
+    maker = locked_maker(maker, no_key=True)
+    require(actor, "roles")
+    require_somebody_else(maker, actor)
+    _set(maker, **flags_of(role))
+    note(act="role", subject=f"maker:{maker.pk}", actor=actor, reason=reason, role=role.name.lower())
+    announce("maker", [maker.pk])
+    return maker
+
+
+def _set(maker: Maker, **values: Any) -> None:
+    for name, value in values.items():
+        setattr(maker, name, value)
+    maker.save(update_fields=[*values])

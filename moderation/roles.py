@@ -38,7 +38,7 @@ def role_of(actor: Any) -> Role:
     """``actor``: a maker; None for a command on the server."""
     if actor is None:
         return Role.ADMIN
-    if not actor.is_active:
+    if not actor.is_active or actor.suspension:
         return Role.NONE
     if actor.is_superuser:
         return Role.ADMIN
@@ -55,3 +55,24 @@ def require(actor: Any, act: str) -> None:
     """Raises NotAllowed where ``actor`` may not do ``act``."""
     if not may(actor, act):
         raise NotAllowed(f"This takes the role {NEEDS[act].name.lower()} ({act}).")
+
+
+def require_over(maker: Any, actor: Any) -> None:
+    """Raises NotAllowed where ``actor`` may not suspend ``maker`` or close their account: nobody does it to themselves,
+    and to staff only an admin does. The flags count, not the role: suspended staff are still no prey of their equals."""
+    require_somebody_else(maker, actor)
+    require(actor, "suspend.staff" if maker.is_staff or maker.is_superuser else "suspend")
+
+
+def require_somebody_else(maker: Any, actor: Any) -> None:
+    if actor is not None and actor.pk == maker.pk:
+        raise NotAllowed("Nobody does this to themselves; ask another of the staff.")
+
+
+def flags_of(role: Role) -> dict[str, bool]:
+    """The flags that give ``role``, and none beyond it."""
+    return {
+        "is_staff": role >= Role.HELPER,
+        "is_moderator": role >= Role.MODERATOR,
+        "is_superuser": role >= Role.ADMIN,
+    }

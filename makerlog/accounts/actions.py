@@ -19,6 +19,7 @@ from makerlog.accounts.authentication import PEPPERS
 from makerlog.accounts.links import activation_tokens, bad_link, reset_tokens
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.accounts.scopes import SCOPES
+from makerlog.accounts.suspension import is_out, why_suspended
 from makerlog.api.exceptions import Conflict
 from makerlog.api.files import forget_files
 from makerlog.api.models import IdempotencyKey
@@ -50,8 +51,11 @@ def create_token(
 
 @transaction.atomic
 def log_in(*, maker: Maker) -> str:
-    """The text of a new log-in token with all scopes; the newest ``MAX_LOGINS`` stay."""
-    locked_maker(maker)
+    """The text of a new log-in token with all scopes; the newest ``MAX_LOGINS`` stay. A 400 for who is suspended and out:
+    whoever comes here has proved that the account is theirs."""
+    maker = locked_maker(maker)
+    if is_out(maker):
+        raise ValidationError({"non_field_errors": [why_suspended(maker)]})
     _, text = _kept(maker=maker, kind=AccessToken.Kind.LOGIN, name="log-in", scopes=None, expires_at=None)
     logins = maker.tokens.filter(kind=AccessToken.Kind.LOGIN, revoked_at=None).order_by("-id")
     surplus = logins.values_list("pk", flat=True)[AccessToken.MAX_LOGINS :][:100]

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from makerlog.accounts import tokens
 from makerlog.accounts.models import AccessToken, Maker
+from makerlog.accounts.suspension import is_out, why_suspended
 from makerlog.env import SettingError
 
 KEYWORDS = {b"token", b"bearer"}
@@ -60,6 +61,8 @@ def recognise(text: str) -> tuple[Maker, AccessToken]:
         raise AuthenticationFailed("This token has expired or was revoked.", "token_expired")
     if not kept.maker.is_active:
         raise AuthenticationFailed("This account is closed.", "account_closed")
+    if is_out(kept.maker):
+        raise AuthenticationFailed(why_suspended(kept.maker), "suspended")
     note_use(kept)
     return kept.maker, kept
 

@@ -7,10 +7,12 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from makerlog.accounts.scopes import grants
+from makerlog.accounts.suspension import is_read_only, why_suspended
 
 
 class HasScope(BasePermission):
-    """Reads are open to everybody, writes to tokens; a token must hold the view's scope for what it does."""
+    """Reads are open to everybody, writes to tokens of makers who are not suspended; a token must hold the view's scope
+    for what it does."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.method == "OPTIONS":
@@ -19,6 +21,8 @@ class HasScope(BasePermission):
         token: Any = request.auth
         if token is None:
             return verb == "read"
+        if verb == "write" and is_read_only(token.maker):
+            raise PermissionDenied(why_suspended(token.maker), "suspended")
         if not grants(token.scopes, view.scope, verb):
             raise PermissionDenied(f"This token lacks the scope {view.scope}:{verb}.", "missing_scope")
         return True
