@@ -27,6 +27,7 @@ application = FrontDoor(
     folders=folders(),
     limits=Limits(threads=settings.WEB_THREADS),
     bans=standing.bans,
+    notes=standing.notes,
     recognise=genuine_token,
     appeal=settings.APPEAL_TO,
     services=[standing.watcher],

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from makerlog.accounts.authentication import genuine_token
 from makerlog.api.errors import refused
 from makerlog.gate.banned import Banned, refuse_if_banned
-from moderation.standing import bans
+from moderation.standing import bans, notes
 
 
 class BanMiddleware:
@@ -20,10 +20,15 @@ class BanMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         header = request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1")
-        genuine = genuine_token(header) is not None
+        token = genuine_token(header)
         address = request.META["REMOTE_ADDR"]
+        now = time()
+        if "makerlog.request_id" not in request.META:  # else the door has noted it
+            notes.arrived(address, token, now)
         try:
-            refuse_if_banned(bans, request.path, address, genuine=genuine, now=time(), appeal=settings.APPEAL_TO)
+            refuse_if_banned(
+                bans, notes, request.path, address, genuine=token is not None, now=now, appeal=settings.APPEAL_TO
+            )
         except Banned as refusal:
             return refused(request, refusal)
         return self.get_response(request)

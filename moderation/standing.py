@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from makerlog.changes.watch import Watcher
 from makerlog.gate.bans import BanIndex, Standing
+from makerlog.gate.notes import Notes
 from moderation.models import Ban, RouteSwitch
 
 BATCH = 2_000
@@ -92,5 +93,6 @@ def switches(rows: Iterable[RouteSwitch]) -> Iterator[tuple[str, Switched]]:
 
 
 bans = BanIndex()
+notes = Notes()
 route_switches = Switches()
 watcher = Watcher([Bans(bans), route_switches])

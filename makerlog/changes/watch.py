@@ -8,7 +8,6 @@ import logging
 import math
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from django.utils import timezone
 
 from makerlog.changes.journal import latest
 from makerlog.changes.models import Change, Process
+from makerlog.changes.repeating import Repeating
 
 logger = logging.getLogger("makerlog.changes")
 
@@ -44,11 +44,14 @@ class Subscriber(Protocol):
         """What ``keys`` name has changed."""
 
 
-class Watcher:
+class Watcher(Repeating):
     """Keeps its subscribers up to date. ``version`` is the number of the newest change in force here, None before the
     first load. ``chores`` run after each look (counters to flush, and the like); they must not raise."""
 
+    name = "watcher"
+
     def __init__(self, subscribers: Iterable[Subscriber] = (), every: float = EVERY_S) -> None:
+        super().__init__()
         self.subscribers = list(subscribers)
         self.chores: list[Callable[[], None]] = []
         self.every = every
@@ -59,40 +62,8 @@ class Watcher:
         self._looked_at = 0.0
         self._beaten_at = -math.inf
         self._answers = True
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
 
-    # --- The thread ---
-
-    @property
-    def alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-    def start(self) -> None:
-        """Begins to follow; does nothing where it does already. Call it in the process that serves: no thread outlives
-        a fork."""
-        if self.alive:
-            return
-        with self._starting:
-            if not self.alive:
-                self._stop.clear()
-                self._thread = threading.Thread(target=self._follow, name="watcher", daemon=True)
-                self._thread.start()
-
-    def stop(self, seconds: float = 2.0) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(seconds)
-
-    def _follow(self) -> None:
-        while not self._stop.is_set():
-            began = time.monotonic()
-            self._look()
-            self._stop.wait(max(0.0, self.every - (time.monotonic() - began)))
-        connection.close()
-
-    def _look(self) -> None:
+    def work(self) -> None:
         """One look that survives whatever the database does."""
         try:
             self.catch_up()

@@ -16,14 +16,17 @@ class Caller(NamedTuple):
     address: str  # "93.184.216.34"
     scheme: str  # "http" or "https", as the client spoke it
     token: str | None = None  # the public id of a genuine token: made by us, not expired, not known to be revoked
+    forwarded: bool = False  # somebody says that they forward this request; whether to believe it is another question
 
 
 def identify(scope: Scope, trusted: Sequence[Network], recognise: Recognise = lambda header: None) -> Caller:
     """The caller behind ``scope``. Raises MalformedForwarded."""
     peer = scope["client"][0] if scope.get("client") else ""
-    address = client_address(peer, _values(scope, b"x-forwarded-for"), trusted)
+    forwarded_for = _values(scope, b"x-forwarded-for")
+    address = client_address(peer, forwarded_for, trusted)
     header = next((value for key, value in scope["headers"] if key == b"authorization"), None)
-    return Caller(address, _scheme(scope, peer, trusted), recognise(header) if header else None)
+    token = recognise(header) if header else None
+    return Caller(address, _scheme(scope, peer, trusted), token, bool(forwarded_for))
 
 
 def _scheme(scope: Scope, peer: str, trusted: Sequence[Network]) -> str:

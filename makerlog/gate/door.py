@@ -18,12 +18,13 @@ from starlette.types import Message, Receive, Scope, Send
 from makerlog.env import Network
 from makerlog.gate import wsgi
 from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault, Stopping, as_json, deliver
-from makerlog.gate.banned import refuse_if_banned
+from makerlog.gate.banned import note_if_slipped, refuse_if_banned
 from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import HungUp, drain, has_body, read_body, until_hung_up
 from makerlog.gate.caller import Caller, Recognise, identify
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.limits import Limits
+from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool
 from makerlog.gate.strikes import Strikes
 
@@ -45,8 +46,8 @@ class FrontDoor:
     """The ASGI application around a WSGI one.
 
     ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count;
-    ``recognise`` tells a genuine token; ``appeal`` is whom a banned client may write to; ``services`` run beside it, from
-    its lifespan's start to its end.
+    ``recognise`` tells a genuine token; ``appeal`` is whom a banned client may write to; ``notes`` are taken of who
+    came; ``services`` run beside it, from its lifespan's start to its end.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class FrontDoor:
         folders: dict[str, Folder] | None = None,
         limits: Limits | None = None,
         bans: BanIndex | None = None,
+        notes: Notes | None = None,
         recognise: Recognise = lambda header: None,
         appeal: str = "",
         services: Sequence[Service] = (),
@@ -64,6 +66,7 @@ class FrontDoor:
         self.app = app
         self.trusted = trusted
         self.bans = BanIndex() if bans is None else bans
+        self.notes = notes or Notes()
         self.recognise = recognise
         self.appeal = appeal
         self.services = services
@@ -105,14 +108,12 @@ class FrontDoor:
         """The stops of a request, in order."""
         if scope["path"] in HEALTH and scope["method"] in ("GET", "HEAD"):
             return await deliver(self._health(request_id), scope["method"], reply)
+        began = time()
         caller = reply.caller = identify(scope, self.trusted, self.recognise)
+        self._note(caller, began)
+        genuine = caller.token is not None
         refuse_if_banned(
-            self.bans,
-            scope["path"],
-            caller.address,
-            genuine=caller.token is not None,
-            now=time(),
-            appeal=self.appeal,
+            self.bans, self.notes, scope["path"], caller.address, genuine=genuine, now=began, appeal=self.appeal
         )
         if self.files.serve(scope["path"]):
             return await self.files(scope, receive, reply, request_id)
@@ -123,7 +124,16 @@ class FrontDoor:
         job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer))
         answer = await self._result(job, receive)
         self.strikes.count(answer.status, caller, scope["path"])
+        if answer.status < 300:
+            note_if_slipped(
+                self.bans, self.notes, scope["path"], caller.address, genuine=genuine, began=began, now=time()
+            )
         return await deliver(answer, scope["method"], reply)
+
+    def _note(self, caller: Caller, now: float) -> None:
+        self.notes.arrived(caller.address, caller.token, now)
+        if caller.forwarded and not self.trusted:
+            self.notes.forwarded(now)
 
     def _health(self, request_id: str) -> Answer:
         content: dict[str, object] = {"healthy": True, "level": self.level}
