@@ -9,6 +9,7 @@ from time import time
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from makerlog.accounts.revoked import revoked
 from makerlog.changes.watch import Watcher
 from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.notes import Notes
@@ -95,4 +96,4 @@ def switches(rows: Iterable[RouteSwitch]) -> Iterator[tuple[str, Switched]]:
 bans = BanIndex()
 notes = Notes()
 route_switches = Switches()
-watcher = Watcher([Bans(bans), route_switches])
+watcher = Watcher([Bans(bans), route_switches, revoked])

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, connection, transaction
-from django.db.models import CharField, F, Q, Value
+from django.db.models import CharField, F, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
@@ -23,6 +23,7 @@ from makerlog.accounts.suspension import is_out, why_suspended
 from makerlog.api.exceptions import Conflict
 from makerlog.api.files import forget_files
 from makerlog.api.models import IdempotencyKey
+from makerlog.changes.journal import announce
 
 USERNAME_TAKEN = "This username is taken."
 EMAIL_TAKEN = "This address belongs to another account."
@@ -59,7 +60,7 @@ def log_in(*, maker: Maker) -> str:
     _, text = _kept(maker=maker, kind=AccessToken.Kind.LOGIN, name="log-in", scopes=None, expires_at=None)
     logins = maker.tokens.filter(kind=AccessToken.Kind.LOGIN, revoked_at=None).order_by("-id")
     surplus = logins.values_list("pk", flat=True)[AccessToken.MAX_LOGINS :][:100]
-    AccessToken.objects.filter(pk__in=list(surplus)).update(revoked_at=timezone.now())
+    end_tokens(AccessToken.objects.filter(pk__in=list(surplus)))
     return text
 
 
@@ -80,14 +81,19 @@ def _kept(
     return kept, token.text
 
 
+@transaction.atomic
 def revoke_token(*, token: AccessToken) -> None:
-    AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+    end_tokens(AccessToken.objects.filter(pk=token.pk))
 
 
-def revoke_logins(*, maker: Maker, but: int | None = None) -> None:
-    """Ends the maker's log-ins, but for the token with the id ``but``."""
-    logins = maker.tokens.filter(kind=AccessToken.Kind.LOGIN, revoked_at=None)
-    logins.exclude(pk=but or 0).update(revoked_at=timezone.now())
+def end_tokens(found: QuerySet[AccessToken], because: str = "") -> list[int]:
+    """Revokes the live ones of ``found`` and announces it: the ids of those. The last statement of its transaction.
+    ``because`` is moderation's alone. Locked in the order of their ids: two that revoke the same tokens wait in turn."""
+    live = found.filter(revoked_at=None).order_by("pk").select_for_update()
+    public_ids = dict(live.values_list("pk", "public_id"))
+    AccessToken.objects.filter(pk__in=list(public_ids)).update(revoked_at=timezone.now(), revoked_because=because[:300])
+    announce("token", public_ids.values())
+    return list(public_ids)
 
 
 # --- Getting in ---
@@ -165,7 +171,8 @@ def mail_reset(*, email: str) -> None:
 
 
 def reset_password(*, maker: Maker, token: str, password: str) -> None:
-    """Sets a new password with the link that was mailed, and ends all log-ins. A link works once."""
+    """Sets a new password with the link that was mailed, and ends all tokens, personal ones too: this is what somebody
+    does whose account was taken. A link works once."""
     hashed = make_password(password)
     with transaction.atomic():
         maker = locked_maker(maker)
@@ -173,17 +180,18 @@ def reset_password(*, maker: Maker, token: str, password: str) -> None:
             raise bad_link()
         maker.password = hashed
         maker.save(update_fields=["password"])
-        revoke_logins(maker=maker)
+        end_tokens(maker.tokens.all())
 
 
 def change_password(*, maker: Maker, password: str, own: Any) -> None:
-    """Sets a new password and ends the other log-ins; one's ``own`` token, which asks for it, goes on."""
+    """Sets a new password and ends the other log-ins. One's ``own`` token, which asks for it, goes on, and so do personal
+    tokens: an app that runs by itself does not stop because its maker chose another password."""
     hashed = make_password(password)
     with transaction.atomic():
         maker = locked_maker(maker)
         maker.password = hashed
         maker.save(update_fields=["password"])
-        revoke_logins(maker=maker, but=own.pk)
+        end_tokens(maker.tokens.filter(kind=AccessToken.Kind.LOGIN).exclude(pk=own.pk))
 
 
 # --- One's own account ---
@@ -248,7 +256,11 @@ def delete_account(*, maker: Maker) -> None:
     callers = maker.tokens.values_list(Concat(Value("token:"), Cast("pk", CharField())))
     IdempotencyKey.objects.filter(caller__in=callers).delete()
     forget_files(getattr(maker, name).name for name in FILES)
+    live = maker.tokens.filter(revoked_at=None).order_by("pk").select_for_update()
+    public_ids, pk = list(live.values_list("public_id", flat=True)), maker.pk
     maker.delete()
+    announce("maker", [pk])
+    announce("token", public_ids)
 
 
 # --- Following ---

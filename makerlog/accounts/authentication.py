@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from makerlog.accounts import tokens
 from makerlog.accounts.models import AccessToken, Maker
+from makerlog.accounts.revoked import revoked
 from makerlog.accounts.suspension import is_out, why_suspended
 from makerlog.env import SettingError
 
@@ -32,7 +33,7 @@ class TokenAuthentication(BaseAuthentication):
         text = token_text(header)
         if not text:
             raise AuthenticationFailed("Send `Authorization: Token <your token>`.", "bad_credential")
-        return recognise(text)
+        return recognise(text, request.META["REMOTE_ADDR"])
 
     def authenticate_header(self, request: Request) -> str:
         return "Token"
@@ -45,33 +46,46 @@ def token_text(header: bytes) -> str:
 
 
 def genuine_token(header: bytes) -> str | None:
-    """The public id of the token in an Authorization header, if we made it and it has not expired. Asks no database: what
-    was revoked in the meantime passes for genuine here."""
+    """The public id of the token in an Authorization header, if we made it and it has neither expired nor been revoked.
+    Asks no database: what is revoked stands in memory (see revoked.py), the newest of it at least."""
     token = tokens.genuine(PEPPERS, token_text(header))
-    return None if token is None or token.expired(timezone.now()) else token.public_id
+    if token is None or token.expired(timezone.now()) or token.public_id in revoked:
+        return None
+    return token.public_id
 
 
-def recognise(text: str) -> tuple[Maker, AccessToken]:
-    """The maker behind a token. The database is asked only about tokens that we made."""
+def recognise(text: str, address: str) -> tuple[Maker, AccessToken]:
+    """The maker behind a token used from ``address``. The database is asked only about tokens that we made."""
     token = tokens.genuine(PEPPERS, text)
     if token is None:
         raise AuthenticationFailed("This is no token of ours.", "bad_credential")
     kept = AccessToken.objects.select_related("maker").filter(public_id=token.public_id).first()
-    if kept is None or not hmac.compare_digest(bytes(kept.digest), token.digest) or not kept.live():
+    if kept is None or not hmac.compare_digest(bytes(kept.digest), token.digest):
         raise AuthenticationFailed("This token has expired or was revoked.", "token_expired")
+    if not kept.live():
+        raise AuthenticationFailed(why_ended(kept), "token_expired")
     if not kept.maker.is_active:
         raise AuthenticationFailed("This account is closed.", "account_closed")
     if is_out(kept.maker):
         raise AuthenticationFailed(why_suspended(kept.maker), "suspended")
-    note_use(kept)
+    note_use(kept, address)
     return kept.maker, kept
 
 
-def note_use(token: AccessToken) -> None:
-    """Last used, written at most once a minute."""
+def why_ended(token: AccessToken) -> str:
+    """Whose act it was, and no more: the token may be in the wrong hands; moderation's reason is mailed to its owner."""
+    if token.revoked_because:
+        return "This token was revoked by moderation."
+    if token.revoked_at:
+        return "This token was revoked by its owner's account."
+    return "This token has expired."
+
+
+def note_use(token: AccessToken, address: str) -> None:
+    """When it was last used and from where, written at most once a minute."""
     now = timezone.now()
     if not token.last_used_at or token.last_used_at < now - LAST_USED_EVERY:
-        AccessToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        AccessToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

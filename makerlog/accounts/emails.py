@@ -38,6 +38,8 @@ somebody, probably you, wants a new password for your account. The link works on
 
 An app may ask for its two parts instead: uidb64 {uid} and token {token}
 
+A new password ends all log-ins and all tokens of your account: your apps need new ones.
+
 If it was not you, do nothing: your password stays as it is.
 """
 

@@ -319,7 +319,7 @@ class Forgot(ApiView):
 
 
 class Reset(ApiView):
-    """A new password, with the two parts of the mailed link; ends all log-ins."""
+    """A new password, with the two parts of the mailed link; ends all tokens, personal ones too."""
 
     permission_classes = [AllowAny]
     serializer_class = ResetSerializer
@@ -348,7 +348,7 @@ class ResetLink(ApiView):
 
 
 class ChangePassword(ApiView):
-    """Ends the other log-ins."""
+    """Ends the other log-ins; personal tokens go on."""
 
     scope = "user"
     permission_classes = [HasOwnScope]
