@@ -30,5 +30,5 @@ application = FrontDoor(
     notes=standing.notes,
     recognise=genuine_token,
     appeal=settings.APPEAL_TO,
-    services=[standing.watcher],
+    services=[standing.watcher, standing.teller],
 )

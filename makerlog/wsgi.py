@@ -37,11 +37,12 @@ def boot() -> WSGIHandler:
 
 
 def watched(django: WSGIHandler) -> WSGIApplication:
-    """``django`` where nobody else starts the watcher: under runserver, or a plain WSGI server."""
-    from moderation.standing import watcher
+    """``django`` where nobody else starts the services: under runserver, or a plain WSGI server."""
+    from moderation.standing import teller, watcher
 
     def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         watcher.start()
+        teller.start()
         return django(environ, start_response)
 
     return application

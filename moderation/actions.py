@@ -1,9 +1,10 @@
 """The only way to act: the admin's pages, the commands and the rules all call these. Each is one transaction, announced to
 every process and noted in the audit log."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -12,8 +13,11 @@ from makerlog.accounts.models import Maker
 from makerlog.changes.journal import announce
 from makerlog.env import Network
 from moderation.audit import note
+from moderation.guards import Guarded, objections
 from moderation.models import Ban
 from moderation.roles import Role, flags_of, require, require_over, require_somebody_else
+
+BRIEFLY = timedelta(hours=1)  # the longest ban that a helper may set
 
 
 @transaction.atomic
@@ -26,10 +30,21 @@ def ban(
     reason_is_public: bool = False,
     origin: str = Ban.Origin.MANUAL,
     actor: Any = None,
+    own_address: str = "",
+    force: bool = False,
 ) -> Ban:
-    """Refuses ``network`` from the next second on. Takes the place of the ban of the same network, if one stands."""
+    """Refuses ``network`` within the next second. Takes the place of the ban of the same network, if one stands.
+
+    Raises Guarded where the guard rails refuse it (``own_address``: the actor's) and nobody forces it, and NotAllowed.
+    """
     now = timezone.now()
+    require(actor, "ban.briefly" if is_brief(network, applies_to, expires_at) else "ban")
+    if force:
+        require(actor, "force")
+    elif sentences := objections(network, trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES, own=own_address):
+        raise Guarded(sentences)
     replaced = list(Ban.objects.select_for_update().filter(network=str(network), lifted_at=None))
+    require_to_lift(replaced, actor)
     Ban.objects.filter(pk__in=[each.pk for each in replaced]).update(lifted_at=now)
     made = Ban.objects.create(
         network=str(network),
@@ -45,20 +60,35 @@ def ban(
         created_at=now,
     )
     expiry = expires_at.isoformat() if expires_at else None
-    note(act="ban", subject=f"ban:{made.pk}", actor=actor, reason=reason, applies_to=applies_to, expires_at=expiry)
+    details = {"applies_to": str(applies_to), "expires_at": expiry, "forced": force}
+    note(act="ban", subject=f"ban:{made.pk}", actor=actor, reason=reason, **details)
     announce("ban", [made.pk, *(each.pk for each in replaced)])
     return made
 
 
 @transaction.atomic
 def lift(*, bans: list[int], actor: Any = None, reason: str = "") -> int:
-    """Lifts the bans of these ids: how many stood."""
-    stood = list(Ban.objects.select_for_update().filter(pk__in=bans, lifted_at=None).values_list("pk", flat=True))
-    Ban.objects.filter(pk__in=stood).update(lifted_at=timezone.now())
-    for pk in stood:
-        note(act="lift", subject=f"ban:{pk}", actor=actor, reason=reason)
-    announce("ban", stood)
+    """Lifts the bans of these ids: how many stood. Raises NotAllowed where one of them is not the actor's to lift."""
+    stood = list(Ban.objects.select_for_update().filter(pk__in=bans, lifted_at=None).order_by("pk"))
+    require_to_lift(stood, actor)
+    Ban.objects.filter(pk__in=[each.pk for each in stood]).update(lifted_at=timezone.now())
+    for each in stood:
+        note(act="lift", subject=f"ban:{each.pk}", actor=actor, reason=reason)
+    announce("ban", [each.pk for each in stood])
     return len(stood)
+
+
+def is_brief(network: Network, applies_to: str, expires_at: datetime | None) -> bool:
+    """Whether a ban is of the kind that every helper may set: of one client, anonymous only, over soon."""
+    one_client = network.prefixlen >= (32 if network.version == 4 else 64)
+    soon = expires_at is not None and expires_at <= timezone.now() + BRIEFLY
+    return one_client and soon and applies_to == Ban.AppliesTo.ANONYMOUS
+
+
+def require_to_lift(bans: list[Ban], actor: Any) -> None:
+    """Raises NotAllowed. To replace a ban is to lift it; one that has expired is nobody's any more."""
+    foreign = any(each.stands and (actor is None or each.author_id != actor.pk) for each in bans)
+    require(actor, "lift" if foreign else "lift.own")
 
 
 # --- Makers ---

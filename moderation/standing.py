@@ -14,6 +14,7 @@ from makerlog.changes.watch import Watcher
 from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.notes import Notes
 from moderation.models import Ban, RouteSwitch
+from moderation.teller import Teller
 
 BATCH = 2_000
 
@@ -97,3 +98,4 @@ bans = BanIndex()
 notes = Notes()
 route_switches = Switches()
 watcher = Watcher([Bans(bans), route_switches, revoked])
+teller = Teller(notes)

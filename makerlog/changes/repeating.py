@@ -20,6 +20,9 @@ class Repeating:
     def work(self) -> None:
         raise NotImplementedError
 
+    def ended(self) -> None:
+        """The last thing that the thread does; must not raise."""
+
     @property
     def alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
@@ -44,4 +47,5 @@ class Repeating:
             began = time.monotonic()
             self.work()
             self._stop.wait(max(0.0, self.every - (time.monotonic() - began)))
+        self.ended()
         connection.close()

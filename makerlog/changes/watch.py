@@ -4,6 +4,7 @@ With PostgreSQL away everything stays in force as last heard, and expires at its
 up. Redis has no part in it.
 """
 
+import contextlib
 import logging
 import math
 import os
@@ -77,6 +78,11 @@ class Watcher(Repeating):
             connection.close()
         for chore in self.chores:
             chore()
+
+    def ended(self) -> None:
+        """A process that ends in good order is not lost: its heartbeat goes with it."""
+        with contextlib.suppress(DatabaseError, InterfaceError):
+            Process.objects.filter(pk=self.id).delete()
 
     def _say(self, *, answers: bool, error: Exception | None = None) -> None:
         """Once each time that the database goes away or comes back."""
