@@ -9,7 +9,7 @@ from django.conf import settings
 from makerlog.accounts.authentication import genuine_token
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import Folder, MediaFolder, StaticFolder
-from makerlog.gate.limits import Limits
+from makerlog.gate.limits import Limits, lanes
 from moderation import standing
 
 
@@ -25,7 +25,7 @@ application = FrontDoor(
     django,
     trusted=settings.TRUSTED_PROXIES,
     folders=folders(),
-    limits=Limits(threads=settings.WEB_THREADS),
+    limits=Limits(lanes(settings.WEB_THREADS)),
     bans=standing.bans,
     notes=standing.notes,
     recognise=genuine_token,

@@ -13,7 +13,7 @@ from makerlog.env import (
     embedded_database_url,
     embedded_redis_url,
 )
-from makerlog.gate.limits import Limits
+from makerlog.gate.limits import LEAST_THREADS, Limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -55,7 +55,7 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 CDN_RANGES = env.networks("CDN_RANGES")
-WEB_THREADS = env.integer("WEB_THREADS", 8, least=1, most=64)
+WEB_THREADS = env.integer("WEB_THREADS", 8, least=LEAST_THREADS, most=64)
 
 # --- Django ---
 

@@ -8,8 +8,12 @@ from starlette.types import Scope
 from makerlog.env import Network
 from makerlog.gate.address import client_address, peer_is_trusted
 
+ADMIN = "/admin/"
+
 # The public id of the genuine token that an Authorization header holds, or None.
 Recognise = Callable[[bytes], str | None]
+# Whether the Cookie headers of a request hold a valid ops ticket.
+Ticket = Callable[[bytes], bool]
 
 
 class Caller(NamedTuple):
@@ -17,16 +21,29 @@ class Caller(NamedTuple):
     scheme: str  # "http" or "https", as the client spoke it
     token: str | None = None  # the public id of a genuine token: made by us, not expired, not known to be revoked
     forwarded: bool = False  # somebody says that they forward this request; whether to believe it is another question
+    ticket: bool = False  # staff: admission to the ops lane, and no right to anything
 
 
-def identify(scope: Scope, trusted: Sequence[Network], recognise: Recognise = lambda header: None) -> Caller:
+def identify(
+    scope: Scope,
+    trusted: Sequence[Network],
+    recognise: Recognise = lambda header: None,
+    ticket: Ticket = lambda cookies: False,
+) -> Caller:
     """The caller behind ``scope``. Raises MalformedForwarded."""
     peer = scope["client"][0] if scope.get("client") else ""
     forwarded_for = _values(scope, b"x-forwarded-for")
     address = client_address(peer, forwarded_for, trusted)
     header = next((value for key, value in scope["headers"] if key == b"authorization"), None)
     token = recognise(header) if header else None
-    return Caller(address, _scheme(scope, peer, trusted), token, bool(forwarded_for))
+    return Caller(address, _scheme(scope, peer, trusted), token, bool(forwarded_for), _has_ticket(scope, ticket))
+
+
+def _has_ticket(scope: Scope, ticket: Ticket) -> bool:
+    """Only where the ticket's cookie is sent at all."""
+    if not scope["path"].startswith(ADMIN):
+        return False
+    return any(ticket(value) for key, value in scope["headers"] if key == b"cookie")
 
 
 def _scheme(scope: Scope, peer: str, trusted: Sequence[Network]) -> str:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
-from time import time
+from time import monotonic, time
 from typing import Protocol
 from uuid import uuid4
 
@@ -21,8 +21,10 @@ from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault, Stoppin
 from makerlog.gate.banned import note_if_slipped, refuse_if_banned
 from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import HungUp, drain, has_body, read_body, until_hung_up
-from makerlog.gate.caller import Caller, Recognise, identify
+from makerlog.gate.caller import Caller, Recognise, Ticket, identify
+from makerlog.gate.demand import Demand
 from makerlog.gate.files import Files, Folder
+from makerlog.gate.lanes import client_in, lane_of
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool
@@ -32,6 +34,15 @@ log = logging.getLogger("makerlog.gate")
 
 HEALTH = {"/health", "/health/"}
 GOING_AWAY = 1001
+
+
+class TooSlow(Refusal):
+    """The whole request took longer than its lane allows."""
+
+    status = 503
+    code = "too_slow"
+    detail = "This took too long; try again in a moment, or ask for less."
+    retry_after = 5
 
 
 class Service(Protocol):
@@ -46,8 +57,9 @@ class FrontDoor:
     """The ASGI application around a WSGI one.
 
     ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count;
-    ``recognise`` tells a genuine token; ``appeal`` is whom a banned client may write to; ``notes`` are taken of who
-    came; ``services`` run beside it, from its lifespan's start to its end.
+    ``recognise`` tells a genuine token and ``ticket`` staff's; ``hashing`` are the paths where a password is hashed;
+    ``appeal`` is whom a banned client may write to; ``notes`` are taken of who came; ``services`` run beside it, from its
+    lifespan's start to its end.
     """
 
     def __init__(
@@ -60,6 +72,8 @@ class FrontDoor:
         bans: BanIndex | None = None,
         notes: Notes | None = None,
         recognise: Recognise = lambda header: None,
+        ticket: Ticket = lambda cookies: False,
+        hashing: frozenset[str] = frozenset(),
         appeal: str = "",
         services: Sequence[Service] = (),
     ) -> None:
@@ -68,18 +82,16 @@ class FrontDoor:
         self.bans = BanIndex() if bans is None else bans
         self.notes = notes or Notes()
         self.recognise = recognise
+        self.ticket = ticket
+        self.hashing = hashing
         self.appeal = appeal
         self.services = services
         self.limits = limits or Limits()
         self.strikes = Strikes(self.limits)
         self.files = Files(folders or {}, self.limits)
         self.level = "normal"
-        self.pool: Pool[Answer] = Pool(
-            "web",
-            threads=self.limits.threads,
-            waiting=self.limits.waiting,
-            longest_wait=self.limits.longest_wait,
-        )
+        demand = Demand(half_life=self.limits.half_life, most=self.limits.remembered)
+        self.pool: Pool[Answer] = Pool(self.limits.lanes, demand)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -109,7 +121,7 @@ class FrontDoor:
         if scope["path"] in HEALTH and scope["method"] in ("GET", "HEAD"):
             return await deliver(self._health(request_id), scope["method"], reply)
         began = time()
-        caller = reply.caller = identify(scope, self.trusted, self.recognise)
+        caller = reply.caller = identify(scope, self.trusted, self.recognise, self.ticket)
         self._note(caller, began)
         genuine = caller.token is not None
         refuse_if_banned(
@@ -118,17 +130,25 @@ class FrontDoor:
         if self.files.serve(scope["path"]):
             return await self.files(scope, receive, reply, request_id)
         self.strikes.refuse_if_spent(caller, scope["method"], scope["path"])
-        body = await read_body(scope, receive, self.limits)
-        reply.body_was_read = True
-        environ = wsgi.environ_of(scope, body, caller, request_id)
-        job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer))
-        answer = await self._result(job, receive)
+        answer = await self._admit(caller, scope, receive, reply, request_id)
         self.strikes.count(answer.status, caller, scope["path"])
         if answer.status < 300:
             note_if_slipped(
                 self.bans, self.notes, scope["path"], caller.address, genuine=genuine, began=began, now=time()
             )
         return await deliver(answer, scope["method"], reply)
+
+    async def _admit(self, caller: Caller, scope: Scope, receive: Receive, reply: "_Reply", request_id: str) -> Answer:
+        """Django's answer, if there is room in the caller's lane."""
+        lane = lane_of(caller, scope["method"], scope["path"], self.hashing)
+        client = client_in(caller)
+        self.pool.refuse_greed(lane, client)
+        body = await read_body(scope, receive, self.limits)
+        reply.body_was_read = True
+        deadline = monotonic() + self.pool.lanes[lane].limits.deadline
+        environ = wsgi.environ_of(scope, body, caller, request_id) | {"makerlog.deadline": deadline}
+        job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer), lane, client)
+        return await self._result(job, receive, deadline - monotonic())
 
     def _note(self, caller: Caller, now: float) -> None:
         self.notes.arrived(caller.address, caller.token, now)
@@ -139,10 +159,17 @@ class FrontDoor:
         content: dict[str, object] = {"healthy": True, "level": self.level}
         return as_json(200, content, request_id, [(b"x-makerlog-level", self.level.encode())])
 
-    async def _result(self, job: Job[Answer], receive: Receive) -> Answer:
-        """What the job answers; while it waits for a thread, the client is watched for hanging up."""
-        if not self.pool.waits(job):
-            return await job.future
+    async def _result(self, job: Job[Answer], receive: Receive, seconds: float) -> Answer:
+        """What the job answers in time. The thread of one that is late is free when the work ends."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await (self._watched(job, receive) if self.pool.waits(job) else job.future)
+        except TimeoutError:
+            self.pool.forget(job)
+            raise TooSlow from None
+
+    async def _watched(self, job: Job[Answer], receive: Receive) -> Answer:
+        """While the job waits for a thread, the client is watched for hanging up."""
         watch = asyncio.ensure_future(until_hung_up(receive))
         watch.add_done_callback(lambda _: self.pool.forget(job))
         try:

@@ -1,18 +1,50 @@
-"""Every number of the front door, on one screen. Each holds per process."""
+"""Every number of the front door, on one screen. Each holds per process; sizes in bytes, times in seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 KIB = 1024
 MIB = 1024 * KIB
+LEAST_THREADS = 5  # one for each lane
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A bounded queue in front of some of the threads that run Django."""
+
+    name: str
+    threads: int  # its own. Higher lanes borrow them, lower ones never
+    waiting: int  # the most; whoever asked least of late is let in first, whoever asked most is turned away first
+    per_client: int  # of one token, IPv4 address or IPv6 /64, in flight and waiting together
+    longest_wait: float = 1.0  # for a thread; then 503. Longer, and the client has given up while we still work for it
+    deadline: float = 10.0  # from arrival to answer; then 503
+    burst: float = float("inf")  # work begun at once
+    begins: float = 0.0  # and what comes back of the burst each second
+
+
+def lanes(threads: int = 8) -> tuple[Lane, ...]:
+    """The lanes, the one that survives longest first. ``threads``: of all together, LEAST_THREADS or more."""
+    anonymous = max(1, (threads - 3) // 3)
+    return (
+        # Staff with a ticket; readiness.
+        Lane("ops", threads=1, waiting=16, per_client=16, longest_wait=5.0, deadline=20.0),
+        # Staff signing in: a hash each, half a core for half a second. A flood of them gets a fifth of a core.
+        Lane("sign_in", threads=1, waiting=8, per_client=2, longest_wait=4.0, deadline=15.0, burst=5, begins=0.5),
+        # Whoever has a genuine token. 24: the calls a page makes at once, over HTTP/2.
+        Lane("token", threads=threads - 3 - anonymous, waiting=64, per_client=24),
+        # Makers logging in, registering, choosing a password: as staff, in a queue of their own.
+        Lane("log_in", threads=1, waiting=8, per_client=2, longest_wait=3.0, deadline=15.0, burst=10, begins=0.5),
+        # Everybody else.
+        Lane("anonymous", threads=anonymous, waiting=48, per_client=24),
+    )
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes in bytes, times in seconds."""
-
-    threads: int = 8  # run Django; also the most database connections of web requests
-    waiting_per_thread: int = 8  # more waiting than this could not be served within longest_wait anyway
-    longest_wait: float = 1.0  # for a thread; then 503. Longer, and the client has given up while we still work for it
+    lanes: tuple[Lane, ...] = field(
+        default_factory=lanes
+    )  # their threads are also the most connections to the database
+    remembered: int = 20_000  # clients whose demand is known, the latest
+    half_life: float = 10.0  # after which a request counts for half in its client's demand
 
     body: int = 1 * MIB
     upload: int = 10 * MIB  # multipart/form-data only
@@ -28,7 +60,3 @@ class Limits:
     file_threads: int = 8  # read from disk, for microseconds each; never wait for a reader
 
     stop_seconds: float = 5.0  # for threads still busy when the server has already waited for their requests
-
-    @property
-    def waiting(self) -> int:
-        return self.threads * self.waiting_per_thread

@@ -1,20 +1,23 @@
-"""A bounded queue in front of a bounded pool of threads.
+"""Admission control: bounded queues, the lanes, in front of a bounded pool of threads.
 
 All decisions are made on the event loop, so there is nothing to lock: a thread takes work that was already admitted
 and hands back the outcome. That costs one turn of the loop between two jobs of a busy thread, some 50 microseconds,
-and buys that lanes can choose who is next.
+and buys that lanes can choose who is next: the highest lane first, and within a lane whoever asked least of late. So a
+flood waits behind everybody else, from however many connections it comes.
 """
 
 import asyncio
 import contextlib
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from makerlog.gate.answers import Refusal
 from makerlog.gate.body import HungUp
+from makerlog.gate.demand import Demand
+from makerlog.gate.limits import Lane
 
 T = TypeVar("T")
 
@@ -28,51 +31,114 @@ class NoRoom(Refusal):
     retry_after = 1
 
 
+class TooManyAtOnce(NoRoom):
+    """One client holds all the places that one client may have."""
+
+    code = "too_many_at_once"
+    detail = "Too many of your requests are under way; let some of them finish first."
+
+
 class Job(Generic[T]):
     """One piece of work. ``future`` has its result; it raises NoRoom or HungUp when the work was never begun."""
 
-    __slots__ = ("future", "loop", "timer", "work")
+    __slots__ = ("asked_at", "begun_at", "client", "demand", "future", "lane", "loop", "timer", "work")
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[[], T], lane: "_Lane[T]", client: Hashable, demand: float) -> None:
         self.work = work
+        self.lane = lane
+        self.client = client
+        self.demand = demand
         self.loop = asyncio.get_running_loop()
+        self.asked_at = self.loop.time()
+        self.begun_at: float | None = None  # None: waits, or was turned away
         self.future: asyncio.Future[T] = self.loop.create_future()
         self.timer: asyncio.TimerHandle | None = None
 
 
-class Pool(Generic[T]):
-    """``threads`` run, at most ``waiting`` more wait for at most ``longest_wait`` seconds.
+class _Lane(Generic[T]):
+    """A lane's state: who waits, how many run, and how much work it may begin (see limits.Lane)."""
 
-    Use it from one event loop only. ``running``, ``len(pool)`` (waiting) and ``shed`` are there to be measured.
-    """
-
-    def __init__(self, name: str, *, threads: int, waiting: int, longest_wait: float) -> None:
-        self.name = name
-        self.size = threads
-        self.most_waiting = waiting
-        self.longest_wait = longest_wait
+    def __init__(self, limits: Lane) -> None:
+        self.limits = limits
+        self.waiting: list[Job[T]] = []
+        self.clients: Counter[Hashable] = Counter()  # in flight and waiting
         self.running = 0
         self.shed = 0
-        self._queue: OrderedDict[Job[T], None] = OrderedDict()
+        self._left = limits.burst
+        self._left_at = 0.0
+
+    def seconds_to_begin(self, now: float) -> float:
+        """How long until it may begin work again, threads aside."""
+        if self.limits.begins:
+            self._left = min(self.limits.burst, self._left + (now - self._left_at) * self.limits.begins)
+            self._left_at = now
+            return max(0.0, (1.0 - self._left) / self.limits.begins)
+        return 0.0
+
+    def begin(self) -> None:
+        self.running += 1
+        self._left -= 1.0
+
+    def next(self) -> Job[T]:
+        """Who asked least of late; among equals, who came first."""
+        return min(self.waiting, key=lambda job: job.demand)
+
+    def greediest(self) -> Job[T]:
+        return max(self.waiting, key=lambda job: job.demand)
+
+    def forget(self, client: Hashable) -> None:
+        self.clients[client] -= 1
+        if not self.clients[client]:
+            del self.clients[client]
+
+
+class Pool(Generic[T]):
+    """Use it from one event loop only. ``running``, ``len(pool)`` (waiting) and ``lanes`` are there to be measured.
+
+    ``lanes``: the highest first. ``demand``: what a client asked for of late decides who waits; without one, all alike.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], demand: Demand | None = None) -> None:
+        self.lanes: dict[str, _Lane[T]] = {lane.name: _Lane(lane) for lane in lanes}
+        self.size = sum(lane.threads for lane in lanes)
+        self.demand = demand
+        self._order = list(self.lanes.values())
         self._admitted: SimpleQueue[Job[T] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._wake: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return sum(len(lane.waiting) for lane in self._order)
 
-    def offer(self, work: Callable[[], T]) -> Job[T]:
-        """Begin ``work``, or queue it. Raises NoRoom at once when the queue is full. ``work`` must not raise."""
-        if self.running < self.size:
-            job = Job(work)
+    @property
+    def running(self) -> int:
+        return sum(lane.running for lane in self._order)
+
+    @property
+    def shed(self) -> int:
+        return sum(lane.shed for lane in self._order)
+
+    def offer(self, work: Callable[[], T], lane: str, client: Hashable) -> Job[T]:
+        """Begin ``work``, or queue it. Raises NoRoom at once where there is no place. ``work`` must not raise."""
+        place = self.lanes[lane]
+        self.refuse_greed(lane, client)
+        job = Job(work, place, client, 0.0 if self.demand is None else self.demand.arrive(client))
+        if self._may_begin(place) and not place.waiting and not place.seconds_to_begin(job.asked_at):
+            place.clients[client] += 1
             self._begin(job)
             return job
-        if len(self._queue) >= self.most_waiting:
-            self.shed += 1
-            raise NoRoom
-        return self._enqueue(Job(work))
+        self._make_room(place, job)
+        return self._enqueue(job)
+
+    def refuse_greed(self, lane: str, client: Hashable) -> None:
+        """Raises TooManyAtOnce where ``client`` has all that one may have."""
+        place = self.lanes[lane]
+        if place.clients[client] >= place.limits.per_client:
+            place.shed += 1
+            raise TooManyAtOnce
 
     def waits(self, job: Job[T]) -> bool:
-        return job in self._queue
+        return job in job.lane.waiting
 
     def forget(self, job: Job[T]) -> None:
         """The client hung up: work that still waits is never begun. What runs already runs to its end."""
@@ -80,8 +146,9 @@ class Pool(Generic[T]):
 
     async def close(self, seconds: float) -> None:
         """Turn away who waits and stop the threads; those still busy after ``seconds`` end with the process."""
-        for job in list(self._queue):
-            self._turn_away(job, NoRoom())
+        for lane in self._order:
+            for job in list(lane.waiting):
+                self._turn_away(job, NoRoom())
         for _ in self._threads:
             self._admitted.put(None)
         with contextlib.suppress(TimeoutError):
@@ -90,29 +157,86 @@ class Pool(Generic[T]):
                     await asyncio.sleep(0.01)
         self._threads.clear()
 
+    # --- Who gets a place ---
+
+    def _make_room(self, lane: _Lane[T], job: Job[T]) -> None:
+        """Where the queue is full, whoever asked most of late goes: one who waits, or this one."""
+        if len(lane.waiting) < lane.limits.waiting:
+            return
+        lane.shed += 1
+        greediest = lane.greediest() if lane.waiting else job
+        if greediest.demand <= job.demand:
+            raise NoRoom
+        self._turn_away(greediest, NoRoom())
+
     def _enqueue(self, job: Job[T]) -> Job[T]:
-        self._queue[job] = None
-        job.timer = job.loop.call_later(self.longest_wait, self._expire, job)
+        job.lane.waiting.append(job)
+        job.lane.clients[job.client] += 1
+        job.timer = job.loop.call_later(job.lane.limits.longest_wait, self._expire, job)
+        self._begin_next()
         return job
 
     def _expire(self, job: Job[T]) -> None:
-        self.shed += 1
+        job.lane.shed += 1
         self._turn_away(job, NoRoom())
 
     def _turn_away(self, job: Job[T], reason: Exception) -> None:
-        if job not in self._queue:
+        if job not in job.lane.waiting:
             return
         self._leave_queue(job)
+        job.lane.forget(job.client)
         if not job.future.done():
             job.future.set_exception(reason)
 
     def _leave_queue(self, job: Job[T]) -> None:
-        del self._queue[job]
+        job.lane.waiting.remove(job)
         if job.timer is not None:
             job.timer.cancel()
 
+    # --- Who is next ---
+
+    def _may_begin(self, lane: _Lane[T]) -> bool:
+        """Whether a thread is free for ``lane``: its own, or a lower lane's; those above keep theirs."""
+        running = threads = 0
+        reached = False
+        for each in reversed(self._order):
+            running += each.running
+            threads += each.limits.threads
+            reached = reached or each is lane
+            if reached and running >= threads:
+                return False
+        return True
+
+    def _begin_next(self) -> None:
+        for lane in self._order:
+            while lane.waiting and self._may_begin(lane):
+                if seconds := lane.seconds_to_begin(asyncio.get_running_loop().time()):
+                    self._wake_in(seconds)
+                    break
+                job = lane.next()
+                self._leave_queue(job)
+                if job.future.done():
+                    lane.forget(job.client)
+                else:
+                    self._begin(job)
+
+    def _wake_in(self, seconds: float) -> None:
+        """A lane that may begin nothing now is looked at again when it may; the soonest counts."""
+        loop = asyncio.get_running_loop()
+        if self._wake is None or self._wake.when() > loop.time() + seconds:
+            if self._wake is not None:
+                self._wake.cancel()
+            self._wake = loop.call_later(seconds, self._look_again)
+
+    def _look_again(self) -> None:
+        self._wake = None
+        self._begin_next()
+
+    # --- The threads ---
+
     def _begin(self, job: Job[T]) -> None:
-        self.running += 1
+        job.begun_at = job.loop.time()
+        job.lane.begin()
         # Started when first needed, so that a server which forks after loading has its threads in the right process.
         if self.running > len(self._threads):
             self._start_thread()
@@ -120,8 +244,7 @@ class Pool(Generic[T]):
 
     def _start_thread(self) -> None:
         # Daemons: a view that never returns must not keep a stopping process alive.
-        name = f"{self.name}-{len(self._threads)}"
-        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        thread = threading.Thread(target=self._run, name=f"web-{len(self._threads)}", daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -136,20 +259,14 @@ class Pool(Generic[T]):
             del job, outcome  # an idle thread must not keep the last body alive
 
     def _finish(self, job: Job[T], outcome: T | "Crash") -> None:
-        self.running -= 1
+        job.lane.running -= 1
+        job.lane.forget(job.client)
         if not job.future.done():
             if isinstance(outcome, Crash):
                 job.future.set_exception(outcome)
             else:
                 job.future.set_result(outcome)
         self._begin_next()
-
-    def _begin_next(self) -> None:
-        while self._queue and self.running < self.size:
-            job = next(iter(self._queue))
-            self._leave_queue(job)
-            if not job.future.done():
-                self._begin(job)
 
 
 class Crash(Exception):

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from makerlog.gate.door import FrontDoor
+from makerlog.gate.limits import Lane
 
 DEADLINE_S = 5.0
 
@@ -83,6 +84,12 @@ def serve(door: FrontDoor) -> Iterator[Service]:
         server.should_exit = True
         thread.join(DEADLINE_S)
         assert not thread.is_alive(), "the server did not stop"
+
+
+def one_lane(threads: int = 8, waiting: int = 64, **values: Any) -> tuple[Lane, ...]:
+    """For whoever has no token, and one client may have all of it; beside it only the lane of this machine's probes."""
+    ops = Lane("ops", threads=1, waiting=1, per_client=1)
+    return ops, Lane("anonymous", threads=threads, waiting=waiting, **{"per_client": 1_000, **values})
 
 
 def mirror(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:

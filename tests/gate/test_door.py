@@ -8,9 +8,9 @@ import pytest
 
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
-from tests.gate.serving import Stuck, is_refusal, mirror, says, serve, until
+from tests.gate.serving import Stuck, is_refusal, mirror, one_lane, says, serve, until
 
-SMALL = Limits(threads=2, waiting_per_thread=1, body=1000, upload=5000, linger=0.3)
+SMALL = Limits(one_lane(2, 2), body=1000, upload=5000, linger=0.3)
 LOOPBACK = [ip_network("127.0.0.0/8")]
 
 
@@ -238,7 +238,7 @@ async def by_asgi(headers):
 
 def test_when_all_threads_are_stuck_others_get_503_and_health_goes_on():
     stuck = Stuck()
-    limits = Limits(threads=2, waiting_per_thread=2, longest_wait=0.4)
+    limits = Limits(one_lane(2, 4, longest_wait=0.4))
     with serve(FrontDoor(stuck, limits=limits)) as service:
         held = [hold(service, f"/held/{n}") for n in range(2)]
         until(lambda: service.door.pool.running == 2)
@@ -265,7 +265,7 @@ def test_when_all_threads_are_stuck_others_get_503_and_health_goes_on():
 
 def test_who_hangs_up_while_waiting_is_never_run_and_leaves_no_trace(caplog):
     stuck = Stuck()
-    limits = Limits(threads=1, waiting_per_thread=50, longest_wait=5.0)
+    limits = Limits(one_lane(1, 50, longest_wait=5.0))
     with serve(FrontDoor(stuck, limits=limits)) as service:
         held = hold(service, "/held")
         until(lambda: service.door.pool.running == 1)
@@ -283,7 +283,7 @@ def test_who_hangs_up_while_waiting_is_never_run_and_leaves_no_trace(caplog):
 
 def test_who_hangs_up_while_running_leaves_no_trace(caplog):
     stuck = Stuck()
-    with serve(FrontDoor(stuck)) as service:
+    with serve(FrontDoor(stuck, limits=Limits(one_lane(8)))) as service:
         held = [hold(service, "/held") for _ in range(8)]
         until(lambda: service.door.pool.running == 8)
         for connection in held:

@@ -6,7 +6,7 @@ import pytest
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import MediaFolder, StaticFolder
 from makerlog.gate.limits import Limits
-from tests.gate.serving import is_refusal, says, serve, until
+from tests.gate.serving import is_refusal, one_lane, says, serve, until
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 
@@ -146,7 +146,7 @@ def test_other_paths_go_to_django(service):
 def test_slow_readers_hold_no_thread_and_are_few(tmp_path):
     (tmp_path / "media").mkdir()
     (tmp_path / "media/large.bin").write_bytes(bytes(20_000_000))
-    with serve(door_over(tmp_path, threads=1, files_at_once=3, file_threads=2)) as service:
+    with serve(door_over(tmp_path, lanes=one_lane(1), files_at_once=3, file_threads=2)) as service:
         readers = [slow_reader(service) for _ in range(3)]
         until(lambda: service.door.files.sending == 3)
         is_refusal(service.get("/media/large.bin"), 503, "busy")

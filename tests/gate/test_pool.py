@@ -4,11 +4,19 @@ import threading
 import pytest
 
 from makerlog.gate.body import HungUp
+from makerlog.gate.limits import Lane
 from makerlog.gate.pool import Crash, NoRoom, Pool
 
 
+class OneLane(Pool):
+    """A pool of one lane, whose clients are all alike and may hold all of it."""
+
+    def offer(self, work):
+        return super().offer(work, "only", "anybody")
+
+
 def pool_of(threads, waiting, longest_wait=5.0):
-    return Pool("test", threads=threads, waiting=waiting, longest_wait=longest_wait)
+    return OneLane([Lane("only", threads=threads, waiting=waiting, per_client=1_000, longest_wait=longest_wait)])
 
 
 def test_never_more_run_at_once_than_there_are_threads():

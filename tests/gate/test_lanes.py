@@ -1,0 +1,225 @@
+"""Lanes: who takes which, who runs, who waits, who goes."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from makerlog.gate.caller import Caller
+from makerlog.gate.demand import Demand
+from makerlog.gate.door import FrontDoor
+from makerlog.gate.lanes import client_in, lane_of
+from makerlog.gate.limits import LEAST_THREADS, Lane, Limits, lanes
+from makerlog.gate.pool import NoRoom, Pool, TooManyAtOnce
+from tests.gate.serving import Stuck, is_refusal, one_lane, serve, until
+
+STRANGER = Caller("93.184.216.34", "https")
+MAKER = STRANGER._replace(token="abcdefghijk")
+STAFF = STRANGER._replace(ticket=True)
+HASHING = frozenset({"/api-token-auth/"})
+
+# --- Which lane ---
+
+
+@pytest.mark.parametrize(
+    ("caller", "method", "path", "lane"),
+    [
+        (STRANGER, "GET", "/tasks/", "anonymous"),
+        (MAKER, "GET", "/tasks/", "token"),
+        (MAKER, "POST", "/tasks/", "token"),
+        (STRANGER, "POST", "/api-token-auth/", "log_in"),
+        (STRANGER, "POST", "/api-token-auth", "log_in"),
+        (MAKER, "POST", "/api-token-auth/", "log_in"),
+        (STRANGER, "GET", "/api-token-auth/", "anonymous"),
+        (STRANGER, "GET", "/admin/", "anonymous"),
+        (STAFF, "GET", "/admin/", "ops"),
+        (STAFF, "POST", "/admin/moderation/ban/", "ops"),
+        (STAFF, "GET", "/tasks/", "anonymous"),
+        (STRANGER, "GET", "/admin/login/", "anonymous"),
+        (STRANGER, "POST", "/admin/login/", "sign_in"),
+        (STAFF, "POST", "/admin/login", "sign_in"),
+        (STRANGER, "GET", "/health/ready/", "anonymous"),
+        (STRANGER._replace(address="127.0.0.1"), "GET", "/health/ready", "ops"),
+        (STRANGER._replace(address="172.17.0.3"), "GET", "/health/ready/", "ops"),
+    ],
+)
+def test_who_asks_what_decides_the_lane(caller: Caller, method: str, path: str, lane: str) -> None:
+    assert lane_of(caller, method, path, HASHING) == lane
+
+
+def test_a_token_is_one_client_wherever_it_comes_from_and_an_address_is_one_household() -> None:
+    elsewhere = MAKER._replace(address="94.1.2.3")
+    assert client_in(MAKER) == client_in(elsewhere)
+    assert client_in(STRANGER) != client_in(STRANGER._replace(address="93.184.216.35"))
+    home = Caller("2a00:1450:4001:81b::1", "https")
+    assert client_in(home) == client_in(home._replace(address="2a00:1450:4001:81b:ffff::2"))
+
+
+@pytest.mark.parametrize("threads", [LEAST_THREADS, 6, 8, 16, 64])
+def test_the_lanes_threads_are_all_there_are_and_each_has_its_own(threads: int) -> None:
+    table = lanes(threads)
+    assert sum(lane.threads for lane in table) == threads
+    assert all(lane.threads >= 1 for lane in table)
+
+
+# --- Who runs, who waits ---
+
+HIGH = Lane("high", threads=1, waiting=10, per_client=100, longest_wait=5.0)
+LOW = Lane("low", threads=2, waiting=10, per_client=100, longest_wait=5.0)
+
+
+def run(scenario: Callable[[Any], Any], *table: Lane, **values: Any) -> list[str]:
+    """Runs ``scenario(pool, hold, go)``; what was begun, in order."""
+    begun: list[str] = []
+
+    async def main() -> None:
+        pool: Pool[Any] = Pool(table, **values)
+        go = threading.Event()
+
+        def hold(lane: str, name: str = "", client: str = "") -> Any:
+            def work() -> None:
+                begun.append(name or lane)
+                go.wait(5)
+
+            return pool.offer(work, lane, client or name or lane)
+
+        await scenario(pool, hold, go)
+        go.set()
+        await pool.close(2)
+
+    asyncio.run(main())
+    return begun
+
+
+def test_a_higher_lane_borrows_and_a_lower_one_never_does() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        low = [hold("low") for _ in range(3)]
+        assert [pool.waits(job) for job in low] == [False, False, True]
+        high = hold("high")
+        assert not pool.waits(high)
+        go.set()
+        await asyncio.gather(*(job.future for job in [*low, high]))
+        go.clear()
+        high = [hold("high") for _ in range(4)]
+        assert [pool.waits(job) for job in high] == [False, False, False, True]
+        assert pool.waits(hold("low"))
+
+    run(scenario, HIGH, LOW)
+
+
+def test_the_higher_lane_is_served_first() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        first = [hold("low", "first"), hold("low", "first"), hold("high", "first")]
+        waiting = [hold("low", "low"), hold("high", "high")]
+        go.set()
+        await asyncio.gather(*(job.future for job in first + waiting))
+
+    assert run(scenario, HIGH, Lane("low", threads=2, waiting=10, per_client=9))[3] == "high"
+
+
+def test_whoever_asked_least_is_served_first_and_a_flood_waits_behind() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        jobs = [hold("only", f"flood {n}", "flood") for n in range(5)]
+        jobs.append(hold("only", "bystander", "bystander"))
+        go.set()
+        await asyncio.gather(*(job.future for job in jobs))
+
+    table = Lane("only", threads=1, waiting=10, per_client=100)
+    begun = run(scenario, table, demand=Demand(half_life=10, most=100))
+    assert begun == ["flood 0", "bystander", "flood 1", "flood 2", "flood 3", "flood 4"]
+
+
+def test_where_the_queue_is_full_whoever_asked_most_goes() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        jobs = [hold("only", "flood", "flood") for _ in range(3)]
+        bystander = hold("only", "bystander", "bystander")
+        with pytest.raises(NoRoom):
+            await jobs[2].future
+        with pytest.raises(NoRoom):
+            hold("only", "flood", "flood")
+        assert pool.lanes["only"].shed == 2
+        go.set()
+        await bystander.future
+
+    begun = run(scenario, Lane("only", threads=1, waiting=2, per_client=9), demand=Demand(half_life=10, most=100))
+    assert begun == ["flood", "bystander", "flood"]
+
+
+def test_one_client_holds_so_many_places_and_gets_them_back() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        jobs = [hold("only", "greedy") for _ in range(3)]
+        with pytest.raises(TooManyAtOnce):
+            hold("only", "greedy")
+        other = hold("only", "other")
+        pool.forget(jobs[2])
+        jobs[2].future.exception()
+        jobs[2] = hold("only", "greedy")
+        go.set()
+        await asyncio.gather(*(job.future for job in [*jobs, other]))
+        assert not pool.lanes["only"].clients
+
+    run(scenario, Lane("only", threads=1, waiting=10, per_client=3))
+
+
+def test_dear_work_begins_at_its_rate_after_a_burst() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        go.set()
+        began = asyncio.get_running_loop().time()
+        jobs = [hold("dear") for _ in range(4)]
+        await asyncio.gather(*(job.future for job in jobs))
+        times = [job.begun_at - began for job in jobs]
+        assert times[1] < 0.05
+        assert times[2] >= 0.05
+        assert times[3] - times[2] >= 0.04
+
+    run(scenario, Lane("dear", threads=4, waiting=10, per_client=9, burst=2, begins=20))
+
+
+# --- Demand ---
+
+
+def test_demand_is_forgotten_by_halves() -> None:
+    now = [100.0]
+    demand = Demand(half_life=10, most=100, clock=lambda: now[0])
+    assert [demand.arrive("a") for _ in range(3)] == [1, 2, 3]
+    now[0] += 10
+    assert demand.arrive("a") == 2.5
+    assert demand.arrive("b") == 1
+
+
+def test_a_crowd_of_addresses_costs_bounded_memory() -> None:
+    demand = Demand(half_life=10, most=100)
+    for address in range(10_000):
+        demand.arrive(address)
+    assert len(demand) == 100
+
+
+# --- Over a socket ---
+
+
+def test_one_client_that_holds_all_its_places_is_told_so() -> None:
+    stuck = Stuck()
+    with serve(FrontDoor(stuck, limits=Limits(one_lane(1, 10, per_client=1)))) as service:
+        first = service.dial()
+        first.sendall(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: service.door.pool.running == 1)
+        reply = service.get("/second")
+        is_refusal(reply, 503, "too_many_at_once")
+        assert reply.headers["retry-after"] == "1"
+        stuck.go.set()
+        first.close()
+
+
+def test_a_request_that_takes_too_long_is_answered_and_keeps_its_thread_to_the_end() -> None:
+    stuck = Stuck()
+    with serve(FrontDoor(stuck, limits=Limits(one_lane(1, 10, longest_wait=5.0, deadline=0.2)))) as service:
+        is_refusal(service.get("/slow"), 503, "too_slow")
+        assert service.door.pool.running == 1
+        is_refusal(service.get("/waits"), 503, "too_slow")
+        assert len(service.door.pool) == 0
+        stuck.go.set()
+        until(lambda: service.door.pool.running == 0)
+        assert service.get("/after").status == 200
+        assert stuck.paths == ["/slow", "/after"]
