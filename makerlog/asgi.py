@@ -7,6 +7,7 @@ from makerlog.wsgi import django
 from django.conf import settings
 
 from makerlog.accounts.authentication import genuine_token
+from makerlog.api.checks import routes
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import Folder, MediaFolder, StaticFolder
 from makerlog.gate.limits import Limits, lanes
@@ -21,14 +22,19 @@ def folders() -> dict[str, Folder]:
     return found
 
 
+def hashing_paths() -> frozenset[str]:
+    """Where a password is hashed."""
+    return frozenset(f"/{route.path}" for route in routes() if getattr(route.view, "hashes_password", False))
+
+
 application = FrontDoor(
     django,
     trusted=settings.TRUSTED_PROXIES,
     folders=folders(),
     limits=Limits(lanes(settings.WEB_THREADS)),
-    bans=standing.bans,
-    notes=standing.notes,
+    guard=standing.guard,
     recognise=genuine_token,
-    appeal=settings.APPEAL_TO,
+    ticket=standing.tickets.admit,
+    hashing=hashing_paths(),
     services=[standing.watcher, standing.teller],
 )

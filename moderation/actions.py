@@ -16,6 +16,7 @@ from moderation.audit import note
 from moderation.guards import Guarded, objections
 from moderation.models import Ban
 from moderation.roles import Role, flags_of, require, require_over, require_somebody_else
+from moderation.tickets import EVERYBODY
 
 BRIEFLY = timedelta(hours=1)  # the longest ban that a helper may set
 
@@ -149,6 +150,14 @@ def set_role(*, maker: Maker, role: Role, actor: Any = None, reason: str = "") -
     note(act="role", subject=f"maker:{maker.pk}", actor=actor, reason=reason, role=role.name.lower())
     announce("maker", [maker.pk])
     return maker
+
+
+@transaction.atomic
+def revoke_tickets(*, actor: Any = None, reason: str = "") -> None:
+    """All of the staff lose their admission to the ops lane; whoever is signed in gets a new one with the next page."""
+    require(actor, "roles")
+    note(act="revoke_tickets", subject="tickets", actor=actor, reason=reason)
+    announce("maker", [EVERYBODY])
 
 
 def _set(maker: Maker, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""Bans, enforced before any view: the front door's decision again, for whatever serves without it."""
+"""Bans, enforced before any view; and the ticket that staff carry past them."""
 
 from collections.abc import Callable
 from time import time
@@ -8,8 +8,11 @@ from django.http import HttpRequest, HttpResponse
 
 from makerlog.accounts.authentication import genuine_token
 from makerlog.api.errors import refused
-from makerlog.gate.banned import Banned, refuse_if_banned
-from moderation.standing import bans, notes
+from makerlog.gate.banned import Banned
+from makerlog.gate.caller import Caller
+from moderation.roles import Role, role_of
+from moderation.standing import guard, tickets
+from moderation.tickets import COOKIE, PATH, RENEWED_AFTER_S, hand_out
 
 
 class BanMiddleware:
@@ -19,16 +22,44 @@ class BanMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        header = request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1")
-        token = genuine_token(header)
-        address = request.META["REMOTE_ADDR"]
-        now = time()
+        caller, now = caller_of(request), time()
         if "makerlog.request_id" not in request.META:  # else the door has noted it
-            notes.arrived(address, token, now)
+            guard.notes.arrived(caller.address, caller.token, now)
         try:
-            refuse_if_banned(
-                bans, notes, request.path, address, genuine=token is not None, now=now, appeal=settings.APPEAL_TO
-            )
+            guard.refuse(caller, request.path, now)
         except Banned as refusal:
             return refused(request, refusal)
         return self.get_response(request)
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """As the front door sees them."""
+    header = request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1")
+    ticket = request.path.startswith(PATH) and tickets.issued_at(request.COOKIES.get(COOKIE, "")) is not None
+    return Caller(request.META["REMOTE_ADDR"], request.scheme or "http", genuine_token(header), ticket=ticket)
+
+
+class TicketMiddleware:
+    """Staff who are signed in carry a ticket, renewed in use; whoever signs out leaves it here.
+
+    Threat: while a flood is on, the pages that stop it cannot be reached.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path.startswith(PATH):
+            self.settle(request, response)
+        return response
+
+    def settle(self, request: HttpRequest, response: HttpResponse) -> None:
+        ticket = request.COOKIES.get(COOKIE)
+        if request.user.is_anonymous or role_of(request.user) is Role.NONE:
+            if ticket is not None:
+                response.delete_cookie(COOKIE, path=PATH, samesite="Strict")
+            return
+        issued = tickets.issued_at(ticket or "")
+        if issued is None or time() - issued > RENEWED_AFTER_S:
+            hand_out(response, request.user, secure=settings.SESSION_COOKIE_SECURE)

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import time
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from makerlog.accounts.revoked import revoked
 from makerlog.changes.watch import Watcher
+from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.notes import Notes
 from moderation.models import Ban, RouteSwitch
 from moderation.teller import Teller
+from moderation.tickets import Tickets
 
 BATCH = 2_000
 
@@ -97,5 +100,7 @@ def switches(rows: Iterable[RouteSwitch]) -> Iterator[tuple[str, Switched]]:
 bans = BanIndex()
 notes = Notes()
 route_switches = Switches()
-watcher = Watcher([Bans(bans), route_switches, revoked])
+guard = BanGuard(bans, notes, settings.APPEAL_TO)
+tickets = Tickets()
+watcher = Watcher([Bans(bans), route_switches, revoked, tickets])
 teller = Teller(notes)

@@ -54,6 +54,7 @@ class LogIn(ApiView):
 
     permission_classes = [AllowAny]
     serializer_class = LogInSerializer
+    hashes_password = True
     answers_with_secret = True
 
     @extend_schema(responses=SecretSerializer)
@@ -280,6 +281,7 @@ class Register(ApiView):
 
     permission_classes = [AllowAny]
     serializer_class = RegisterSerializer
+    hashes_password = True
 
     @extend_schema(responses={201: SuccessSerializer})
     def post(self, request: Request) -> Response:
@@ -323,6 +325,7 @@ class Reset(ApiView):
 
     permission_classes = [AllowAny]
     serializer_class = ResetSerializer
+    hashes_password = True
 
     @extend_schema(responses=SuccessSerializer)
     def post(self, request: Request) -> Response:
@@ -353,6 +356,7 @@ class ChangePassword(ApiView):
     scope = "user"
     permission_classes = [HasOwnScope]
     serializer_class = ChangePasswordSerializer
+    hashes_password = True
 
     @extend_schema(responses=SuccessSerializer)
     def put(self, request: Request) -> Response:

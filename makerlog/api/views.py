@@ -31,6 +31,7 @@ class Endpoint(generics.GenericAPIView):
     scope: ClassVar[str] = ""
     bounded_by: ClassVar[str] = ""
     answers_with_secret: ClassVar[bool] = False
+    hashes_password: ClassVar[bool] = False  # all but its GET take a lane of their own; its path has no parameters
 
     # How a list is read: by its FilterSet; or by the fields of its order, after the columns that its index begins with.
     filterset_class: ClassVar[type[KeysetFilterSet] | None] = None

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from makerlog.gate.answers import Refusal
 from makerlog.gate.bans import BanIndex, Standing
+from makerlog.gate.caller import Caller
 from makerlog.gate.notes import Notes
 
 # Where staff sign in: their phone may sit in a banned network. What keeps a flood off it are limits of its own.
@@ -39,22 +40,28 @@ class Banned(Refusal):
         return {"detail": detail, "code": self.code, "ban": ban.id, "expires_at": until, "reason": ban.reason or None}
 
 
-def refuse_if_banned(
-    bans: BanIndex, notes: Notes, path: str, address: str, *, genuine: bool, now: float, appeal: str
-) -> None:
-    """Raises Banned, and counts it. ``genuine``: the request carries a genuine token."""
-    if path in SPARED:
-        return
-    standing = bans.refusal(address, genuine=genuine, now=now)
-    if standing is not None:
-        notes.refused(standing.id, now)
-        raise Banned(standing, appeal)
+class BanGuard:
+    """Who is banned: asked at the door, and by Django's middleware again. ``appeal``: whom a banned client may write to."""
 
+    def __init__(self, bans: BanIndex, notes: Notes, appeal: str = "") -> None:
+        self.bans = bans
+        self.notes = notes
+        self.appeal = appeal
 
-def note_if_slipped(
-    bans: BanIndex, notes: Notes, path: str, address: str, *, genuine: bool, began: float, now: float
-) -> None:
-    """Asked once more about a request that was answered: should a ban have refused it when it came, at ``began``?"""
-    standing = None if path in SPARED else bans.refusal(address, genuine=genuine, now=now)
-    if standing is not None and began - standing.since > REACH_S:
-        notes.slip(standing.id, now)
+    def refuse(self, caller: Caller, path: str, now: float) -> None:
+        """Raises Banned, and counts it."""
+        standing = self._standing(caller, path, now)
+        if standing is not None:
+            self.notes.refused(standing.id, now)
+            raise Banned(standing, self.appeal)
+
+    def note_if_slipped(self, caller: Caller, path: str, *, began: float, now: float) -> None:
+        """Asked once more about a request that was answered: should a ban have refused it when it came, at ``began``?"""
+        standing = self._standing(caller, path, now)
+        if standing is not None and began - standing.since > REACH_S:
+            self.notes.slip(standing.id, now)
+
+    def _standing(self, caller: Caller, path: str, now: float) -> Standing | None:
+        if caller.ticket or path in SPARED:
+            return None
+        return self.bans.refusal(caller.address, genuine=caller.token is not None, now=now)

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from makerlog.env import Network
 from makerlog.gate import wsgi
 from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault, Stopping, as_json, deliver
-from makerlog.gate.banned import note_if_slipped, refuse_if_banned
+from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import HungUp, drain, has_body, read_body, until_hung_up
 from makerlog.gate.caller import Caller, Recognise, Ticket, identify
@@ -58,8 +58,7 @@ class FrontDoor:
 
     ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count;
     ``recognise`` tells a genuine token and ``ticket`` staff's; ``hashing`` are the paths where a password is hashed;
-    ``appeal`` is whom a banned client may write to; ``notes`` are taken of who came; ``services`` run beside it, from its
-    lifespan's start to its end.
+    ``guard`` knows who is banned; ``services`` run beside it, from its lifespan's start to its end.
     """
 
     def __init__(
@@ -69,22 +68,18 @@ class FrontDoor:
         trusted: Sequence[Network] = (),
         folders: dict[str, Folder] | None = None,
         limits: Limits | None = None,
-        bans: BanIndex | None = None,
-        notes: Notes | None = None,
+        guard: BanGuard | None = None,
         recognise: Recognise = lambda header: None,
         ticket: Ticket = lambda cookies: False,
         hashing: frozenset[str] = frozenset(),
-        appeal: str = "",
         services: Sequence[Service] = (),
     ) -> None:
         self.app = app
         self.trusted = trusted
-        self.bans = BanIndex() if bans is None else bans
-        self.notes = notes or Notes()
+        self.guard = guard or BanGuard(BanIndex(), Notes())
         self.recognise = recognise
         self.ticket = ticket
         self.hashing = hashing
-        self.appeal = appeal
         self.services = services
         self.limits = limits or Limits()
         self.strikes = Strikes(self.limits)
@@ -123,19 +118,14 @@ class FrontDoor:
         began = time()
         caller = reply.caller = identify(scope, self.trusted, self.recognise, self.ticket)
         self._note(caller, began)
-        genuine = caller.token is not None
-        refuse_if_banned(
-            self.bans, self.notes, scope["path"], caller.address, genuine=genuine, now=began, appeal=self.appeal
-        )
+        self.guard.refuse(caller, scope["path"], began)
         if self.files.serve(scope["path"]):
             return await self.files(scope, receive, reply, request_id)
         self.strikes.refuse_if_spent(caller, scope["method"], scope["path"])
         answer = await self._admit(caller, scope, receive, reply, request_id)
         self.strikes.count(answer.status, caller, scope["path"])
         if answer.status < 300:
-            note_if_slipped(
-                self.bans, self.notes, scope["path"], caller.address, genuine=genuine, began=began, now=time()
-            )
+            self.guard.note_if_slipped(caller, scope["path"], began=began, now=time())
         return await deliver(answer, scope["method"], reply)
 
     async def _admit(self, caller: Caller, scope: Scope, receive: Receive, reply: "_Reply", request_id: str) -> Answer:
@@ -151,9 +141,9 @@ class FrontDoor:
         return await self._result(job, receive, deadline - monotonic())
 
     def _note(self, caller: Caller, now: float) -> None:
-        self.notes.arrived(caller.address, caller.token, now)
+        self.guard.notes.arrived(caller.address, caller.token, now)
         if caller.forwarded and not self.trusted:
-            self.notes.forwarded(now)
+            self.guard.notes.forwarded(now)
 
     def _health(self, request_id: str) -> Answer:
         content: dict[str, object] = {"healthy": True, "level": self.level}

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.notes import FORWARDED, MINUTES, MOST_BANS, MOST_CALLERS, OTHERS, Notes, client_of
@@ -75,21 +76,21 @@ def test_forwarded_headers_without_a_trusted_proxy_are_said_loudly_once_a_minute
             assert service.get("/", {"X-Forwarded-For": "93.184.216.7"}).status == 200
     said = [record.message for record in caplog.records if "TRUSTED_PROXIES is empty" in record.message]
     assert len(said) == 1
-    assert sum(counts[FORWARDED] for counts in door.notes.take_callers().values()) == 3
+    assert sum(counts[FORWARDED] for counts in door.guard.notes.take_callers().values()) == 3
 
 
 def test_behind_a_trusted_proxy_nothing_is_said() -> None:
     door = FrontDoor(mirror, trusted=[ipaddress.ip_network("127.0.0.1/32")])
     with serve(door) as service:
         service.get("/", {"X-Forwarded-For": "93.184.216.7"})
-    assert [list(counts) for counts in door.notes.take_callers().values()] == [["93.184.216.7"]]
+    assert [list(counts) for counts in door.guard.notes.take_callers().values()] == [["93.184.216.7"]]
 
 
 @pytest.mark.parametrize(("age", "slipped"), [(60.0, 1), (0.5, 0)])
 def test_an_answer_to_an_address_that_was_banned_before_it_asked_raises_an_alarm(caplog, age, slipped) -> None:
     """The ban reaches this process while the request is under way, and it is older than a ban may take to reach it."""
     app, bans = Stuck(), BanIndex()
-    door = FrontDoor(app, bans=bans)
+    door = FrontDoor(app, guard=BanGuard(bans, Notes()))
     with serve(door) as service, caplog.at_level(logging.ERROR, "makerlog.gate"):
         asking = threading.Thread(target=service.get, args=["/"])
         asking.start()
@@ -98,6 +99,6 @@ def test_an_answer_to_an_address_that_was_banned_before_it_asked_raises_an_alarm
         app.go.set()
         asking.join()
         assert service.get("/").status == 403
-    assert door.notes.slipped == slipped
+    assert door.guard.notes.slipped == slipped
     assert sum("ban 7 refuses" in record.message for record in caplog.records) == slipped
-    assert door.notes.take_refused(10)[7][0] == 1
+    assert door.guard.notes.take_refused(10)[7][0] == 1

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.caller import Caller
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
+from makerlog.gate.notes import Notes
 from makerlog.gate.strikes import Strikes, TooManyRefusals
 from tests.gate.serving import Service, is_refusal, says, serve
 
@@ -215,7 +217,7 @@ def test_behind_a_trusted_proxy_each_client_has_its_own_strikes() -> None:
 def test_refusals_by_a_ban_are_no_strikes() -> None:
     bans = BanIndex()
     bans.put(Standing(1, ip_network("93.184.216.7/32"), "everything", 0.0))
-    with serve(door(says("200 OK", []), bans=bans)) as service:
+    with serve(door(says("200 OK", []), guard=BanGuard(bans, Notes()))) as service:
         assert knock(service, 5, via("93.184.216.7")) == [403] * 5
         assert len(service.door.strikes) == 0
 
