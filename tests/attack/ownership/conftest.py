@@ -1,0 +1,40 @@
+"""One world for a module, put back as it was after each request; and the line that says how much was tested."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
+from tests.attack.ownership.matrix import COLUMNS, WRITES, Pair
+from tests.attack.ownership.world import World, build
+
+TESTED = pytest.StashKey[set[Pair]]()
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    """Quick hashes: hashing is not the point here."""
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), transaction.atomic():
+        patch.setattr(SlottedPBKDF2PasswordHasher, "iterations", 1)
+        yield build()
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(autouse=True)
+def _files(settings: Any, tmp_path: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture(scope="session")
+def tested(request: pytest.FixtureRequest) -> set[Pair]:
+    """The pairs of a write and a role that were asked, for the summary."""
+    return request.config.stash.setdefault(TESTED, set())
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if tested := config.stash.get(TESTED, None):
+        wanted = {(write, role) for write in WRITES for role in COLUMNS}
+        share = 100 * len(tested & wanted) // len(wanted)
+        terminalreporter.write_line(f"ownership matrix: pairs tested: {len(tested & wanted)}, {share} %")
