@@ -1,11 +1,14 @@
 """What the commands read off their arguments. Each raises CommandError in one sentence."""
 
+import os
 from datetime import datetime
 
 from django.core.management.base import CommandError
 from django.utils import timezone
 
 from makerlog.accounts.models import Maker
+from makerlog.env import Network
+from makerlog.gate.bans import network_of
 from moderation.durations import duration
 
 
@@ -23,3 +26,17 @@ def end_of(text: str) -> datetime | None:
         return timezone.now() + duration(text) if text else None
     except ValueError as error:
         raise CommandError(str(error)) from error
+
+
+def network_called(text: str) -> Network:
+    """What a ban of an address or CIDR is of."""
+    try:
+        return network_of(text)
+    except ValueError as error:
+        raise CommandError(f"{text!r} is no address or range (CIDR): {error}.") from error
+
+
+def own_address() -> str:
+    """Where whoever runs a command on this server sits, as far as SSH tells; "" where it does not."""
+    words = (os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_CLIENT") or "").split()
+    return words[0] if words else ""

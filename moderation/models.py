@@ -1,10 +1,27 @@
 """What moderation decides: bans, route switches; and the log of who decided it."""
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+
+from makerlog.env import Network
+
+
+class BanQuerySet(models.QuerySet["Ban"]):
+    def standing(self) -> Self:
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), lifted_at=None)
+
+    def past(self) -> Self:
+        return self.filter(Q(expires_at__lte=timezone.now()) | Q(lifted_at__isnull=False))
+
+    def covering(self, network: Network) -> Self:
+        """Those whose network holds all of ``network``: of its own or a shorter prefix, one equality each."""
+        lengths = range(network.prefixlen + 1)
+        return self.filter(network__in=[str(network.supernet(new_prefix=length)) for length in lengths])
 
 
 class Ban(models.Model):
@@ -34,6 +51,8 @@ class Ban(models.Model):
     # Flushed by every process every few seconds.
     refused = models.PositiveBigIntegerField(default=0)
     last_refused_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BanQuerySet.as_manager()
 
     class Meta:
         constraints = [

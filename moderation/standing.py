@@ -7,15 +7,13 @@ from datetime import datetime
 from time import time
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from makerlog.accounts.revoked import revoked
 from makerlog.changes.watch import Watcher
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.notes import Notes
-from moderation.models import Ban, RouteSwitch
+from moderation.models import Ban, BanQuerySet, RouteSwitch
 from moderation.teller import Teller
 from moderation.tickets import Tickets
 
@@ -44,9 +42,8 @@ class Bans:
         self.index.sweep(time())
 
 
-def standing(bans: QuerySet[Ban]) -> Iterator[Standing]:
-    in_force = bans.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), lifted_at=None)
-    for ban in in_force.defer("low", "high").iterator(chunk_size=BATCH):
+def standing(bans: BanQuerySet) -> Iterator[Standing]:
+    for ban in bans.standing().defer("low", "high").iterator(chunk_size=BATCH):
         yield Standing(
             id=ban.pk,
             network=ipaddress.ip_network(ban.network),

@@ -22,6 +22,7 @@ AT_ONCE = 1_000  # commands in a pipeline, fields in a scan
 READ_S = 2.0  # what is not read by then is not counted
 MOST_TOKENS = 1_000
 MOST_NAMES = 20
+AWAY = "Redis is away: whom it would have hit is not known."
 
 store = client(settings.REDIS_URL)
 
@@ -39,7 +40,7 @@ class Hit:
 
     def __str__(self) -> str:
         who = f"{self.requests:,} requests from {self.addresses:,} addresses"
-        tokens = f", {self.tokens:,} genuine tokens" if self.tokens else ", no genuine token"
+        tokens = f"; genuine tokens: {self.tokens:,}"
         makers = f" (of {', '.join(self.makers)})" if self.makers else ""
         others = f"; {self.others:,} more requests came from callers not named" if self.others else ""
         return f"In the last ten minutes it would have hit at least {who}{tokens}{makers}{others}."

@@ -93,7 +93,7 @@ def test_whom_a_ban_would_have_hit_is_known_of_all_processes() -> None:
     everything = traffic.would_hit(network_of("93.184.216.0/24"), "everything")
     assert everything == traffic.Hit(requests=6, addresses=2, makers=("alice",), tokens=1, others=0, forwarded=2)
     assert str(everything) == (
-        "In the last ten minutes it would have hit at least 6 requests from 2 addresses, 1 genuine tokens (of alice)."
+        "In the last ten minutes it would have hit at least 6 requests from 2 addresses; genuine tokens: 1 (of alice)."
     )
     anonymous = traffic.would_hit(network_of("93.184.216.0/24"), "anonymous")
     assert anonymous is not None
