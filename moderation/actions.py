@@ -1,6 +1,8 @@
-"""The only way to act: the admin's pages, the commands and the rules all call these. Each is one transaction, announced to
-every process and noted in the audit log."""
+"""The only way to act: the admin's pages, the commands and the rules all call these. Each is announced to every process and
+noted in the audit log, in one transaction; but for revocations, which may be too large for one."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,13 +10,15 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from makerlog.accounts.actions import locked_maker
-from makerlog.accounts.models import Maker
+from makerlog.accounts import emails
+from makerlog.accounts.actions import end_tokens, locked_maker
+from makerlog.accounts.models import AccessToken, Maker
 from makerlog.changes.journal import announce
 from makerlog.env import Network
 from moderation.audit import note
 from moderation.guards import Guarded, objections
 from moderation.models import Ban
+from moderation.revocation import Chosen, Row
 from moderation.roles import Role, flags_of, require, require_over, require_somebody_else
 from moderation.tickets import EVERYBODY
 
@@ -164,3 +168,54 @@ def _set(maker: Maker, **values: Any) -> None:
     for name, value in values.items():
         setattr(maker, name, value)
     maker.save(update_fields=[*values])
+
+
+# --- Tokens ---
+
+BATCH = 1_000  # tokens in one transaction: it holds up everybody else's announcements for some 50 ms
+OWNERS_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """What became of it. ``told``: owners to whom a mail is on its way; ``untold``: those without an address, and those
+    for whom the mail queue had no room."""
+
+    tokens: int
+    told: int
+    untold: int
+
+
+def revoke_tokens(*, chosen: Chosen, actor: Any = None, reason: str = "") -> Revocation:
+    """Revokes what was chosen and tells each owner once, with ``reason``. Noted first, so that none goes unnoted that
+    breaks off halfway; then batch by batch, so that no lock is held for long."""
+    require(actor, "revoke")
+    because = reason or "moderation had grounds to"
+    counts = {"tokens": len(chosen.rows), "makers": len(chosen.makers)}
+    note(act="revoke", subject=chosen.subject, actor=actor, reason=reason, **counts, **chosen.details)
+    ended: set[int] = set()
+    for start in range(0, len(chosen.rows), BATCH):
+        with transaction.atomic(durable=True):
+            batch = [row.pk for row in chosen.rows[start : start + BATCH]]
+            ended.update(end_tokens(AccessToken.objects.filter(pk__in=batch), because))
+    owners = _names_by_owner(row for row in chosen.rows if row.pk in ended)
+    told = _tell(owners, because)
+    return Revocation(tokens=len(ended), told=told, untold=len(owners) - told)
+
+
+def _names_by_owner(rows: Iterable[Row]) -> dict[int, list[str]]:
+    names: dict[int, list[str]] = {}
+    for row in rows:
+        names.setdefault(row.maker_id, []).append(f"mkl_{row.public_id} {row.name}".rstrip())
+    return names
+
+
+def _tell(owners: dict[int, list[str]], because: str) -> int:
+    """Mails as many as the queue takes: how many those were."""
+    told, pks = 0, list(owners)
+    for start in range(0, len(pks), OWNERS_AT_ONCE):
+        for maker in Maker.objects.filter(pk__in=pks[start : start + OWNERS_AT_ONCE]).exclude(email=""):
+            if not emails.say_tokens_revoked(maker, owners[maker.pk], because):
+                return told
+            told += 1
+    return told

@@ -1,7 +1,7 @@
 """What the commands read off their arguments. Each raises CommandError in one sentence."""
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.core.management.base import CommandError
 from django.utils import timezone
@@ -29,7 +29,7 @@ def end_of(text: str) -> datetime | None:
 
 
 def network_called(text: str) -> Network:
-    """What a ban of an address or CIDR is of."""
+    """The network that an address or CIDR stands for, as bans take it."""
     try:
         return network_of(text)
     except ValueError as error:
@@ -40,3 +40,12 @@ def own_address() -> str:
     """Where whoever runs a command on this server sits, as far as SSH tells; "" where it does not."""
     words = (os.environ.get("SSH_CONNECTION") or os.environ.get("SSH_CLIENT") or "").split()
     return words[0] if words else ""
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 date or moment; in UTC where it names no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(f"{text!r} is no moment; write 2030-01-31 or 2030-01-31T12:00+02:00.") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -6,6 +6,7 @@ hangs would hold the process's threads.
 
 import logging
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -58,6 +59,19 @@ the e-mail address of your account is now {maker.email}; this one is no longer u
 If it was not you, somebody has one of your tokens: change your password and delete your tokens, at once.
 """
 
+REVOKED = """Hello {maker.username},
+
+{count} of your tokens {verb} revoked; whoever uses {them} is refused from now on:
+
+{names}
+
+Why: {because}.
+
+Your account is as it was. Make new tokens in their place. If somebody else may have had them, choose a new password too.
+"""
+
+NAMED = 10
+
 
 def send_activation(maker: Maker) -> None:
     send(maker.email, "Activate your account", ACTIVATION.format(maker=maker, link=activation_link(maker)))
@@ -77,17 +91,34 @@ def say_address_changed(maker: Maker, *, old: str) -> None:
     send(old, "Your e-mail address was changed", MOVED.format(maker=maker))
 
 
+def say_tokens_revoked(maker: Maker, names: Sequence[str], because: str) -> bool:
+    """Whether there was room for the mail. Said after the commit. ``names``: one for each token."""
+    few = [*names[:NAMED], f"and {len(names) - NAMED} more"] if len(names) > NAMED else names
+    one = len(names) == 1
+    body = REVOKED.format(
+        maker=maker,
+        count="One" if one else len(names),
+        verb="was" if one else "were",
+        them="it" if one else "them",
+        names="\n".join(few),
+        because=because,
+    )
+    return hand_over(maker.email, "Tokens of yours were revoked", body)
+
+
 def send(to: str, subject: str, body: str) -> None:
     """Does nothing for a maker without an address."""
     if to:
         transaction.on_commit(partial(hand_over, to, subject, body), robust=True)
 
 
-def hand_over(to: str, subject: str, body: str) -> None:
+def hand_over(to: str, subject: str, body: str) -> bool:
+    """Whether there was room for it."""
     if not waiting.acquire(blocking=False):
         logger.error("%d mails are waiting already; one was dropped: %s", MAX_WAITING, subject)
-        return
+        return False
     postman.submit(deliver, to, subject, body)
+    return True
 
 
 def deliver(to: str, subject: str, body: str) -> None:

@@ -10,12 +10,13 @@ import hmac
 import re
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PATTERN = re.compile(r"mkl_([0-9A-Za-z]{11})_([0-9A-Za-z]{45})")
+ANYWHERE = re.compile(rf"(?=({PATTERN.pattern}))")  # looks ahead only: what one match takes hides no other
 ID_BYTES, SECRET_BYTES, MAC_BYTES = 8, 16, 12
 LAST_EXPIRY = datetime(2106, 1, 1, tzinfo=UTC)  # what four bytes of seconds hold
 BODY_BYTES = 1 + 4 + SECRET_BYTES + MAC_BYTES
@@ -75,6 +76,13 @@ def genuine(peppers: Peppers, text: str) -> Token | None:
         expires_at=datetime.fromtimestamp(expiry, UTC) if expiry else None,
         digest=hmac.digest(key, b"rest:" + text.encode(), hashlib.sha256),
     )
+
+
+def tokens_in(peppers: Peppers, text: str) -> Iterator[Token]:
+    """Every genuine token in ``text``, whatever is glued to it. One twice where it stands there twice."""
+    for match in ANYWHERE.finditer(text):
+        if token := genuine(peppers, match[1]):
+            yield token
 
 
 def mac(key: bytes, public_id: str, head: bytes) -> bytes:
