@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "makerlog.api.request_id.RequestIdMiddleware",
     "makerlog.api.client_address.ClientAddressMiddleware",
     "moderation.middleware.BanMiddleware",
+    "moderation.middleware.RouteSwitchMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "makerlog.api.slashes.TrailingSlashMiddleware",

@@ -17,9 +17,10 @@ from makerlog.changes.journal import announce
 from makerlog.env import Network
 from moderation.audit import note
 from moderation.guards import Guarded, objections
-from moderation.models import Ban
+from moderation.models import Ban, RouteSwitch
 from moderation.revocation import Chosen, Row
 from moderation.roles import Role, flags_of, require, require_over, require_somebody_else
+from moderation.routes import checked
 from moderation.tickets import EVERYBODY
 
 BRIEFLY = timedelta(hours=1)  # the longest ban that a helper may set
@@ -162,6 +163,22 @@ def revoke_tickets(*, actor: Any = None, reason: str = "") -> None:
     require(actor, "roles")
     note(act="revoke_tickets", subject="tickets", actor=actor, reason=reason)
     announce("maker", [EVERYBODY])
+
+
+@transaction.atomic
+def switch_route(
+    *, route: str, state: str, message: str = "", expires_at: datetime | None = None, actor: Any = None
+) -> RouteSwitch:
+    """Answers ``route`` so in every process within a second, until ``expires_at`` or for good; after that it is open.
+    ``message`` is told to those refused. Raises UnknownRoute."""
+    require(actor, "route")
+    values = {"state": RouteSwitch.State(state), "message": message, "expires_at": expires_at}
+    whose = {"author": actor, "changed_at": timezone.now()}
+    switch, _ = RouteSwitch.objects.update_or_create(route=checked(route), defaults=values | whose)
+    expiry = expires_at.isoformat() if expires_at else None
+    note(act="route", subject=f"route:{route}", actor=actor, reason=message, state=state, expires_at=expiry)
+    announce("route", [route])
+    return switch
 
 
 def _set(maker: Maker, **values: Any) -> None:

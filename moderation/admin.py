@@ -1,13 +1,20 @@
 """Django admin over everything the service keeps; every list is bounded (see makerlog.api.bounded_admin)."""
 
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from discussions.models import Discussion, Reply
 from makerlog.accounts.forms import StaffLoginForm
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.api.bounded_admin import BoundedAdmin
+from moderation import actions
+from moderation.forms import RouteSwitchForm
+from moderation.models import RouteSwitch
+from moderation.roles import may, require
+from moderation.routes import ABOUT, current
 from products.models import Product, Project
 from tasks.models import Task, TaskComment
 
@@ -102,3 +109,33 @@ class ReplyAdmin(LookedAt):
     list_display = ("__str__", "author", "hidden", "created_at")
     list_select_related = ("author",)
     search_fields = ("pk", "author__username__lower")
+
+
+@admin.register(RouteSwitch)
+class RouteSwitchAdmin(LookedAt):
+    """One page: every route of the URLconf, also those never switched, and one tap for each state."""
+
+    change_list_template = "moderation/routes.html"
+    list_select_related = ("author",)
+    search_fields = ("pk", "route")
+    list_display_links = None
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, "look")
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return may(request.user, "look")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        form = RouteSwitchForm(request.POST or None)
+        if request.method == "POST":
+            require(request.user, "route")
+            if form.is_valid():
+                return self.switched(request, form)
+        page = {"title": "Routes", "routes": current(), "about": ABOUT, "form": form}
+        return super().changelist_view(request, {**page, "may_switch": may(request.user, "route")})
+
+    def switched(self, request: HttpRequest, form: RouteSwitchForm) -> HttpResponse:
+        switch = actions.switch_route(**form.cleaned_data, actor=request.user)
+        messages.success(request, f"{switch}. In force in every process within a second.")
+        return HttpResponseRedirect(request.path)

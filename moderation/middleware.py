@@ -1,18 +1,30 @@
-"""Bans, enforced before any view; and the ticket that staff carry past them."""
+"""What moderation decided, enforced before any view; and the ticket that staff carry past a ban.
+
+Bans are the front door's decision again, for whatever serves without it. Route switches stand here alone: only Django knows
+which route a path leads to.
+"""
 
 from collections.abc import Callable
+from functools import partial
 from time import time
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from makerlog.accounts.authentication import genuine_token
 from makerlog.api.errors import refused
+from makerlog.gate.answers import Refusal
 from makerlog.gate.banned import Banned
 from makerlog.gate.caller import Caller
+from moderation.models import RouteSwitch
 from moderation.roles import Role, role_of
-from moderation.standing import guard, tickets
+from moderation.routes import refuse_if_switched
+from moderation.sharing import PUBLIC, SharedAnswers, key_of
+from moderation.standing import guard, route_switches, tickets
 from moderation.tickets import COOKIE, PATH, RENEWED_AFTER_S, hand_out
+
+RATE_LIMITS = ("RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 class BanMiddleware:
@@ -37,6 +49,45 @@ def caller_of(request: HttpRequest) -> Caller:
     header = request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1")
     ticket = request.path.startswith(PATH) and tickets.issued_at(request.COOKIES.get(COOKIE, "")) is not None
     return Caller(request.META["REMOTE_ADDR"], request.scheme or "http", genuine_token(header), ticket=ticket)
+
+
+class RouteSwitchMiddleware:
+    """Threat: one route takes the service down, and the one remedy at 3 AM is a deploy. Reads memory only, as the watcher
+    keeps it, so it holds with the database gone. OPTIONS passes: browsers ask it without the token that they will send."""
+
+    shared = SharedAnswers()
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.headers.get("Cache-Control") == PUBLIC:
+            for name in RATE_LIMITS:  # one caller's own, in an answer to many
+                del response[name]
+        return response
+
+    def process_view(self, request: Any, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        now = time()
+        switched = route_switches.of(request.resolver_match.route, now)
+        if switched is None or request.method == "OPTIONS":
+            return None
+        credential = request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1")
+        try:
+            refuse_if_switched(switched, credential, now)
+        except Refusal as refusal:
+            return refused(request, refusal)
+        if switched.state == RouteSwitch.State.CACHED and not credential and request.method in ("GET", "HEAD"):
+            key = key_of(request)
+            request.keep = partial(self.shared.keep, key, now)
+            return self.shared.find(key, now)
+        return None
+
+    def process_template_response(self, request: Any, response: Any) -> Any:
+        """The answer as the view gave it, before anything that is for one request only is done to it."""
+        if keep := getattr(request, "keep", None):
+            response.add_post_render_callback(keep)
+        return response
 
 
 class TicketMiddleware:

@@ -4,16 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from moderation.models import Ban
+from moderation.models import Ban, RouteSwitch
 from moderation.standing import watcher
 
 
 @pytest.fixture
 def nothing_stands(db: None) -> Iterator[None]:
-    """The index is the process's own: it must not remember what another test's database held."""
+    """What stands in memory is the process's own: it must not remember what another test's database held."""
     watcher.version = None
     watcher.catch_up()
     yield
     Ban.objects.all().delete()
+    RouteSwitch.objects.all().delete()
     watcher.version = None
     watcher.catch_up()
