@@ -11,6 +11,7 @@ from collections.abc import Callable
 from math import ceil
 
 from makerlog.gate.answers import Headers, Refusal
+from makerlog.gate.banned import SPARED
 from makerlog.gate.bans import parsed
 from makerlog.gate.caller import Caller
 from makerlog.gate.limits import Limits
@@ -21,9 +22,6 @@ VAIN = {401, 403, 404}
 
 # What apps of 2019 still call, and what is no longer there: they meet a 404, carry on, and earn no strike for it.
 GONE = ("/milestones/", "/events/", "/achievements/", "/reminders/", "/ads/", "/billing/")
-
-# Staff may share an address with whoever asks in vain, and carry no token.
-SPARED = ("/admin/",)
 
 Client = tuple[int, int]
 
@@ -56,11 +54,12 @@ class Strikes:
         return len(self._full_at)
 
     def refuse_if_spent(self, caller: Caller, method: str, path: str) -> None:
-        """Raises TooManyRefusals. Not for OPTIONS: browsers ask it before they send a good token, and without that."""
+        """Raises TooManyRefusals. Not for OPTIONS: browsers ask it before they send a good token, and without that. Not for
+        staff, who may share an address with whoever asks in vain."""
         if caller.token is not None or not self._full_at:
             return
         short = 1.0 - self._left(caller)
-        if short > 0.0 and method != "OPTIONS" and not path.startswith(SPARED):
+        if short > 0.0 and method != "OPTIONS" and not (caller.ticket or path in SPARED):
             raise TooManyRefusals(ceil(short / self.limits.strikes_back))
 
     def count(self, status: int, caller: Caller, path: str) -> None:

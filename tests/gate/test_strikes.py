@@ -105,11 +105,12 @@ def test_what_old_apps_call_and_is_gone_earns_no_strike(strikes: Strikes, path: 
     assert wait_of(strikes, client()) is None
 
 
-def test_preflights_and_the_admin_are_let_through(strikes: Strikes) -> None:
+def test_preflights_and_staff_are_let_through(strikes: Strikes) -> None:
     strike(strikes, client(), 10)
     assert wait_of(strikes, client(), "OPTIONS") is None
     assert wait_of(strikes, client(), path="/admin/login/") is None
-    assert wait_of(strikes, client(), path="/administration/") is not None
+    assert wait_of(strikes, client(), path="/admin/") is not None
+    assert wait_of(strikes, client()._replace(ticket=True), path="/admin/") is None
 
 
 def test_an_ipv6_client_cannot_rotate_within_its_64(strikes: Strikes) -> None:
