@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 from django.db import transaction
+from django.urls import resolve
 
 from moderation.actions import suspend
 from tests.attack.ownership import snapshot
@@ -23,8 +24,9 @@ def ask(client: Caller, case: Case, world: World) -> Any:
     return client.generic(case.method, url, orjson.dumps(body).decode(), content_type="application/json")
 
 
-def outcome(case: Case, role: str, world: World, scope: str) -> str:
+def outcome(case: Case, role: str, world: World) -> str:
     """As the table writes it. All is put back afterwards."""
+    scope = scope_of(case, world)
     with transaction.atomic():
         client = caller_in(role, world, scope)
         before = snapshot.taken() if role in SUSPENDED else world.rows
@@ -34,8 +36,14 @@ def outcome(case: Case, role: str, world: World, scope: str) -> str:
     return cell(response, done) + ("~" if scope and changes_others(done, client) else "")
 
 
+def scope_of(case: Case, world: World) -> str:
+    """The resource that the view names; "" where it needs no token."""
+    callback: Any = resolve(case.filled(world.names)[0]).func
+    return callback.cls.scope
+
+
 def caller_in(role: str, world: World, scope: str) -> Caller:
-    """``scope``: the resource that the view names; what names none is asked with a token that may write nothing else."""
+    """With ``scope``, or where there is none ``user``, as what the token may not write."""
     if role == "scope":
         return world.narrow[scope or "user"]
     if role in SUSPENDED:
