@@ -11,6 +11,7 @@ from makerlog.accounts.forms import StaffLoginForm
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.api.bounded_admin import BoundedAdmin
 from moderation import actions
+from moderation import ban_admin as ban_admin  # registers its pages
 from moderation.forms import RouteSwitchForm
 from moderation.models import RouteSwitch
 from moderation.roles import may, require

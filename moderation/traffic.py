@@ -36,7 +36,6 @@ class Hit:
     makers: tuple[str, ...]  # whose genuine tokens, MOST_NAMES at most
     tokens: int
     others: int  # requests from callers whom nobody named: they may have been hit too
-    forwarded: int  # requests forwarded by proxies that nobody trusts
 
     def __str__(self) -> str:
         who = f"{self.requests:,} requests from {self.addresses:,} addresses"
@@ -74,7 +73,8 @@ def would_hit(network: Network, applies_to: str) -> Hit | None:
         callers = recent()
     except redis.RedisError:
         return None
-    others, forwarded = callers.pop(OTHERS, 0), callers.pop(FORWARDED, 0)
+    others = callers.pop(OTHERS, 0)
+    callers.pop(FORWARDED, None)
     hit = [
         (address, token, count)
         for address, _, token, count in ((*caller.partition(" "), count) for caller, count in callers.items())
@@ -87,7 +87,6 @@ def would_hit(network: Network, applies_to: str) -> Hit | None:
         makers=names(tokens),
         tokens=len(tokens),
         others=others,
-        forwarded=forwarded,
     )
 
 
@@ -107,6 +106,18 @@ def recent() -> Counter[str]:
             if time.monotonic() > ends:
                 return callers
     return callers
+
+
+def forwarded() -> int:
+    """Requests of the last ten minutes forwarded by proxies that nobody trusts; 0 where Redis does not answer."""
+    this = int(time.time()) // 60
+    try:
+        with store.pipeline(transaction=False) as pipe:
+            for minute in range(this - MINUTES, this + 1):
+                pipe.hget(key_of(minute), FORWARDED)
+            return sum(int(count or 0) for count in pipe.execute())
+    except redis.RedisError:
+        return 0
 
 
 def told(minute: int) -> Iterator[tuple[str, int]]:

@@ -1,5 +1,6 @@
 """Django admin on big tables: no full count, no search without an index, no list of all rows to choose from."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -36,10 +37,22 @@ class BoundedAdmin(admin.ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        found = Q(pk__in=[])
-        for lookup in self.search_fields:
-            if lookup != "pk":
-                found |= Q(**{lookup: term.lower() if lookup.endswith("__lower") else term})
-            elif term.isascii() and term.isdigit() and len(term) < 19:
-                found |= Q(pk=int(term))
-        return queryset.filter(found), False
+        if "\x00" in term:  # PostgreSQL's text cannot hold it
+            return queryset.none(), False
+        # One by one: for several conditions at once no index is of use.
+        found = {pk for lookup in self.search_fields for pk in self.found(lookup, term)}
+        return queryset.filter(pk__in=found), False
+
+    def found(self, lookup: str, term: str) -> Iterable[int]:
+        """The keys of at most ``MOST`` rows. What is looked up in another table is found there first."""
+        if lookup == "pk":
+            return [int(term)] if term.isascii() and term.isdigit() and len(term) < 19 else []
+        value = term.lower() if lookup.endswith("__lower") else term
+        name, _, rest = lookup.partition("__")
+        related = self.model._meta.get_field(name).related_model
+        if rest and isinstance(related, type) and issubclass(related, Model):
+            others = related._base_manager.filter(**{rest: value}).values_list("pk", flat=True)[:MOST]
+            condition = Q(**{f"{name}__in": list(others)})
+        else:
+            condition = Q(**{lookup: value})
+        return self.model._base_manager.filter(condition).order_by().values_list("pk", flat=True)[:MOST]

@@ -10,7 +10,7 @@ from moderation import actions
 from moderation.arguments import end_of, network_called, own_address
 from moderation.guards import Guarded, objections, warnings
 from moderation.models import Ban
-from moderation.traffic import AWAY, would_hit
+from moderation.traffic import AWAY, forwarded, would_hit
 
 
 class Command(BaseCommand):
@@ -54,7 +54,7 @@ class Command(BaseCommand):
     def preview(self, network: Network, applies_to: str) -> None:
         hit = would_hit(network, applies_to)
         self.stdout.write(str(hit) if hit else AWAY)
-        for sentence in warnings(trusted=settings.TRUSTED_PROXIES, forwarded=hit.forwarded if hit else 0):
+        for sentence in warnings(trusted=settings.TRUSTED_PROXIES, forwarded=forwarded()):
             self.stderr.write(self.style.WARNING(sentence))
 
 

@@ -10,7 +10,7 @@ from moderation.arguments import network_called
 from moderation.enforcement import enforcement, moment
 from moderation.guards import warnings
 from moderation.models import Ban
-from moderation.traffic import would_hit
+from moderation.traffic import forwarded
 
 NOT_BANNED, NOT_EVERYWHERE = 1, 2
 MOST = 100
@@ -31,8 +31,7 @@ class Command(BaseCommand):
         bans = list(Ban.objects.covering(network).order_by("-pk")[:MOST])
         standing = [ban for ban in bans if ban.stands]
         told = [self.say(ban) for ban in bans]
-        hit = would_hit(network, Ban.AppliesTo.ANONYMOUS)
-        for sentence in warnings(trusted=settings.TRUSTED_PROXIES, forwarded=hit.forwarded if hit else 0):
+        for sentence in warnings(trusted=settings.TRUSTED_PROXIES, forwarded=forwarded()):
             self.stderr.write(self.style.WARNING(sentence))
         if not standing:
             self.stdout.write(f"No ban of {network} stands.")

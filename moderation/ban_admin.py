@@ -1,0 +1,196 @@
+"""The admin's pages of bans, of the audit log, and of the processes that enforce what was decided."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html_join
+
+from makerlog.api.bounded_admin import MOST, BoundedAdmin
+from makerlog.changes.models import Change, Process
+from makerlog.changes.watch import is_lost
+from makerlog.gate.bans import network_of
+from moderation import actions
+from moderation.enforcement import enforcement
+from moderation.forms import BanForm, LiftForm
+from moderation.guards import Guarded, objections, warnings
+from moderation.models import AuditEntry, Ban
+from moderation.roles import NotAllowed, may
+from moderation.traffic import AWAY, forwarded, would_hit
+
+
+class Looked(BoundedAdmin):
+    """For every helper to look at, and for nobody to edit: what is done here is done by moderation.actions."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, "look")
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return may(request.user, "look")
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(Ban)
+class BanAdmin(Looked):
+    """Set with a look at whom it would hit, lifted in bulk, never changed: a ban of the same network replaces it."""
+
+    list_display = ("network", "applies_to", "state", "refused", "last_refused_at", "author", "reason")
+    list_select_related = ("author",)
+    search_fields = ("pk", "network")
+    search_help_text = "An address or range: finds every ban that covers it. Or the id of a ban."
+    fields: ClassVar = (
+        ("network", "applies_to"),
+        ("created_at", "expires_at", "lifted_at"),
+        ("reason", "reason_is_public"),
+        ("author", "origin"),
+        ("refused", "last_refused_at"),
+        "in_force",
+    )
+    readonly_fields = ("in_force",)
+    actions = ("lift",)
+    action_form = LiftForm
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return may(request.user, "ban.briefly")
+
+    def has_lift_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, "lift.own")
+
+    def found(self, lookup: str, term: str) -> Iterable[int]:
+        if lookup != "network":
+            return super().found(lookup, term)
+        try:
+            network = network_of(term)
+        except ValueError:
+            return []
+        return Ban.objects.covering(network).values_list("pk", flat=True)[:MOST]
+
+    @admin.display(description="Until")
+    def state(self, ban: Ban) -> str:
+        if ban.lifted_at:
+            return "lifted"
+        if not ban.stands:
+            return "expired"
+        return f"{ban.expires_at:%Y-%m-%d %H:%M:%S}" if ban.expires_at else "lifted by hand"
+
+    @admin.display(description="In force")
+    def in_force(self, ban: Ban) -> str:
+        if not ban.stands:
+            return "No more."
+        return (
+            format_html_join("", "<div>{}</div>", ((str(each),) for each in enforcement(ban)))
+            or "No process is running."
+        )
+
+    @admin.action(description="Lift the selected bans", permissions=["lift"])
+    def lift(self, request: HttpRequest, chosen: QuerySet[Ban]) -> None:
+        bans = list(chosen.values_list("pk", flat=True)[:MOST])
+        try:
+            lifted = actions.lift(bans=bans, actor=request.user, reason=request.POST.get("reason", ""))
+        except NotAllowed as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, f"Lifted {lifted}, in every process within a second.", messages.SUCCESS)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        for sentence in warned() if request.method == "GET" else ():
+            self.message_user(request, sentence, messages.WARNING)
+        return super().changelist_view(request, extra_context)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The first click shows whom the ban would hit and what speaks against it; the second bans."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = BanForm(request.POST or None, actor=request.user)
+        looked: dict[str, Any] = {}
+        if request.method == "POST" and form.is_valid():
+            if form.confirmed and (made := self.ban(request, form)):
+                self.message_user(request, f"Ban {made.pk} of {made.network} stands.", messages.SUCCESS)
+                return HttpResponseRedirect(reverse("admin:moderation_ban_changelist"))
+            looked = self.look(request, form)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Ban", "form": form, **looked}
+        return TemplateResponse(request, "moderation/ban.html", context)
+
+    def ban(self, request: HttpRequest, form: BanForm) -> Ban | None:
+        """None where it is refused; the form says why."""
+        given = form.cleaned_data
+        try:
+            return actions.ban(
+                network=given["network"],
+                applies_to=given["applies_to"],
+                expires_at=given["span"],
+                reason=given["reason"],
+                reason_is_public=given["reason_is_public"],
+                actor=request.user,
+                own_address=request.META["REMOTE_ADDR"],
+                force=given.get("force", False),
+            )
+        except Guarded:
+            form.add_error(None, "The guard rails refuse this ban.")
+        except NotAllowed as error:
+            form.add_error(None, str(error))
+        return None
+
+    def look(self, request: HttpRequest, form: BanForm) -> dict[str, Any]:
+        network, applies_to = form.cleaned_data["network"], form.cleaned_data["applies_to"]
+        own = request.META["REMOTE_ADDR"]
+        return {
+            "network": network,
+            "previewed": form.seen,
+            "hit": would_hit(network, applies_to) or AWAY,
+            "objections": objections(network, trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES, own=own),
+            "warnings": warned(),
+        }
+
+
+def warned() -> list[str]:
+    return warnings(trusted=settings.TRUSTED_PROXIES, forwarded=forwarded())
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(Looked):
+    list_display = ("at", "act", "subject", "actor_id", "reason")
+    search_fields = ("subject", "actor_id")
+    search_help_text = "What was acted upon (ban:7, maker:12), or the id of the maker who acted."
+
+    def found(self, lookup: str, term: str) -> Iterable[int]:
+        if lookup == "actor_id":
+            actor = super().found("pk", term)
+            return AuditEntry.objects.filter(actor_id__in=actor).order_by("-pk").values_list("pk", flat=True)[:MOST]
+        return super().found(lookup, term)
+
+
+@admin.register(Process)
+class ProcessAdmin(Looked):
+    """Heartbeats, of the last hour: who has heard of what."""
+
+    list_display = ("pid", "host", "started_at", "seen_at", "version", "behind", "state")
+    ordering: ClassVar = ("-started_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Process]:
+        newest = Change.objects.order_by("-number").values("number")[:1]
+        return super().get_queryset(request).annotate(newest=Subquery(newest))
+
+    @admin.display(description="Changes behind")
+    def behind(self, process: Any) -> int:
+        return max(0, (process.newest or 0) - process.version)
+
+    @admin.display
+    def state(self, process: Process) -> str:
+        return "lost" if is_lost(process) else "follows"
