@@ -20,10 +20,11 @@ from makerlog.gate import wsgi
 from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault, Stopping, as_json, deliver
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex
-from makerlog.gate.body import HungUp, drain, has_body, read_body, until_hung_up
+from makerlog.gate.body import HungUp, drain, has_body, has_hung_up, read_body, until_hung_up
 from makerlog.gate.caller import Caller, Recognise, Ticket, identify
 from makerlog.gate.demand import Demand
 from makerlog.gate.files import Files, Folder
+from makerlog.gate.hang_ups import HangUps
 from makerlog.gate.lanes import client_in, lane_of
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
@@ -83,6 +84,7 @@ class FrontDoor:
         self.services = services
         self.limits = limits or Limits()
         self.strikes = Strikes(self.limits)
+        self.hang_ups = HangUps(self.limits.hang_ups_told)
         self.files = Files(folders or {}, self.limits)
         self.level = "normal"
         demand = Demand(half_life=self.limits.half_life, most=self.limits.remembered)
@@ -103,7 +105,7 @@ class FrontDoor:
         except Refusal as refusal:
             await self._refuse(refusal, scope, receive, reply, request_id)
         except HungUp:
-            return
+            self.hang_ups.count()
         except asyncio.CancelledError:
             # Only a server at the end of its graceful stop cancels; the client is told rather than cut off.
             await self._refuse(Stopping(), scope, receive, reply, request_id)
@@ -126,6 +128,8 @@ class FrontDoor:
         self.strikes.count(answer.status, caller, scope["path"])
         if answer.status < 300:
             self.guard.note_if_slipped(caller, scope["path"], began=began, now=time())
+        if await has_hung_up(receive):
+            raise HungUp
         return await deliver(answer, scope["method"], reply)
 
     async def _admit(self, caller: Caller, scope: Scope, receive: Receive, reply: "_Reply", request_id: str) -> Answer:
@@ -193,6 +197,7 @@ class FrontDoor:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.pool.close(self.limits.stop_seconds)
+        self.hang_ups.tell()
         for service in self.services:
             await asyncio.to_thread(service.stop)
         await send({"type": "lifespan.shutdown.complete"})
