@@ -25,8 +25,7 @@ import psycopg2
 import redis
 
 from deploy.child import Child
-from deploy.embedded import CONNECTIONS, Embedded, EmbeddedError
-from makerlog.api.connections import published
+from deploy.embedded import Embedded, EmbeddedError
 from makerlog.env import Environment, SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,12 +50,7 @@ class Supervisor:
         self.settings = settings
         self.data_dir: Path = settings.DATA_DIR
         self.run_dir = self.data_dir / "run"
-        self.servers = Embedded(
-            self.data_dir,
-            postgres=settings.EMBEDDED_DATABASE,
-            valkey=settings.EMBEDDED_REDIS,
-            connections=max(CONNECTIONS, sum(published(settings).values())),
-        )
+        self.servers = Embedded(self.data_dir, postgres=settings.EMBEDDED_DATABASE, valkey=settings.EMBEDDED_REDIS)
         self.prepare = Child(self.run_dir / "prepare.json", prepare)
         self.web = Child(self.run_dir / "web.json", serve)
         self.signals = 0

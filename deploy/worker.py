@@ -6,11 +6,13 @@ from typing import Any
 
 from uvicorn_worker import UvicornWorker
 
+from makerlog.gate.connection import Connection
+
 
 class Worker(UvicornWorker):
     CONFIG_KWARGS: dict[str, Any] = {
         "loop": "auto",
-        "http": "auto",
+        "http": Connection,
         "lifespan": "on",  # a lifespan that fails stops the boot instead of being taken for "not supported"
         "proxy_headers": False,  # the gate alone decides who the client is
         "server_header": False,

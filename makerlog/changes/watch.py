@@ -47,14 +47,14 @@ class Subscriber(Protocol):
 
 class Watcher(Repeating):
     """Keeps its subscribers up to date. ``version`` is the number of the newest change in force here, None before the
-    first load. ``chores`` run after each look (counters to flush, and the like); they must not raise."""
+    first load. ``listeners`` are called when it has risen, in the watcher's thread; they must not raise."""
 
     name = "watcher"
 
     def __init__(self, subscribers: Iterable[Subscriber] = (), every: float = EVERY_S) -> None:
         super().__init__()
         self.subscribers = list(subscribers)
-        self.chores: list[Callable[[], None]] = []
+        self.listeners: list[Callable[[], None]] = []
         self.every = every
         self.id = uuid4()
         self.started_at = timezone.now()
@@ -76,8 +76,6 @@ class Watcher(Repeating):
         except Exception:  # the thread that hears of bans must not end over anything
             logger.exception("The watcher stumbled; it goes on.")
             connection.close()
-        for chore in self.chores:
-            chore()
 
     def ended(self) -> None:
         """A process that ends in good order is not lost: its heartbeat goes with it."""
@@ -124,6 +122,8 @@ class Watcher(Repeating):
         self.version = version
         self._reached = [*self._reached[1 - HISTORY :], (version, time.time())]
         self._beaten_at = -math.inf
+        for listener in self.listeners:
+            listener()
 
     # --- The heartbeat ---
 

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 from starlette.types import Send
 
 Headers = list[tuple[bytes, bytes]]
+PIECE = 64 * 1024  # bytes: what a transport buffers before it asks to wait
 
 
 class Answer(NamedTuple):
@@ -70,6 +71,13 @@ def as_json(status: int, content: dict[str, object], request_id: str, extra: Hea
 
 
 async def deliver(answer: Answer, method: str, send: Send) -> None:
-    """Send all of ``answer``; HEAD gets the headers of the GET and no body."""
+    """Send all of ``answer``; HEAD gets the headers of the GET and no body.
+
+    A large body goes in pieces, each waiting for the reader: so a slow one is seen to move, or not to.
+    """
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+    body = b"" if method == "HEAD" else answer.body
+    last = max(0, len(body) - 1) // PIECE * PIECE
+    for start in range(0, last, PIECE):
+        await send({"type": "http.response.body", "body": body[start : start + PIECE], "more_body": True})
+    await send({"type": "http.response.body", "body": body[last:]})

@@ -50,18 +50,19 @@ class BanGuard:
 
     def refuse(self, caller: Caller, path: str, now: float) -> None:
         """Raises Banned, and counts it."""
-        standing = self._standing(caller, path, now)
+        standing = self.standing(caller, path, now)
         if standing is not None:
             self.notes.refused(standing.id, now)
             raise Banned(standing, self.appeal)
 
     def note_if_slipped(self, caller: Caller, path: str, *, began: float, now: float) -> None:
         """Asked once more about a request that was answered: should a ban have refused it when it came, at ``began``?"""
-        standing = self._standing(caller, path, now)
+        standing = self.standing(caller, path, now)
         if standing is not None and began - standing.since > REACH_S:
             self.notes.slip(standing.id, now)
 
-    def _standing(self, caller: Caller, path: str, now: float) -> Standing | None:
+    def standing(self, caller: Caller, path: str, now: float) -> Standing | None:
+        """The ban that refuses ``caller``, if one does."""
         if caller.ticket or path in SPARED:
             return None
         return self.bans.refusal(caller.address, genuine=caller.token is not None, now=now)

@@ -1,6 +1,8 @@
 """Reads a request's body within bounds, before a thread is asked for."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.types import Receive, Scope
 
@@ -47,30 +49,92 @@ def has_body(scope: Scope) -> bool:
     return any(name in (b"transfer-encoding", b"content-length") and value != b"0" for name, value in scope["headers"])
 
 
-async def read_body(scope: Scope, receive: Receive, limits: Limits) -> bytes:
-    """The whole body. Raises BadLength, BodyTooLarge (at once when announced, otherwise as soon as counted), HungUp."""
-    length = announced_length(scope)
-    if length == 0:
-        return b""
-    most = limits.upload if _is_upload(scope) else limits.body
-    if length is not None and length > most:
-        raise BodyTooLarge(most)
-    return await _read(receive, most)
+class BodyTimeout(Refusal):
+    status = 408
+    code = "request_timeout"
+    detail = "The body did not arrive in time."
 
 
-async def _read(receive: Receive, most: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise HungUp
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > most:
+class NoMemory(Refusal):
+    """Large bodies hold all the memory that this process has for them."""
+
+    status = 503
+    code = "busy"
+    detail = "Too many large bodies are on their way; try again in a moment."
+    retry_after = 2
+
+
+class Bodies:
+    """Reads bodies within bounds: of size and time for each, and of memory for all large ones that this process holds.
+
+    ``held``: bytes of large bodies, while they are read and until their requests are answered.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.held = 0
+
+    @asynccontextmanager
+    async def read(self, scope: Scope, receive: Receive, *, genuine: bool) -> AsyncIterator[bytes]:
+        """The whole body, for as long as the context is open. ``genuine``: a genuine token came with it; only then is a
+        large upload taken.
+
+        Raises BadLength, BodyTooLarge (at once when announced, otherwise as soon as counted), NoMemory, BodyTimeout,
+        HungUp.
+        """
+        length = announced_length(scope)
+        most = self.limits.upload if genuine and _is_upload(scope) else self.limits.body
+        if length is not None and length > most:
             raise BodyTooLarge(most)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        body = _Body(self, most)
+        try:
+            if length != 0:
+                await self._in_time(body, receive, length or most)
+            yield body.bytes
+        finally:
+            self.held -= body.held
+
+    async def _in_time(self, body: "_Body", receive: Receive, length: int) -> None:
+        try:
+            async with asyncio.timeout(self.limits.body_seconds + length / self.limits.body_rate):
+                await body.gather(receive)
+        except TimeoutError:
+            raise BodyTimeout from None
+
+
+class _Body:
+    """One body on its way."""
+
+    def __init__(self, bodies: Bodies, most: int) -> None:
+        self.bodies = bodies
+        self.most = most
+        self.held = 0  # of its bytes, what counts as held: nothing as long as it is small
+        self.bytes = b""
+
+    async def gather(self, receive: Receive) -> None:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise HungUp
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            self._hold(size)
+            if not message.get("more_body", False):
+                break
+        self.bytes = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _hold(self, size: int) -> None:
+        limits = self.bodies.limits
+        if size > self.most:
+            raise BodyTooLarge(self.most)
+        if size <= limits.small_body:
+            return
+        if self.bodies.held - self.held + size > limits.bodies:
+            raise NoMemory
+        self.bodies.held += size - self.held
+        self.held = size
 
 
 async def drain(receive: Receive, seconds: float) -> None:
@@ -92,15 +156,6 @@ async def until_hung_up(receive: Receive) -> None:
     """Return when the client is gone. The body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def has_hung_up(receive: Receive) -> bool:
-    """Whether the client is known to be gone, without waiting. The body must have been read."""
-    try:
-        async with asyncio.timeout(0):
-            return (await receive())["type"] == "http.disconnect"
-    except TimeoutError:
-        return False
 
 
 def _is_upload(scope: Scope) -> bool:

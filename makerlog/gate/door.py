@@ -17,14 +17,15 @@ from starlette.types import Message, Receive, Scope, Send
 
 from makerlog.env import Network
 from makerlog.gate import wsgi
+from makerlog.gate.address import UNIX_PEER
 from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault, Stopping, as_json, deliver
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex
-from makerlog.gate.body import HungUp, drain, has_body, has_hung_up, read_body, until_hung_up
+from makerlog.gate.body import Bodies, HungUp, drain, has_body, until_hung_up
 from makerlog.gate.caller import Caller, Recognise, Ticket, identify
+from makerlog.gate.connection import Connections
 from makerlog.gate.demand import Demand
 from makerlog.gate.files import Files, Folder
-from makerlog.gate.hang_ups import HangUps
 from makerlog.gate.lanes import client_in, lane_of
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
@@ -84,9 +85,11 @@ class FrontDoor:
         self.services = services
         self.limits = limits or Limits()
         self.strikes = Strikes(self.limits)
-        self.hang_ups = HangUps(self.limits.hang_ups_told)
+        self.bodies = Bodies(self.limits)
+        self.connections = Connections(self.limits, trusted)
         self.files = Files(folders or {}, self.limits)
         self.level = "normal"
+        self.loop: asyncio.AbstractEventLoop | None = None
         demand = Demand(half_life=self.limits.half_life, most=self.limits.remembered)
         self.pool: Pool[Answer] = Pool(self.limits.lanes, demand)
 
@@ -98,6 +101,15 @@ class FrontDoor:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
+    def bans_changed(self) -> None:
+        """Ends the connections of whoever is banned from everything now. May be called from any thread."""
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.connections.close_banned, self._is_banned)
+
+    def _is_banned(self, peer: str) -> bool:
+        anybody = Caller(peer or UNIX_PEER, "http", token="any")  # noqa: S106  (a connection may carry a token next)
+        return self.guard.standing(anybody, "", time()) is not None
+
     async def _http(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
         request_id = uuid4().hex  # a client's own is ignored: the log must not be written by it
         try:
@@ -105,7 +117,7 @@ class FrontDoor:
         except Refusal as refusal:
             await self._refuse(refusal, scope, receive, reply, request_id)
         except HungUp:
-            self.hang_ups.count()
+            return
         except asyncio.CancelledError:
             # Only a server at the end of its graceful stop cancels; the client is told rather than cut off.
             await self._refuse(Stopping(), scope, receive, reply, request_id)
@@ -128,8 +140,6 @@ class FrontDoor:
         self.strikes.count(answer.status, caller, scope["path"])
         if answer.status < 300:
             self.guard.note_if_slipped(caller, scope["path"], began=began, now=time())
-        if await has_hung_up(receive):
-            raise HungUp
         return await deliver(answer, scope["method"], reply)
 
     async def _admit(self, caller: Caller, scope: Scope, receive: Receive, reply: "_Reply", request_id: str) -> Answer:
@@ -137,12 +147,12 @@ class FrontDoor:
         lane = lane_of(caller, scope["method"], scope["path"], self.hashing)
         client = client_in(caller)
         self.pool.refuse_greed(lane, client)
-        body = await read_body(scope, receive, self.limits)
-        reply.body_was_read = True
-        deadline = monotonic() + self.pool.lanes[lane].limits.deadline
-        environ = wsgi.environ_of(scope, body, caller, request_id) | {"makerlog.deadline": deadline}
-        job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer), lane, client)
-        return await self._result(job, receive, deadline - monotonic())
+        async with self.bodies.read(scope, receive, genuine=caller.token is not None) as body:
+            reply.body_was_read = True
+            deadline = monotonic() + self.pool.lanes[lane].limits.deadline
+            environ = wsgi.environ_of(scope, body, caller, request_id) | {"makerlog.deadline": deadline}
+            job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer), lane, client)
+            return await self._result(job, receive, deadline - monotonic())
 
     def _note(self, caller: Caller, now: float) -> None:
         self.guard.notes.arrived(caller.address, caller.token, now)
@@ -191,13 +201,13 @@ class FrontDoor:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self.loop = asyncio.get_running_loop()
         self.files.bound_disk_threads()
         for service in self.services:
             service.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.pool.close(self.limits.stop_seconds)
-        self.hang_ups.tell()
         for service in self.services:
             await asyncio.to_thread(service.stop)
         await send({"type": "lifespan.shutdown.complete"})

@@ -46,8 +46,19 @@ class Limits:
     remembered: int = 20_000  # clients whose demand is known, the latest
     half_life: float = 10.0  # after which a request counts for half in its client's demand
 
+    connections: int = 10_000  # idle ones go when there are more, or when descriptors run short
+    connections_per_peer: int = 256  # of one IPv4 address or IPv6 /64; not of trusted proxies
+    descriptors_kept: int = 224  # of the process's: for files_at_once, the database, Redis, logs
+    head: int = 32 * KIB  # request line and headers together
+    head_seconds: float = 10.0  # for all of it, from the connection's start or the first byte of the next request
+    write_seconds: float = 30.0  # a reader that takes less than 64 KiB of its answer in so long is cut off
+
     body: int = 1 * MIB
-    upload: int = 10 * MIB  # multipart/form-data only
+    upload: int = 10 * MIB  # multipart/form-data with a genuine token only
+    small_body: int = 64 * KIB  # is read however many there are
+    bodies: int = 48 * MIB  # of larger ones together; then 503
+    body_seconds: float = 15.0  # for any body, and on top of that
+    body_rate: int = 64 * KIB  # bytes a second of what was announced
     linger: float = 1.0  # how long an oversized body is read and thrown away, so that its sender can read the 413
     answer: int = 8 * MIB  # a larger answer of ours is a bug, and becomes a 500
 
@@ -58,7 +69,5 @@ class Limits:
     files_at_once: int = 128  # each holds a file descriptor while its reader dawdles
     file_seconds: float = 120.0  # for one file: 10 MiB at 85 KiB/s
     file_threads: int = 8  # read from disk, for microseconds each; never wait for a reader
-
-    hang_ups_told: float = 60.0  # between two lines that say how many clients hung up
 
     stop_seconds: float = 5.0  # for threads still busy when the server has already waited for their requests

@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 
+from makerlog.gate.connection import Connection
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Lane
 
@@ -72,7 +73,14 @@ def _reply(response: HTTPResponse) -> Reply:
 @contextlib.contextmanager
 def serve(door: FrontDoor) -> Iterator[Service]:
     config = uvicorn.Config(
-        door, host="127.0.0.1", port=0, lifespan="on", proxy_headers=False, log_config=None, timeout_graceful_shutdown=2
+        door,
+        host="127.0.0.1",
+        port=0,
+        http=Connection,
+        lifespan="on",
+        proxy_headers=False,
+        log_config=None,
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -87,9 +95,9 @@ def serve(door: FrontDoor) -> Iterator[Service]:
 
 
 def one_lane(threads: int = 8, waiting: int = 64, **values: Any) -> tuple[Lane, ...]:
-    """For whoever has no token, and one client may have all of it; beside it only the lane of this machine's probes."""
-    ops = Lane("ops", threads=1, waiting=1, per_client=1)
-    return ops, Lane("anonymous", threads=threads, waiting=waiting, **{"per_client": 1_000, **values})
+    """For whoever has no token, and one client may have all of it; beside it one thread each for probes and tokens."""
+    anonymous = Lane("anonymous", threads=threads, waiting=waiting, **{"per_client": 1_000, **values})
+    return Lane("ops", threads=1, waiting=1, per_client=1), Lane("token", threads=1, waiting=9, per_client=9), anonymous
 
 
 def mirror(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:

@@ -16,7 +16,7 @@ LOOPBACK = [ip_network("127.0.0.0/8")]
 
 @pytest.fixture(scope="module")
 def service():
-    with serve(FrontDoor(mirror, limits=SMALL)) as service:
+    with serve(FrontDoor(mirror, limits=SMALL, recognise=lambda header: "genuine")) as service:
         yield service
 
 
@@ -200,10 +200,31 @@ def test_a_body_of_exactly_the_limit_passes(service):
     assert service.ask("POST", "/", b"x" * 1000).json()["size"] == 1000
 
 
-def test_an_upload_may_be_larger(service):
+def test_an_upload_with_a_genuine_token_may_be_larger(service):
     multipart = {"Content-Type": "Multipart/Form-Data; boundary=x"}
-    assert service.ask("POST", "/", b"x" * 5000, multipart).json()["size"] == 5000
-    is_refusal(service.ask("POST", "/", b"x" * 5001, multipart), 413, "body_too_large")
+    upload = multipart | {"Authorization": "Token x"}
+    assert service.ask("POST", "/", b"x" * 5000, upload).json()["size"] == 5000
+    is_refusal(service.ask("POST", "/", b"x" * 5001, upload), 413, "body_too_large")
+    is_refusal(service.ask("POST", "/", b"x" * 5000, multipart), 413, "body_too_large")
+
+
+SLOW = Limits(body_seconds=0.3, body_rate=1_000_000, small_body=100, bodies=1000, linger=0.2)
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
+def test_a_body_that_does_not_arrive_is_not_waited_for(head):
+    with serve(FrontDoor(mirror, limits=SLOW)) as service:
+        is_refusal(service.raw(b"POST / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n1"), 408, "request_timeout")
+
+
+def test_large_bodies_share_a_bounded_memory_and_small_ones_pass():
+    with serve(FrontDoor(mirror, limits=SLOW)) as service, service.dial() as slow:
+        slow.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n" + b"x" * 800)
+        until(lambda: service.door.bodies.held == 800)
+        is_refusal(service.ask("POST", "/", b"x" * 300), 503, "busy")
+        assert service.ask("POST", "/", b"x" * 100).status == 200
+        until(lambda: service.door.bodies.held == 0)
+        assert service.ask("POST", "/", b"x" * 300).status == 200
 
 
 @pytest.mark.parametrize("length", [b"-1", b"1e3", b"+5", b"", b"0x10", b"5, 6", "٣".encode(), b"9" * 30])

@@ -1,0 +1,239 @@
+"""One client connection: uvicorn's own protocol, with an end to everything that a client may leave unfinished.
+
+Stock uvicorn waits for ever for the rest of a header, keeps headers of any size, and has no limit on sockets but the
+process's own: 230 half-sent headers made it unreachable. Here each stage has a deadline and a size, and where sockets run
+short the longest idle goes. None of it costs a thread.
+"""
+
+import asyncio
+import logging
+import resource
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from makerlog.env import Network
+from makerlog.gate.address import UNIX_PEER, peer_is_trusted
+from makerlog.gate.answers import Refusal
+from makerlog.gate.limits import Limits
+from makerlog.gate.strikes import Client, client_of
+
+log = logging.getLogger("makerlog.connection")
+log.setLevel(logging.ERROR)  # what clients send wrong is theirs to know: a flood of it must not fill the log
+
+
+class Malformed(Refusal):
+    detail = "This is not HTTP."
+
+
+class HeadTimeout(Refusal):
+    status = 408
+    code = "request_timeout"
+    detail = "The request's headers did not arrive in time."
+
+
+class HeadTooLarge(Refusal):
+    status = 431
+    code = "headers_too_large"
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.detail = f"The request line and headers are larger than {most} bytes together."
+
+
+class Connections:
+    """All client connections of this process, sockets and requests alike; those that wait for a request, oldest first.
+
+    ``trusted``: proxies, which hold many connections for many clients: no cap for them, and no ban closes theirs.
+    """
+
+    def __init__(self, limits: Limits, trusted: Sequence[Network] = ()) -> None:
+        self.limits = limits
+        self.trusted = trusted
+        self.most = most_connections(limits)
+        self.dropped = 0
+        self._all: dict[Connection, Client | None] = {}  # None: a trusted proxy's
+        self._idle: dict[Connection, None] = {}
+        self._of_peer: Counter[Client] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, connection: "Connection", peer: str) -> bool:
+        """False: this peer has as many as one may have, or there is no room and nobody idle."""
+        client = None if peer_is_trusted(peer, self.trusted) else client_of(peer or UNIX_PEER)
+        if client is not None and self._of_peer[client] >= self.limits.connections_per_peer:
+            return False
+        if len(self._all) >= self.most and not self._drop_idle():
+            return False
+        self._all[connection] = client
+        if client is not None:
+            self._of_peer[client] += 1
+        return True
+
+    def remove(self, connection: "Connection") -> None:
+        client = self._all.pop(connection, None)
+        self._idle.pop(connection, None)
+        if client is not None:
+            self._of_peer[client] -= 1
+            if not self._of_peer[client]:
+                del self._of_peer[client]
+
+    def is_idle(self, connection: "Connection", idle: bool) -> None:
+        """Whether ``connection`` waits for a request, or for the rest of its head."""
+        self._idle.pop(connection, None)
+        if idle and connection in self._all:
+            self._idle[connection] = None
+
+    def close_banned(self, is_banned: Callable[[str], bool]) -> None:
+        """Ends connections whose own peer is banned: at once, or with the answer that is under way."""
+        for connection, client in list(self._all.items()):
+            if client is not None and is_banned(connection.peer):
+                connection.shutdown()
+
+    def _drop_idle(self) -> bool:
+        """Closes the one that was idle longest; a proxy's only where there is no other."""
+        found = next((each for each in self._idle if self._all[each] is not None), None)
+        found = found or next(iter(self._idle), None)
+        if found is None:
+            return False
+        self.dropped += 1
+        self.remove(found)
+        found.transport.abort()
+        return True
+
+
+def most_connections(limits: Limits) -> int:
+    """So many that files, the database and Redis find descriptors left."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = limits.connections if descriptors == resource.RLIM_INFINITY else descriptors - limits.descriptors_kept
+    return max(16, min(limits.connections, room))
+
+
+class Connection(HttpToolsProtocol):
+    """``app`` is a FrontDoor, whose ``connections`` it joins."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = log
+        self.all: Connections = self.app.connections
+        self.limits = self.all.limits
+        self.peer = ""
+        self._head = 0  # bytes of the current message's line, headers and trailers
+        self._unparsed = 0  # bytes in pieces of which the parser has made nothing yet
+        self._refused = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+
+    # --- The transport's side ---
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.peer = self.client[0] if self.client else ""
+        if not self.all.add(self, self.peer):
+            transport.abort()
+            return
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused or self.transport.is_closing():
+            return
+        if self.timeout_keep_alive_task is not None:
+            self._wait_for_head()  # between two requests: from the first byte on, the next one's head has its deadline
+        self._unparsed += len(data)
+        super().data_received(data)
+        if max(self._head, self._unparsed) > self.limits.head:
+            self._refuse(HeadTooLarge(self.limits.head))
+
+    def handle_websocket_upgrade(self) -> None:
+        self._end()
+        super().handle_websocket_upgrade()
+
+    def pause_writing(self) -> None:
+        """The reader is slow. It may be, as long as something moves."""
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(self.limits.write_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+
+    # --- The parser's side ---
+
+    def on_message_begin(self) -> None:
+        self._head = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._parsed(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._parsed(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._stop_waiting()
+        self._unparsed = 0
+        if self._head > self.limits.head:
+            raise ValueError("the parser stops here, and send_400_response says why")
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed = 0
+        super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.all.is_idle(self, self.timeout_keep_alive_task is not None)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(HeadTooLarge(self.limits.head) if self._head > self.limits.head else Malformed())
+
+    # --- Deadlines ---
+
+    def _parsed(self, size: int) -> None:
+        self._head += size
+        self._unparsed = 0
+
+    def _wait_for_head(self) -> None:
+        self._stop_waiting()
+        self.all.is_idle(self, True)
+        self._head_timer = self.loop.call_later(self.limits.head_seconds, self._head_is_late)
+
+    def _stop_waiting(self) -> None:
+        self.all.is_idle(self, False)
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._refuse(HeadTimeout())
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answers what never became a request, and closes: with a moment for the client to read it, for closing on bytes
+        that are still coming would reset the connection."""
+        if self._refused or self.transport.is_closing():
+            return
+        self._refused = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()  # in the middle of another answer
+            return
+        answer = refusal.answer(uuid4().hex)
+        lines = [name + b": " + value for name, value in [*answer.headers, (b"connection", b"close")]]
+        self.transport.write(STATUS_LINE[answer.status] + b"\r\n".join([*lines, b"", answer.body]))
+        self.transport.write_eof()
+        self.loop.call_later(self.limits.linger, self.transport.abort)
+
+    def _end(self) -> None:
+        self._stop_waiting()
+        self.resume_writing()
+        self.all.remove(self)

@@ -1,0 +1,201 @@
+"""What clients leave unfinished, over real sockets."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from ipaddress import ip_network
+
+import pytest
+
+from makerlog.gate.banned import BanGuard
+from makerlog.gate.bans import BanIndex, Standing
+from makerlog.gate.door import FrontDoor
+from makerlog.gate.limits import Limits
+from makerlog.gate.notes import Notes
+from tests.gate.serving import Reply, Service, _reply, is_refusal, mirror, says, serve, until
+
+QUICK = Limits(head=2_000, head_seconds=0.3, write_seconds=0.5, linger=0.2)
+GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with serve(FrontDoor(mirror, limits=QUICK)) as service:
+        yield service
+
+
+def answer_on(connection: socket.socket) -> Reply:
+    response = HTTPResponse(connection)
+    response.begin()
+    return _reply(response)
+
+
+def is_closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_half_sent_head_is_answered_408_in_time(service: Service) -> None:
+    began = time.monotonic()
+    with service.dial() as connection:
+        connection.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\nX-More: ")
+        is_refusal(answer_on(connection), 408, "request_timeout")
+        assert is_closed(connection)
+    assert 0.2 < time.monotonic() - began < 2
+
+
+def test_a_head_that_drips_is_not_spared(service: Service) -> None:
+    with service.dial() as connection:
+        with contextlib.suppress(OSError):
+            for byte in GET:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.02)
+        assert answer_on(connection).status == 408
+
+
+def test_a_silent_socket_is_closed(service: Service) -> None:
+    with service.dial() as connection:
+        assert answer_on(connection).status == 408
+    until(lambda: len(service.door.connections) == 0)
+
+
+def test_the_next_request_of_a_connection_has_its_deadline_too(service: Service) -> None:
+    with service.dial() as connection:
+        connection.sendall(GET)
+        assert answer_on(connection).status == 200
+        time.sleep(0.5)  # idle between two requests: that is what keep-alive is for
+        connection.sendall(b"GET /y HTTP/1.1\r\n")
+        assert answer_on(connection).status == 408
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /x HTTP/1.1\r\nX: " + b"a" * 3_000 + b"\r\n\r\n",
+        b"GET /" + b"a" * 3_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET /x HTTP/1.1\r\n" + b"X: a\r\n" * 600 + b"\r\n",
+        b"POST /x HTTP/1.1\r\nX: " + b"a" * 3_000 + b"\r\nContent-Length: 4\r\n\r\nbody",
+    ],
+    ids=["one header", "path", "many headers", "with a body"],
+)
+def test_a_head_that_is_too_large_is_answered_431(service: Service, head: bytes) -> None:
+    is_refusal(service.raw(head), 431, "headers_too_large")
+
+
+def test_a_header_without_an_end_is_not_waited_for(service: Service) -> None:
+    with service.dial() as connection:
+        connection.sendall(b"GET /x HTTP/1.1\r\nX: a")
+        time.sleep(0.05)
+        connection.sendall(b"a" * 3_000)
+        is_refusal(answer_on(connection), 431, "headers_too_large")
+
+
+def test_trailers_count_as_headers(service: Service) -> None:
+    with service.dial() as connection:
+        connection.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n")
+        time.sleep(0.05)
+        connection.sendall(b"X-T: a")
+        time.sleep(0.05)
+        connection.sendall(b"a" * 3_000)
+        assert is_closed(connection)
+
+
+def test_what_is_not_http_is_answered_in_our_shape_and_logged_nowhere(service: Service, caplog) -> None:
+    is_refusal(service.raw(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), 400, "bad_request")
+    assert caplog.records == []
+
+
+def test_a_head_within_bounds_is_served(service: Service) -> None:
+    assert service.raw(b"GET /x HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 1_500 + b"\r\n\r\n").status == 200
+
+
+def test_one_peer_has_so_many_connections_and_gets_them_back() -> None:
+    with serve(FrontDoor(mirror, limits=Limits(connections_per_peer=3))) as service:
+        held = [service.dial() for _ in range(3)]
+        until(lambda: len(service.door.connections) == 3)
+        with service.dial() as connection:
+            assert is_closed(connection)
+        held.pop().close()
+        until(lambda: len(service.door.connections) == 2)
+        assert service.get("/x").status == 200
+        for connection in held:
+            connection.close()
+
+
+def test_a_trusted_proxy_has_no_such_cap() -> None:
+    limits = Limits(connections_per_peer=3)
+    with serve(FrontDoor(mirror, trusted=[ip_network("127.0.0.1/32")], limits=limits)) as service:
+        held = [service.dial() for _ in range(10)]
+        until(lambda: len(service.door.connections) == 10)
+        assert service.get("/x").status == 200
+        for connection in held:
+            connection.close()
+
+
+def test_where_sockets_run_short_the_longest_idle_goes_and_requests_are_served() -> None:
+    with serve(FrontDoor(mirror, limits=Limits(connections=20))) as service:
+        held = [service.dial() for _ in range(60)]
+        until(lambda: service.door.connections.dropped >= 40)
+        assert len(service.door.connections) <= 20
+        for _ in range(30):
+            assert service.get("/x").status == 200
+        assert all(is_closed(connection) for connection in held[:40])
+        for connection in held:
+            connection.close()
+
+
+def test_a_request_under_way_is_never_dropped_for_room() -> None:
+    with serve(FrontDoor(mirror, limits=Limits(connections=16))) as service, service.dial() as busy:
+        busy.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbo")
+        until(lambda: service.door.connections._idle == {} and len(service.door.connections) == 1)
+        held = [service.dial() for _ in range(40)]
+        until(lambda: service.door.connections.dropped >= 20)
+        busy.sendall(b"dy")
+        assert answer_on(busy).json()["body"] == "body"
+        for connection in held:
+            connection.close()
+
+
+def test_a_reader_that_takes_nothing_is_cut_off() -> None:
+    app = says("200 OK", [], b"x" * 6_000_000)
+    with serve(FrontDoor(app, limits=QUICK)) as service, socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        reader.connect(("127.0.0.1", service.port))
+        reader.sendall(GET)
+        until(lambda: len(service.door.connections) == 1)
+        until(lambda: len(service.door.connections) == 0)
+
+
+def test_a_reader_that_is_merely_slow_gets_all_of_it() -> None:
+    app = says("200 OK", [], b"x" * 1_000_000)
+    with serve(FrontDoor(app, limits=QUICK)) as service, service.dial() as reader:
+        reader.sendall(GET)
+        got = 0
+        while got < 1_000_000:
+            got += len(reader.recv(20_000))
+            time.sleep(0.02)
+
+
+def test_a_ban_closes_connections_that_are_open_already() -> None:
+    bans = BanIndex()
+    door = FrontDoor(mirror, guard=BanGuard(bans, Notes()))
+    with serve(door) as service, service.dial() as idle:
+        idle.sendall(GET)
+        assert answer_on(idle).status == 200
+        bans.put(Standing(1, ip_network("127.0.0.1/32"), "everything", time.time()))
+        door.bans_changed()
+        assert is_closed(idle)
+
+
+def test_a_ban_closes_no_connection_of_a_trusted_proxy() -> None:
+    bans = BanIndex()
+    door = FrontDoor(mirror, trusted=[ip_network("127.0.0.1/32")], guard=BanGuard(bans, Notes()))
+    with serve(door) as service, service.dial() as proxy:
+        bans.put(Standing(1, ip_network("127.0.0.0/24"), "everything", time.time()))
+        door.bans_changed()
+        proxy.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 93.184.216.7\r\n\r\n")
+        assert answer_on(proxy).status == 200
