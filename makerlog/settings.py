@@ -13,6 +13,7 @@ from makerlog.env import (
     embedded_database_url,
     embedded_redis_url,
 )
+from makerlog.gate.answers import EXPOSED
 from makerlog.gate.limits import LEAST_THREADS, Limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -123,18 +124,7 @@ TEMPLATES = [
 # Open to every origin, without credentials: the API knows tokens only, and a browser adds those by no means of its own.
 CORS_ALLOW_ALL_ORIGINS = True
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "if-none-match", "x-app-timezone"]
-CORS_EXPOSE_HEADERS = [
-    "RateLimit",
-    "RateLimit-Policy",
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
-    "Link",
-    "ETag",
-    "X-Request-Id",
-    "Retry-After",
-    "Idempotency-Replayed",
-]
+CORS_EXPOSE_HEADERS = EXPOSED
 
 # --- Who is calling ---
 

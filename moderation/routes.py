@@ -100,9 +100,13 @@ class TokenRequired(Refusal):
 
 
 class BadToken(TokenRequired):
-    """As a view says it of a made-up token; said here because some routes look at none."""
+    """As a view says it of a made-up token; said here because some routes look at none, and others ask the database."""
 
     code = "bad_credential"
+
+    def __init__(self, switched: Switched) -> None:
+        super().__init__(switched)
+        self.detail += " The one sent is none of ours, has expired or was revoked."
 
 
 def refuse_if_switched(switched: Switched, credential: bytes, now: float) -> None:

@@ -108,7 +108,10 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """A refusal of the gate's, given by Django."""
     answer = refusal.answer(request.request_id)  # type: ignore[attr-defined]
     headers = {name.decode(): value.decode("latin-1") for name, value in answer.headers}
-    return HttpResponse(answer.body, status=answer.status, headers=headers)
+    response = HttpResponse(answer.body, status=answer.status, headers=headers)
+    # Django would log each as an error or a warning of the view's; a flood of what was meant must not write the log.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 class JsonErrorMiddleware:

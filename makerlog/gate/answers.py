@@ -11,6 +11,20 @@ from starlette.types import Send
 Headers = list[tuple[bytes, bytes]]
 PIECE = 64 * 1024  # bytes: what a transport buffers before it asks to wait
 
+# What scripts of any origin may read of an answer, beside its body.
+EXPOSED = (
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "Link",
+    "ETag",
+    "X-Request-Id",
+    "Retry-After",
+    "Idempotency-Replayed",
+)
+
 
 class Answer(NamedTuple):
     """A whole answer. ``headers`` carry the right Content-Length (none for 204 and 304)."""
@@ -64,6 +78,7 @@ def as_json(status: int, content: dict[str, object], request_id: str, extra: Hea
         (b"content-length", b"%d" % len(body)),
         (b"x-request-id", request_id.encode()),
         (b"access-control-allow-origin", b"*"),
+        (b"access-control-expose-headers", ", ".join(EXPOSED).encode()),
         (b"cache-control", b"no-store"),
         *(extra or []),
     ]

@@ -138,6 +138,7 @@ def is_refusal(reply: Reply, status: int, code: str) -> None:
     assert reply.status == status, reply
     assert reply.headers["content-type"] == "application/json"
     assert reply.headers["access-control-allow-origin"] == "*"
+    assert "Retry-After" in reply.headers["access-control-expose-headers"]
     assert reply.headers["cache-control"] == "no-store"
     assert len(reply.headers["x-request-id"]) == 32
     assert set(reply.json()) == {"detail", "code"}

@@ -236,6 +236,12 @@ def test_a_poll_of_a_cached_route_still_gets_its_304() -> None:
 # --- In memory ---
 
 
+def test_a_refusal_that_was_meant_is_no_error_in_the_log(caplog) -> None:
+    switch("tasks/", "closed")
+    anonymous().get("/tasks/")
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("state", ["open", "cached", "tokens_only"])
 def test_a_switch_costs_no_query(state: str) -> None:
     alice = caller()
