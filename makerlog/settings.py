@@ -61,7 +61,7 @@ WEB_THREADS = env.integer("WEB_THREADS", 8, least=LEAST_THREADS, most=64)
 # --- Django ---
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "moderation.apps.SiteConfig",  # django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -92,6 +92,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "makerlog.api.slashes.TrailingSlashMiddleware",
     "makerlog.api.errors.JsonErrorMiddleware",
+    "makerlog.api.throttling.RateLimitMiddleware",  # before the next, which makes a 304 of an answer: it costs less
     "django.middleware.http.ConditionalGetMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -144,6 +145,7 @@ REGISTRATIONS_OPEN = env.flag("REGISTRATIONS_OPEN", True)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["makerlog.accounts.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["makerlog.accounts.permissions.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["makerlog.api.throttling.Throttle"],
     "DEFAULT_RENDERER_CLASSES": ["makerlog.api.renderers.BoundedJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
         "makerlog.api.parsers.JSONParser",
@@ -198,6 +200,10 @@ DATABASES = {
         "TEST": {"NAME": "makerlog_test"},
     }
 }
+
+# What django-ratelimit counts with. Its system checks are not registered (it is a library here, not an installed app): they
+# know no cache of our own, and this one is shared and counts atomically, as they ask.
+CACHES = {"default": {"BACKEND": "makerlog.api.cache.SturdyCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "cache"}}
 
 # --- Files ---
 

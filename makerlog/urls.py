@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from makerlog.api.allowance import Allowance
 from makerlog.api.docs import Docs, Schema, Welcome
 from makerlog.api.health import Ready
 
@@ -10,6 +11,7 @@ urlpatterns = [
     path("", Welcome.as_view()),
     path("health/ready/", Ready.as_view()),
     path("schema/", Schema.as_view(), name="schema"),
+    path("limits/", Allowance.as_view()),
     path("docs/", Docs.as_view(url_name="schema")),
     path("", include("products.urls")),
     path("", include("tasks.urls")),

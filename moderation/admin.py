@@ -7,7 +7,6 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from discussions.models import Discussion, Reply
-from makerlog.accounts.forms import StaffLoginForm
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.api.bounded_admin import BoundedAdmin
 from moderation import actions
@@ -19,8 +18,6 @@ from moderation.routes import ABOUT, current
 from products.models import Product, Project
 from tasks.models import Task, TaskComment
 
-admin.site.site_header = admin.site.site_title = "Makerlog"
-admin.site.login_form = StaffLoginForm
 admin.site.unregister(Group)
 
 

@@ -1,5 +1,13 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin  # by its module: what is imported by name here, Django takes for ours
 
 
 class ModerationConfig(AppConfig):
     name = "moderation"
+
+
+class SiteConfig(admin.AdminConfig):
+    """Django's own admin app, with our site in it."""
+
+    default = False  # of `django.contrib.admin`, that is, not of this package
+    default_site = "moderation.site.Site"

@@ -12,7 +12,7 @@ import redis
 from django.conf import settings
 
 from makerlog.accounts.models import Maker
-from makerlog.api.health import client
+from makerlog.api.store import client
 from makerlog.env import Network
 from makerlog.gate.notes import FORWARDED, MINUTES, OTHERS, Callers
 from moderation.models import Ban
@@ -24,7 +24,7 @@ MOST_TOKENS = 1_000
 MOST_NAMES = 20
 AWAY = "Redis is away: whom it would have hit is not known."
 
-store = client(settings.REDIS_URL)
+store = client(settings.REDIS_URL, connect=1, answer=1)  # nobody waits for it
 
 
 @dataclass(frozen=True)

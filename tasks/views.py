@@ -72,6 +72,7 @@ class TaskBatch(ApiView):
     queryset = Task.objects.none()
     serializer_class = TaskSerializer
     bounded_by = f"as many answers as tasks sent, at most {MAX_BATCH}"
+    charges_each = True
 
     @extend_schema(
         request={"application/json": TaskSerializer(many=True)}, responses={207: BatchAnswerSerializer(many=True)}
@@ -79,6 +80,7 @@ class TaskBatch(ApiView):
     def post(self, request: Request) -> Response:
         if not isinstance(request.data, list) or not 0 < len(request.data) <= MAX_BATCH:
             raise serializers.ValidationError([f"Send a JSON array of 1 to {MAX_BATCH} tasks."])
+        self.charge("write", units=len(request.data))
         return Response([self.logged(data) for data in request.data], status=207)
 
     def logged(self, data: Any) -> dict[str, Any]:
@@ -111,6 +113,7 @@ class TaskSync(ApiView):
     permission_classes = [HasOwnScope]
     serializer_class = TaskSerializer
     bounded_by = f"at most {MAX_LIMIT} tasks and {MAX_LIMIT} deleted ids an answer, with next when there is more"
+    price = "page"
 
     @extend_schema(
         parameters=[OpenApiParameter("last_sync_date", datetime), OpenApiParameter("cursor", str)],

@@ -6,6 +6,8 @@ the same time, give each run a DATA_DIR of its own: they share a test database o
 
 import os
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import django
 import pytest
@@ -28,6 +30,15 @@ except EmbeddedError as error:
 
 os.environ.update(DATA_DIR=str(DATA_DIR), DJANGO_SETTINGS_MODULE="makerlog.settings", PROCESS="web")
 django.setup()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits(settings: Any) -> None:
+    """Every test begins with full buckets of its own: they all call from one address."""
+    from tests.makers import refill  # reads the settings
+
+    settings.RATELIMIT_CACHE_PREFIX = uuid4().hex
+    refill()
 
 
 def pytest_unconfigure() -> None:

@@ -1,11 +1,18 @@
 """Alice, Bob and Charlie: makers for tests, each with a client of their own."""
 
 from typing import Any
+from uuid import uuid4
 
 from rest_framework.test import APIClient
 
 from makerlog.accounts.actions import create_token
 from makerlog.accounts.models import Maker
+from makerlog.api.throttling import limiter
+
+
+def refill() -> None:
+    """Full buckets for everybody: for what asks more than anybody may, or compares the headers of answers."""
+    limiter.prefix = f"test:{uuid4().hex}"
 
 
 class Caller(APIClient):

@@ -36,6 +36,7 @@ from makerlog.accounts.serializers import (
     UsernameSerializer,
 )
 from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.throttling import mailbox
 from makerlog.api.views import ApiView, ViewSet
 
 # No HEAD where a GET writes: whoever looks before fetching would set off what they look at.
@@ -55,6 +56,7 @@ class LogIn(ApiView):
     permission_classes = [AllowAny]
     serializer_class = LogInSerializer
     hashes_password = True
+    limits = ("log-in",)
     answers_with_secret = True
 
     @extend_schema(responses=SecretSerializer)
@@ -142,6 +144,7 @@ class PrivilegedMe(Me):
         values = self.validated(instance=self.caller, partial=True)
         if values.get("email", self.caller.email) != self.caller.email:
             require_all_scopes(request.auth)
+            self.charge("mail", subject=mailbox(self.caller.email))
         return self.answer(actions.update_profile(maker=self.caller, **values))
 
 
@@ -225,6 +228,7 @@ class FollowAct(ApiView):
     permission_classes = [HasWriteScope]
     serializer_class = FollowingSerializer
     bounded_by = "one fact"
+    price = "write"
     http_method_names = NO_HEAD
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
@@ -282,12 +286,15 @@ class Register(ApiView):
     permission_classes = [AllowAny]
     serializer_class = RegisterSerializer
     hashes_password = True
+    limits = ("registration",)
 
     @extend_schema(responses={201: SuccessSerializer})
     def post(self, request: Request) -> Response:
         if not settings.REGISTRATIONS_OPEN:
             raise PermissionDenied("Registration is closed at the moment.", "registrations_closed")
-        actions.register(**self.validated())
+        values = self.validated()
+        self.charge("mail", subject=mailbox(values["email"]))
+        actions.register(**values)
         return Response({"success": True}, status=201)
 
 
@@ -296,6 +303,8 @@ class Activate(ApiView):
 
     permission_classes = [AllowAny]
     serializer_class = SecretSerializer
+    limits = ("activation",)
+    price = "write"
     answers_with_secret = True
     bounded_by = "one token"
     http_method_names = NO_HEAD
@@ -313,10 +322,13 @@ class Forgot(ApiView):
 
     permission_classes = [AllowAny]
     serializer_class = ForgotSerializer
+    limits = ("forgot",)
 
     @extend_schema(responses=SuccessSerializer)
     def post(self, request: Request) -> Response:
-        actions.mail_reset(**self.validated())
+        values = self.validated()
+        self.charge("mail", subject=mailbox(values["email"]))
+        actions.mail_reset(**values)
         return Response({"success": True})
 
 
@@ -326,6 +338,7 @@ class Reset(ApiView):
     permission_classes = [AllowAny]
     serializer_class = ResetSerializer
     hashes_password = True
+    limits = ("reset",)
 
     @extend_schema(responses=SuccessSerializer)
     def post(self, request: Request) -> Response:
@@ -338,6 +351,7 @@ class ResetLink(ApiView):
 
     permission_classes = [AllowAny]
     serializer_class = ResetSerializer
+    limits = ("reset",)
     answers_with_secret = True
     bounded_by = "one link"
 
@@ -357,6 +371,7 @@ class ChangePassword(ApiView):
     permission_classes = [HasOwnScope]
     serializer_class = ChangePasswordSerializer
     hashes_password = True
+    limits = ("password",)
 
     @extend_schema(responses=SuccessSerializer)
     def put(self, request: Request) -> Response:

@@ -18,7 +18,9 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
 from makerlog.api.bounded_admin import BoundedAdmin, BoundedPaginator
+from makerlog.api.limits import LIMITS, PRICES
 from makerlog.api.pagination import MAX_LIMIT, KeysetPagination
+from makerlog.api.throttling import Throttle
 from makerlog.api.views import Endpoint
 
 ONE_OBJECT = {"retrieve", "create", "update", "partial_update", "destroy"}
@@ -243,8 +245,31 @@ def unbounded(field: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 
 @of_each_route
+def requests_are_charged(route: Route) -> Iterator[checks.Error]:
+    if fault := charging_fault(route):
+        yield route.error(
+            7,
+            fault,
+            "Leave `throttle_classes` alone and name limits and prices of makerlog.api.limits; or, with throttle_classes ="
+            " [], say in `unlimited` why nobody is charged.",
+        )
+
+
+def charging_fault(route: Route) -> str | None:
+    view = route.view
+    if not route.ours and not getattr(view or route.callback, "bounded_by", ""):
+        return None  # E001 has more to say
+    classes = getattr(route.callback, "initkwargs", {}).get("throttle_classes", getattr(view, "throttle_classes", ()))
+    if not any(issubclass(each, Throttle) for each in classes):
+        return None if getattr(view, "unlimited", "") else "lets anybody ask as often as they like."
+    unknown = {*getattr(view, "limits", ())} - {*LIMITS}
+    if getattr(view, "price", "read") not in PRICES:
+        unknown.add(view.price)
+    return f"names no limit or price that there is: {', '.join(sorted(unknown))}." if unknown else None
+
+
+@of_each_route
 def callers_are_named(route: Route) -> Iterator[checks.Error]:
-    """E007 is left for views without a throttle."""
     if route.ours and not route.view.scope and AllowAny not in route.view.permission_classes:
         yield route.error(
             8,

@@ -1,7 +1,7 @@
 """The errors that views raise, beside DRF's own."""
 
 from rest_framework import status
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, Throttled
 
 RETRY_AFTER_S = 2
 
@@ -13,6 +13,14 @@ class Busy(APIException):
     default_detail = "The service is busy. Try again in a moment."
     default_code = "busy"
     wait = RETRY_AFTER_S
+
+
+class TooOften(Throttled):
+    """A limit is used up: ``wait`` is in how many seconds to come back."""
+
+    def __init__(self, detail: str, wait: int) -> None:
+        super().__init__(detail=detail)
+        self.wait = wait
 
 
 class Conflict(APIException):

@@ -16,6 +16,21 @@ ERROR = {
     "properties": {"detail": {"type": "string"}, "code": {"type": "string"}},
     "additionalProperties": {},
 }
+THROTTLED = (
+    "Too often: the limit that `detail` names is used up. Come back in `Retry-After` seconds. All answers, not this alone,"
+    " carry the RateLimit headers; `/limits/` has the whole table."
+)
+HEADERS = {
+    name: {"description": description, "schema": {"type": kind}}
+    for name, kind, description in (
+        ("Retry-After", "integer", "Seconds until the same request fits."),
+        ("RateLimit-Policy", "string", 'Every limit charged: `"token";q=6000;w=60` is 6000 units in any 60 seconds.'),
+        ("RateLimit", "string", 'What is left: `"token";r=3990;t=1` is 3990 units, and all back in 1 second.'),
+        ("X-RateLimit-Limit", "integer", "The quota of the limit nearest its end."),
+        ("X-RateLimit-Remaining", "integer", "What is left of it."),
+        ("X-RateLimit-Reset", "integer", "Seconds until all of it is back."),
+    )
+}
 
 
 class AutoSchema(SpectacularAutoSchema):
@@ -54,7 +69,15 @@ class AutoSchema(SpectacularAutoSchema):
         self.registry.register_on_missing(error)
         content = {"application/json": {"schema": error.ref}, PROBLEM: {"schema": error.ref}}
         default = {"description": "An error.", "content": content}
-        return {**super()._get_response_bodies(direction), "default": default}
+        return {**super()._get_response_bodies(direction), **self.throttled(content), "default": default}
+
+    def throttled(self, content: dict[str, Any]) -> dict[str, Any]:
+        if getattr(self.view, "unlimited", ""):
+            return {}
+        answer = {"description": THROTTLED, "headers": HEADERS, "content": content}
+        component = ResolvedComponent("Throttled", ResolvedComponent.RESPONSE, answer, object="Throttled")
+        self.registry.register_on_missing(component)
+        return {"429": component.ref}
 
     def get_filter_backends(self) -> list[Any]:
         return super().get_filter_backends() if self.view.filterset_class else []

@@ -15,9 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from makerlog.api import idempotency
+from makerlog.api import idempotency, throttling
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
 from makerlog.api.keyset import Bounds, Branch, Reading
+from makerlog.api.limits import LIMITS
 from makerlog.api.pagination import KeysetPagination
 from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES, weight
 from makerlog.api.timezones import request_timezone
@@ -32,6 +33,12 @@ class Endpoint(generics.GenericAPIView):
     bounded_by: ClassVar[str] = ""
     answers_with_secret: ClassVar[bool] = False
     hashes_password: ClassVar[bool] = False  # all but its GET take a lane of their own; its path has no parameters
+
+    # What its requests cost (see limits.py); POST, PUT, PATCH and DELETE are writes always.
+    price: ClassVar[str] = "read"  # of its GET: a name in PRICES
+    limits: ClassVar[tuple[str, ...]] = ()  # names in LIMITS: charged 1 beside the caller's own
+    charges_each: ClassVar[bool] = False  # it charges `write` itself, once it knows how many
+    unlimited: ClassVar[str] = ""  # with throttle_classes = []: why nobody is charged
 
     # How a list is read: by its FilterSet; or by the fields of its order, after the columns that its index begins with.
     filterset_class: ClassVar[type[KeysetFilterSet] | None] = None
@@ -72,6 +79,11 @@ class Endpoint(generics.GenericAPIView):
 
     def answer(self, instance: Any, *, status: int = 200) -> Response:
         return Response(self.get_serializer(instance).data, status=status)
+
+    def charge(self, name: str, *, units: int = 1, subject: str = "") -> None:
+        """Charges the limit ``name`` for what only the body tells, such as ``subject``, whom it is for. TooOften: a 429."""
+        owners = {**throttling.owners_of(self.request), "subject": subject}
+        throttling.account_of(self.request).charge([throttling.charge(LIMITS[name], owners, units)])
 
     def require_own(self, content: Any) -> None:
         """What the caller may see but not change is a 403."""

@@ -80,6 +80,18 @@ class Nested(Comments):
     serializer_class = Nesting
 
 
+class Unthrottled(Comments):
+    throttle_classes = []
+
+
+class OfNoLimit(Comments):
+    limits = ("logn",)
+
+
+class OfNoPrice(Comments):
+    price = "cheap"
+
+
 class ForNobody(Comments):
     scope = ""
 
@@ -116,6 +128,9 @@ def errors(settings: Any) -> Any:
         (Tied, ["makerlog.E004"]),
         (WithoutIndex, ["makerlog.E005"]),
         (Nested, ["makerlog.E006"]),
+        (Unthrottled, ["makerlog.E007"]),
+        (OfNoLimit, ["makerlog.E007"]),
+        (OfNoPrice, ["makerlog.E007"]),
         (ForNobody, ["makerlog.E008"]),
     ],
 )
@@ -144,7 +159,23 @@ def test_a_library_view_passes_once_it_is_bounded(errors: Callable[[Any], list[s
     assert errors(Subclassed) == []
 
 
-@pytest.mark.parametrize("view", [Foreign, Unpaginated, Tied, Nested])
+def test_a_view_that_charges_nobody_says_why(errors: Callable[[Any], list[str]]) -> None:
+    class Free(Unthrottled):
+        unlimited = "it is asked once a year"
+
+    assert errors(Free) == []
+    assert errors(Comments.as_view(throttle_classes=[])) == ["makerlog.E007"]
+
+
+def test_a_bounded_function_of_a_library_s_is_charged_to_nobody(errors: Callable[[Any], list[str]]) -> None:
+    def bounded(request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    bounded.bounded_by = "nothing"  # type: ignore[attr-defined]
+    assert errors(bounded) == ["makerlog.E007"]
+
+
+@pytest.mark.parametrize("view", [Foreign, Unpaginated, Tied, Nested, Unthrottled])
 def test_a_process_with_a_fault_refuses_to_start(errors: Callable[[Any], list[str]], view: Any) -> None:
     errors(view)
     with pytest.raises(SystemCheckError, match=r"makerlog\.E00"):
@@ -198,7 +229,7 @@ def test_a_bounded_admin_passes() -> None:
     assert list(checks.admin_faults(Good(TaskComment, admin.AdminSite()))) == []
 
 
-SKIPPED = [Foreign, ForNobody, Unpaginated, Tied, WithoutIndex, Nested]
+SKIPPED = [Foreign, ForNobody, Unpaginated, Tied, WithoutIndex, Nested, Unthrottled]
 
 
 @pytest.mark.parametrize(("step", "view"), list(enumerate(SKIPPED, 1)))

@@ -111,6 +111,20 @@ def test_every_operation_may_answer_with_the_one_error_shape() -> None:
     assert set(document["components"]["schemas"]["Error"]["properties"]) == {"detail", "code"}
 
 
+def test_every_operation_but_the_free_ones_may_answer_429_and_says_with_which_headers() -> None:
+    document = generated()
+    reference = {"$ref": "#/components/responses/Throttled"}
+    free = [
+        path
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+        if operation["responses"].get("429") != reference
+    ]
+    assert free == ["/health/ready/"]
+    headers = document["components"]["responses"]["Throttled"]["headers"]
+    assert set(headers) >= {"Retry-After", "RateLimit", "RateLimit-Policy", "X-RateLimit-Reset"}
+
+
 def test_a_version_asked_for_is_written_into_no_header() -> None:
     response = anonymous().get("/schema/?version=%00%22evil")
     assert response.status_code == 200

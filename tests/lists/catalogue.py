@@ -239,6 +239,7 @@ SINGLE = {
     "",
     "schema/",
     "health/ready/",
+    "limits/",
     "me/",
     "me/privileged/",
     "users/<str:maker>/is_following/",

@@ -8,7 +8,7 @@ import pytest
 import redis
 from django.db import DatabaseError, connection, transaction
 
-from makerlog.api.health import client
+from makerlog.api.store import client
 from makerlog.gate.bans import network_of
 from makerlog.gate.notes import Notes
 from moderation import actions, traffic

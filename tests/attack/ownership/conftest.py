@@ -9,6 +9,7 @@ from django.db import transaction
 from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
 from tests.attack.ownership.matrix import COLUMNS, WRITES, Pair
 from tests.attack.ownership.world import World, build
+from tests.makers import Caller, refill
 
 TESTED = pytest.StashKey[set[Pair]]()
 
@@ -25,6 +26,18 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
 @pytest.fixture(autouse=True)
 def _files(settings: Any, tmp_path: Any) -> None:
     settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _full_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each request: what is tested is who may, not how often."""
+    ask = Caller.generic
+
+    def generic(self: Caller, *args: Any, **kwargs: Any) -> Any:
+        refill()
+        return ask(self, *args, **kwargs)
+
+    monkeypatch.setattr(Caller, "generic", generic)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,185 @@
+"""Whether a request is let through: all its buckets decided in one round trip, in Redis, by Redis's own clock.
+
+A bucket is one number, the moment it will be full again, in whole microseconds (GCRA): exact from thousands a second to
+one a day, and below 2**53, so that Lua's doubles hold it. Its key is gone once the bucket is full.
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import redis
+
+from makerlog.api.limits import SECOND_US, Limit
+from makerlog.api.mirror import Mirror, Wanted
+from makerlog.api.store import ANSWER_S, Breaker
+
+# ARGV: the moment after which nobody waits for the answer; whether to charge even what does not fit; then for each key
+# the time to charge, the span of the bucket, and what the process knew and owes (see mirror.py).
+# All are charged, or none. Answers: Redis's time; 1, 0 or -1 (too late, nothing done); when each will be full.
+SCRIPT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+if now > tonumber(ARGV[1]) then return {now, -1} end
+
+local function given(i, place) return tonumber(ARGV[2 + 4 * (i - 1) + place]) end
+
+local stored, full, fits = {}, {}, 1
+for i, key in ipairs(KEYS) do
+    local charge, span, known, owed = given(i, 1), given(i, 2), given(i, 3), given(i, 4)
+    stored[i] = tonumber(redis.call('GET', key) or 0)
+    full[i] = math.max(stored[i], known, now) + owed
+    if charge > 0 and full[i] + charge - now > span then fits = 0 end
+end
+
+for i, key in ipairs(KEYS) do
+    if fits == 1 or ARGV[2] == '1' then full[i] = full[i] + given(i, 1) end
+    if full[i] > math.max(stored[i], now) then
+        redis.call('SET', key, string.format('%.0f', full[i]), 'PX', math.ceil((full[i] - now) / 1000))
+    end
+end
+return {now, fits, unpack(full)}
+"""
+DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+TOO_LATE = -1
+DEBTS_AT_ONCE = 200
+SETTLE_US = 100_000
+
+
+class Charge(NamedTuple):
+    """So much ``time`` (microseconds of refilling; 0: only look) off the bucket that ``limit`` has for ``subject``."""
+
+    limit: Limit
+    subject: str
+    time: int
+
+
+class Standing(NamedTuple):
+    """How a bucket stands after a decision: microseconds until it is full, and until what was asked would fit (0: it did)."""
+
+    limit: Limit
+    full_in: int
+    fits_in: int
+
+    @property
+    def remaining(self) -> int:
+        """Whole units."""
+        return max(0, self.limit.units_in(self.limit.span - self.full_in))
+
+    @property
+    def reset(self) -> int:
+        """Seconds until the bucket is full, rounded up."""
+        return -(-self.full_in // SECOND_US)
+
+
+class Decision(NamedTuple):
+    allowed: bool
+    standings: list[Standing]
+
+    @property
+    def retry_after(self) -> int:
+        """Seconds until all that was asked fits, rounded up."""
+        return max(-(-standing.fits_in // SECOND_US) for standing in self.standings)
+
+
+class Limiter:
+    """Decides through Redis, and by itself while Redis is away: see limits.FALLBACK for the bound that holds then.
+
+    A decision never waits longer than a probe takes, a quarter of a second. ``fallbacks`` counts those made alone.
+    """
+
+    def __init__(self, client: redis.Redis, *, processes: int, prefix: str = "limits") -> None:
+        """``processes``: how many share the load, and so what is left while Redis is away."""
+        self.client = client
+        self.prefix = prefix
+        self.mirror = Mirror(processes)
+        self.breaker = Breaker("the limiter")
+        self.fallbacks = 0
+        self.ahead = time.time_ns() // 1000 - monotonic()  # Redis's clock, from ours; corrected by every answer
+
+    def decide(self, charges: Sequence[Charge], *, insist: bool = False) -> Decision:
+        """All of ``charges`` together or none; ``insist``: charged also where they do not fit, and so allowed."""
+        wanted = [Wanted(self.key(charge), charge.time, charge.limit.span) for charge in charges]
+        if self.breaker.closed or self.is_back():
+            try:
+                return decision(charges, *self.ask(wanted, insist=insist))
+            except redis.RedisError as error:
+                self.breaker.open(error)
+        self.fallbacks += 1
+        now = self.now()
+        return decision(charges, now, *self.mirror.spend(wanted, now, insist=insist))
+
+    def key(self, charge: Charge) -> str:
+        """All keys share a hash tag: a script's keys must lie in one slot of a cluster."""
+        return f"{{makerlog}}:{self.prefix}:{charge.limit.name}:{charge.subject}"
+
+    def now(self) -> int:
+        return monotonic() + self.ahead
+
+    def is_back(self) -> bool:
+        """Whether Redis answers again, and has been told what this process let through meanwhile.
+
+        Asked by a PING: unlike a charge, it does no harm where it is read only once Redis wakes up.
+        """
+        if not self.breaker.may_probe():
+            return False
+        try:
+            self.client.ping()
+            self.settle()
+        except redis.RedisError as error:
+            self.breaker.open(error)
+            return False
+        self.breaker.close()
+        return True
+
+    def settle(self) -> None:
+        """Tells Redis what is owed, for a moment: what is left then goes along with the next decision about it."""
+        enough = monotonic() + SETTLE_US
+        while monotonic() < enough and (keys := self.mirror.debtors(DEBTS_AT_ONCE)):
+            self.ask([Wanted(key, 0, 0) for key in keys], insist=False)
+
+    def ask(self, wanted: Sequence[Wanted], *, insist: bool) -> tuple[int, bool, list[int]]:
+        """Runs the script, with what the process knows and owes, which is told once: Redis's time, whether all were charged,
+        and when each bucket will be full."""
+        keys = [each.key for each in wanted]
+        taken = self.mirror.take_owed(keys, self.now())
+        numbers = [number for each, told in zip(wanted, taken, strict=True) for number in (*each[1:], *told)]
+        try:
+            now, fits, full = self.run(keys, [int(insist), *numbers])
+        except redis.RedisError:
+            self.mirror.give_back(keys, taken, self.now())
+            raise
+        allowed = bool(fits) or insist
+        self.mirror.hear(wanted, full, now, charged=allowed)
+        return now, allowed, full
+
+    def run(self, keys: Sequence[str], numbers: Sequence[int]) -> tuple[int, int, list[int]]:
+        """A script that Redis reads later than we wait for it does nothing. Tried twice: the clocks may have parted."""
+        for _ in range(2):
+            deadline = self.now() + int(ANSWER_S * SECOND_US)
+            now, fits, *full = self.evaluated([len(keys), *keys, deadline, *numbers])
+            self.ahead = now - monotonic()
+            if fits != TOO_LATE:
+                return now, fits, full
+        raise redis.TimeoutError("it is too slow")
+
+    def evaluated(self, arguments: Sequence[Any]) -> Any:
+        try:
+            return self.client.evalsha(DIGEST, *arguments)
+        except redis.exceptions.NoScriptError:  # the first of all, or Redis was restarted
+            return self.client.eval(SCRIPT, *arguments)
+
+
+def decision(charges: Sequence[Charge], now: int, allowed: bool, full: Sequence[int]) -> Decision:
+    standings = [standing(charge, moment - now, allowed) for charge, moment in zip(charges, full, strict=True)]
+    return Decision(allowed, standings)
+
+
+def standing(charge: Charge, full_in: int, allowed: bool) -> Standing:
+    over = full_in + charge.time - charge.limit.span
+    return Standing(charge.limit, max(0, full_in), 0 if allowed or not charge.time else max(0, over))
+
+
+def monotonic() -> int:
+    return time.monotonic_ns() // 1000

@@ -1,0 +1,86 @@
+"""How much is too much: every limit of the API and what things cost, on one screen. Views name them and hold no numbers.
+
+A limit is a bucket of ``burst`` units that is refilled evenly, by ``quota - burst`` a window. So in any window whatever at
+most ``quota`` units are let through: the documented number is a true upper bound, without the double of fixed windows.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Per = Literal["token", "maker", "app", "address", "subject"]
+
+SECOND_US = 1_000_000
+MINUTE, HOUR = 60, 3600
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most ``quota`` units in any ``window`` (seconds), ``burst`` of them at once, for each ``per``."""
+
+    name: str
+    per: Per  # an IPv6 address stands for its /64; "subject" is what the view names, such as a mailbox
+    quota: int
+    window: int
+    burst: int
+    about: str
+
+    @property
+    def span(self) -> int:
+        """How long an empty bucket takes to fill, in microseconds."""
+        return self.time_for(self.burst)
+
+    def time_for(self, units: int) -> int:
+        """How long ``units`` take to come back, in microseconds, rounded up."""
+        return -(-units * self.window * SECOND_US // (self.quota - self.burst))
+
+    def units_in(self, time: int) -> int:
+        """How many whole units come back in ``time`` microseconds."""
+        return time * (self.quota - self.burst) // (self.window * SECOND_US)
+
+
+LIMITS = {
+    limit.name: limit
+    for limit in (
+        # What every request costs its caller. With a token: the token, its maker and its app at once; without: the address.
+        Limit("token", "token", 6000, MINUTE, 4000, "All that one token asks for."),
+        Limit("maker", "maker", 9000, MINUTE, 6000, "All that one maker's tokens ask for, together."),
+        Limit("app", "app", 60_000, MINUTE, 40_000, "All that one app asks for, on behalf of all its makers."),
+        Limit("address", "address", 1200, MINUTE, 600, "All that is asked without a token from one address."),
+        # What a request costs beside that, because of what it does.
+        Limit("write", "maker", 1500, MINUTE, 1000, "What one maker writes; each task of a batch is one."),
+        Limit("log-in", "address", 60, 10 * MINUTE, 30, "Log-ins with a password, right or wrong."),
+        Limit("registration", "address", 40, HOUR, 20, "New accounts."),
+        Limit("activation", "address", 60, HOUR, 30, "Links of activation mails that are opened."),
+        Limit("forgot", "address", 40, HOUR, 20, "Asking for a new password."),
+        Limit("reset", "address", 60, HOUR, 30, "Setting a new password by a mailed link."),
+        Limit("password", "maker", 20, HOUR, 10, "Changing one's password, which asks for the old one."),
+        Limit("mail", "subject", 6, HOUR, 3, "Mails to one mailbox, whoever has them sent."),
+        Limit("admin-log-in", "address", 20, 5 * MINUTE, 10, "Log-ins at the admin's own form."),
+        Limit("limits", "address", 240, MINUTE, 120, "Reading this page, which costs nothing else."),
+    )
+}
+
+# In units. A GET costs what its view's `price` names; a page and a search come on top of that.
+PRICES = {
+    "read": 1,  # one thing, or a page of up to 49
+    "page": 3,  # an answer of up to 100 rows that is no page of a list
+    "write": 5,  # every POST, PUT, PATCH and DELETE; also a GET that writes
+    "free": 0,
+}
+ROWS_A_UNIT = 50  # of a page, beyond its first unit: limit=20 costs 1, limit=50 costs 2, limit=100 costs 3
+SEARCH = 4
+UNCHANGED = 10  # an answer of 304 costs one part in so many
+
+COSTS = {
+    "GET of one thing": "1 unit",
+    "GET of a list": f"1 unit, and 1 for each {ROWS_A_UNIT} of its limit: 20 rows cost 1, 100 rows cost 3",
+    "search": f"{SEARCH} units more",
+    "POST, PUT, PATCH, DELETE": f"{PRICES['write']} units, and 1 of the limit `write` (a batch: 1 for each task)",
+    "304 Not Modified": f"a tenth (1/{UNCHANGED}) of what the answer would have cost",
+    "OPTIONS, /limits/, /health": "nothing",
+}
+FALLBACK = (
+    "While the shared counter is away, each of N processes goes on from what it last heard of it, and lets through at most"
+    " an N-th of what was left and of the burst: together no more than the quota. Only where one process had let through"
+    " more than its N-th, and another had not heard of it, can it be more; quota + burst is the bound then."
+)

@@ -1,0 +1,117 @@
+"""What one process knows of the buckets by itself: enough to go on, within the bound, while Redis is away.
+
+Times are microseconds on Redis's clock. A bucket's state is one number: the moment it will be full again.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+MOST_KEYS = 50_000  # some 10 MB; beyond, the bucket not asked for longest is forgotten, and would start full
+
+
+class Wanted(NamedTuple):
+    """So much ``time`` is to be charged to the bucket ``key``, which holds ``span``."""
+
+    key: str
+    time: int
+    span: int
+
+
+@dataclass(slots=True)
+class Bucket:
+    """What this process spent counts N times in both ``own`` and ``full``, for its share is an N-th.
+
+    ``known``: what Redis said last. ``full``: the same and, on top of it, what was spent since without Redis. ``own``: what
+    this process spent in any way. Going by the highest of them, it stops at an N-th of what it knows to be left, and at an
+    N-th of the burst altogether; it is refilled at an N-th of the rate.
+    """
+
+    known: int = 0
+    full: int = 0
+    own: int = 0
+
+    def owed(self, now: int) -> int:
+        """N times what Redis has not been told of, less what has been refilled since."""
+        return max(0, self.full - max(self.known, now))
+
+    def spend_alone(self, time: int, now: int) -> None:
+        self.own = max(self.full, self.known, self.own, now) + time
+        self.full = max(self.full, self.known, now) + time
+
+
+class Mirror:
+    """A bounded number of buckets. Every method is one step: threads never see half of it."""
+
+    def __init__(self, processes: int, most: int = MOST_KEYS) -> None:
+        self.processes = processes
+        self.most = most
+        self.buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self.owing: set[str] = set()
+        self.lock = threading.Lock()
+
+    def spend(self, wanted: Sequence[Wanted], now: int, *, insist: bool) -> tuple[bool, list[int]]:
+        """Decides as Redis would, for this process's share."""
+        with self.lock:
+            buckets = [self.bucket(each.key) for each in wanted]
+            full = [max(bucket.full, bucket.known, bucket.own, now) for bucket in buckets]
+            shares = [each.time * self.processes for each in wanted]
+            fits = all(
+                not share or at + share - now <= each.span for at, share, each in zip(full, shares, wanted, strict=True)
+            )
+            if not (fits or insist):
+                return False, full
+            for bucket, share, each in zip(buckets, shares, wanted, strict=True):
+                if share:
+                    bucket.spend_alone(share, now)
+                    self.owing.add(each.key)
+            return True, [at + share for at, share in zip(full, shares, strict=True)]
+
+    def take_owed(self, keys: Sequence[str], now: int) -> list[tuple[int, int]]:
+        """What is known and owed of each. What is taken is told to Redis, or given back."""
+        with self.lock:
+            return [self._taken(key, now) for key in keys]
+
+    def _taken(self, key: str, now: int) -> tuple[int, int]:
+        bucket = self.bucket(key)
+        owed = bucket.owed(now)
+        bucket.full = bucket.known
+        self.owing.discard(key)
+        return bucket.known, -(-owed // self.processes)
+
+    def give_back(self, keys: Sequence[str], taken: Sequence[tuple[int, int]], now: int) -> None:
+        with self.lock:
+            for key, (_, owed) in zip(keys, taken, strict=True):
+                if owed:
+                    bucket = self.bucket(key)
+                    bucket.full = max(bucket.full, bucket.known, now) + owed * self.processes
+                    self.owing.add(key)
+
+    def hear(self, wanted: Sequence[Wanted], full: Sequence[int], now: int, *, charged: bool) -> None:
+        """Redis says when each will be full. What was spent here in the meantime stays owed."""
+        with self.lock:
+            for each, moment in zip(wanted, full, strict=True):
+                bucket = self.bucket(each.key)
+                owed = bucket.owed(now)
+                bucket.known = max(bucket.known, moment)
+                bucket.full = max(bucket.known, now) + owed if owed else bucket.known
+                if charged:
+                    bucket.own = min(max(bucket.own, now) + each.time * self.processes, now + each.span)
+
+    def debtors(self, most: int) -> list[str]:
+        """At most so many of the buckets that something is owed of."""
+        with self.lock:
+            return [key for key, _ in zip(self.owing, range(most), strict=False)]
+
+    def bucket(self, key: str) -> Bucket:
+        bucket = self.buckets.get(key)
+        if bucket is None:
+            bucket = self.buckets[key] = Bucket()
+            if len(self.buckets) > self.most:
+                forgotten, _ = self.buckets.popitem(last=False)
+                self.owing.discard(forgotten)
+        else:
+            self.buckets.move_to_end(key)
+        return bucket

@@ -1,0 +1,190 @@
+"""Who pays for a request, and how much: the limits of limits.py between DRF and the buckets.
+
+A view says what is special about it: ``price`` (what its GET costs), ``limits`` (charged beside the caller's own), or
+``unlimited`` (why it costs nobody anything). ``Endpoint.charge`` charges what only the body tells: a mailbox, a batch.
+"""
+
+import hashlib
+import ipaddress
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from makerlog.api.buckets import Charge, Decision, Limiter, Standing
+from makerlog.api.exceptions import BadParameter, TooOften
+from makerlog.api.limits import LIMITS, PRICES, ROWS_A_UNIT, SEARCH, UNCHANGED, Limit
+from makerlog.api.store import redis_client
+
+limiter = Limiter(redis_client, processes=settings.WEB_CONCURRENCY)
+
+
+class Throttle(BaseThrottle):
+    """DRF's place for it: after authentication and permissions. Raises TooOften; what it charged stands on the request."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        if request.method != "OPTIONS":
+            account_of(request).charge(charges(request, view))
+        return True
+
+
+class Account:
+    """What one request was charged so far, and how its buckets stand."""
+
+    def __init__(self) -> None:
+        self.standings: dict[str, Standing] = {}
+        self.rest: list[Charge] = []
+
+    def charge(self, charges: list[Charge]) -> None:
+        """All of them or none; TooOften where one does not fit."""
+        decision = limiter.decide(charges)
+        self.note(decision)
+        if not decision.allowed:
+            raise too_often(decision)
+
+    def note(self, decision: Decision) -> None:
+        self.standings |= {standing.limit.name: standing for standing in decision.standings}
+
+    def settle(self) -> None:
+        """The answer is no 304 after all: charge the rest, as a debt where it does not fit."""
+        if self.rest:
+            self.note(limiter.decide(self.rest, insist=True))
+
+
+def account_of(request: Request) -> Account:
+    """Kept on Django's request, where the middleware finds it."""
+    inner: Any = request._request
+    if not hasattr(inner, "account"):
+        inner.account = Account()
+    return inner.account
+
+
+def charges(request: Request, view: Any) -> list[Charge]:
+    """What a request costs before its view runs. A reader who has the answer already pays a tenth first."""
+    owners = owners_of(request)
+    units = units_of(request, view)
+    found = [charge(limit, owners, units) for limit in own_limits(owners)]
+    if writes(request, view) and "maker" in owners and not view_says(view, "charges_each"):
+        found.append(charge(LIMITS["write"], owners, 1))
+    found += [charge(LIMITS[name], owners, 1) for name in view_says(view, "limits") or ()]
+    if request.method != "GET" or "If-None-Match" not in request.headers:
+        return found
+    tenths = [each._replace(time=-(-each.time // UNCHANGED)) for each in found]
+    account_of(request).rest = [
+        each._replace(time=each.time - tenth.time) for each, tenth in zip(found, tenths, strict=True)
+    ]
+    return tenths
+
+
+def owners_of(request: Request) -> dict[str, str]:
+    """Whose buckets a request may be charged to, by ``per``."""
+    owners = {"address": network(request.META["REMOTE_ADDR"])}
+    if (token := request.auth) is not None:
+        owners |= {"token": str(token.pk), "maker": str(request.user.pk)}
+        if app := getattr(token, "app_id", None):
+            owners["app"] = str(app)
+    return owners
+
+
+@lru_cache(maxsize=1000)
+def network(address: str) -> str:
+    """An address as limits count it: of IPv6, the /64 that one household has."""
+    parsed = ipaddress.ip_address(address)
+    if parsed.version == 4:
+        return address
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def own_limits(owners: dict[str, str]) -> list[Limit]:
+    """Of a caller with a token: its own, its maker's and its app's; of any other: the address's."""
+    names = [per for per in ("token", "maker", "app") if per in owners] or ("address",)
+    return [LIMITS[name] for name in names]
+
+
+def charge(limit: Limit, owners: dict[str, str], units: int) -> Charge:
+    return Charge(limit, owners[limit.per], limit.time_for(units))
+
+
+def mailbox(address: str) -> str:
+    """The subject that a mailbox is: hashed, so that Redis keeps no addresses, and short."""
+    return hashlib.blake2b(address.strip().lower().encode(), digest_size=12).hexdigest()
+
+
+def writes(request: Request, view: Any) -> bool:
+    return request.method not in SAFE_METHODS or view_says(view, "price") == "write"
+
+
+def units_of(request: Request, view: Any) -> int:
+    if writes(request, view):
+        return PRICES["write"]
+    units = PRICES[view_says(view, "price") or "read"]
+    if pages(view):
+        units += rows_asked(request, view) // ROWS_A_UNIT
+    if request.query_params.get("search"):
+        units += SEARCH
+    return units
+
+
+def pages(view: Any) -> bool:
+    """Whether this GET answers a page of a list."""
+    listed = view_says(view, "order") or view_says(view, "filterset_class")
+    return bool(listed) and getattr(view, "action", "list") == "list"
+
+
+def rows_asked(request: Request, view: Any) -> int:
+    try:
+        return view.paginator.limit(request)
+    except BadParameter:  # it answers 400 and reads nothing
+        return 0
+
+
+def view_says(view: Any, name: str) -> Any:
+    """A library's view says nothing of these."""
+    return getattr(view, name, None)
+
+
+def too_often(decision: Decision) -> TooOften:
+    short = max(decision.standings, key=lambda standing: standing.fits_in)
+    limit, wait = short.limit, decision.retry_after
+    said = f'The limit "{limit.name}" is used up: {limit.quota} units in {limit.window} seconds. {limit.about}'
+    return TooOften(f"{said} Come back in {wait} second{'s' * (wait != 1)}; /limits/ tells more.", wait)
+
+
+# --- Headers ---
+
+
+class RateLimitMiddleware:
+    """Puts the limits a request was charged to on its answer. Outside what makes a 304 of an answer: that costs less."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        account: Account | None = getattr(request, "account", None)
+        if account is not None and account.standings:
+            if response.status_code != 304:
+                account.settle()
+            for name, value in headers(account.standings.values()).items():
+                response[name] = value
+        return response
+
+
+def headers(standings: Iterable[Standing]) -> dict[str, str]:
+    """As in draft-ietf-httpapi-ratelimit-headers-10, all limits; and in the older way, the one that is nearest its end."""
+    standings = list(standings)
+    tightest = min(standings, key=lambda standing: standing.remaining / standing.limit.burst)
+    return {
+        "RateLimit-Policy": ", ".join(
+            f'"{each.limit.name}";q={each.limit.quota};w={each.limit.window}' for each in standings
+        ),
+        "RateLimit": ", ".join(f'"{each.limit.name}";r={each.remaining};t={each.reset}' for each in standings),
+        "X-RateLimit-Limit": str(tightest.limit.quota),
+        "X-RateLimit-Remaining": str(tightest.remaining),
+        "X-RateLimit-Reset": str(tightest.reset),
+    }
