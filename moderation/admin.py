@@ -130,7 +130,8 @@ class RouteSwitchAdmin(LookedAt):
             require(request.user, "route")
             if form.is_valid():
                 return self.switched(request, form)
-        page = {"title": "Routes", "routes": current(), "about": ABOUT, "form": form}
+        switched_first = sorted(current(), key=lambda row: row.state == RouteSwitch.State.OPEN)
+        page = {"title": "Routes", "routes": switched_first, "about": ABOUT, "form": form}
         return super().changelist_view(request, {**page, "may_switch": may(request.user, "route")})
 
     def switched(self, request: HttpRequest, form: RouteSwitchForm) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 
 from makerlog.accounts.authentication import genuine_token
 from makerlog.api.errors import refused
-from makerlog.gate.answers import Refusal
+from makerlog.gate.answers import RATE_LIMITS, Refusal
 from makerlog.gate.banned import Banned
 from makerlog.gate.caller import Caller
 from moderation.models import RouteSwitch
@@ -23,8 +23,6 @@ from moderation.routes import refuse_if_switched
 from moderation.sharing import PUBLIC, SharedAnswers, key_of
 from moderation.standing import guard, route_switches, tickets
 from moderation.tickets import COOKIE, PATH, RENEWED_AFTER_S, hand_out
-
-RATE_LIMITS = ("RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 class BanMiddleware:
