@@ -7,11 +7,11 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from discussions.models import Discussion, Reply
-from makerlog.accounts.models import AccessToken, Maker
-from makerlog.api.bounded_admin import BoundedAdmin
 from moderation import actions
 from moderation import ban_admin as ban_admin  # registers its pages
+from moderation import people_admin as people_admin  # registers its pages
 from moderation.forms import RouteSwitchForm
+from moderation.looked_at import LookedAt
 from moderation.models import RouteSwitch
 from moderation.roles import may, require
 from moderation.routes import ABOUT, current
@@ -19,51 +19,6 @@ from products.models import Product, Project
 from tasks.models import Task, TaskComment
 
 admin.site.unregister(Group)
-
-
-class LookedAt(BoundedAdmin):
-    """Read here, changed elsewhere: by its author through the API, where counters and privacy are kept true."""
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
-@admin.register(Maker)
-class MakerAdmin(BoundedAdmin):
-    """Roles and badges are given here; what makers say of themselves is theirs."""
-
-    list_display = ("username", "email", "date_joined", "is_active", "is_moderator", "is_staff", "private")
-    search_fields = ("pk", "username__lower", "email__lower")
-    fields = (
-        ("username", "email"),
-        ("is_active", "is_moderator", "is_staff", "is_superuser"),
-        ("verified", "tester", "donor", "gold", "patron"),
-        ("date_joined", "last_login"),
-        ("private", "follower_count", "run_length", "last_day"),
-    )
-    readonly_fields = ("date_joined", "last_login", "private", "follower_count", "run_length", "last_day")
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
-@admin.register(AccessToken)
-class AccessTokenAdmin(LookedAt):
-    """A token's secret is shown to its owner alone, once."""
-
-    list_display = ("prefix", "maker", "kind", "name", "created_at", "last_used_at", "expires_at", "revoked_at")
-    list_select_related = ("maker",)
-    search_fields = ("pk", "public_id", "maker__username__lower")
-    exclude = ("digest", "pepper")
 
 
 @admin.register(Project)
@@ -117,12 +72,6 @@ class RouteSwitchAdmin(LookedAt):
     list_select_related = ("author",)
     search_fields = ("pk", "route")
     list_display_links = None
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return may(request.user, "look")
-
-    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return may(request.user, "look")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         form = RouteSwitchForm(request.POST or None)

@@ -4,12 +4,11 @@ import os
 from datetime import UTC, datetime
 
 from django.core.management.base import CommandError
-from django.utils import timezone
 
 from makerlog.accounts.models import Maker
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
-from moderation.durations import duration
+from moderation.durations import end_after
 
 
 def maker_called(name: str) -> Maker:
@@ -23,7 +22,7 @@ def maker_called(name: str) -> Maker:
 def end_of(text: str) -> datetime | None:
     """The moment that ``--for`` means; None for "": until it is lifted."""
     try:
-        return timezone.now() + duration(text) if text else None
+        return end_after(text)
     except ValueError as error:
         raise CommandError(str(error)) from error
 

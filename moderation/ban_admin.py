@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html_join
 
-from makerlog.api.bounded_admin import MOST, BoundedAdmin
+from makerlog.api.bounded_admin import MOST
 from makerlog.changes.models import Change, Process
 from makerlog.changes.watch import is_lost
 from makerlog.gate.bans import network_of
@@ -20,32 +20,14 @@ from moderation import actions
 from moderation.enforcement import enforcement
 from moderation.forms import BanForm, LiftForm
 from moderation.guards import Guarded, objections, warnings
+from moderation.looked_at import LookedAt
 from moderation.models import AuditEntry, Ban
 from moderation.roles import NotAllowed, may
 from moderation.traffic import AWAY, forwarded, would_hit
 
 
-class Looked(BoundedAdmin):
-    """For every helper to look at, and for nobody to edit: what is done here is done by moderation.actions."""
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return may(request.user, "look")
-
-    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return may(request.user, "look")
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-
 @admin.register(Ban)
-class BanAdmin(Looked):
+class BanAdmin(LookedAt):
     """Set with a look at whom it would hit, lifted in bulk, never changed: a ban of the same network replaces it."""
 
     list_display = ("network", "applies_to", "state", "refused", "last_refused_at", "author", "reason")
@@ -164,7 +146,7 @@ def warned() -> list[str]:
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(Looked):
+class AuditEntryAdmin(LookedAt):
     list_display = ("at", "act", "subject", "actor_id", "reason")
     search_fields = ("subject", "actor_id")
     search_help_text = "What was acted upon (ban:7, maker:12), or the id of the maker who acted."
@@ -177,7 +159,7 @@ class AuditEntryAdmin(Looked):
 
 
 @admin.register(Process)
-class ProcessAdmin(Looked):
+class ProcessAdmin(LookedAt):
     """Heartbeats, of the last hour: who has heard of what."""
 
     list_display = ("pid", "host", "started_at", "seen_at", "version", "behind", "state")

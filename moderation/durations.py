@@ -1,7 +1,9 @@
 """How long: ``90s``, ``10m``, ``2h``, ``7d``, as commands and forms take it."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 SHAPE = re.compile(r"([1-9]\d{0,8})([smhd])", re.ASCII)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -17,3 +19,8 @@ def duration(text: str) -> timedelta:
     if found > LONGEST:
         raise ValueError(f"{text!r} is longer than {LONGEST.days}d; leave it out for good.")
     return found
+
+
+def end_after(text: str) -> datetime | None:
+    """The moment at which what begins now ends; None for "", which is for good. ValueError as above."""
+    return timezone.now() + duration(text) if text.strip() else None

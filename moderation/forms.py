@@ -5,16 +5,44 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.helpers import ActionForm
-from django.utils import timezone
+from django.core.exceptions import ValidationError
 
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
-from moderation.durations import duration
+from moderation.durations import end_after
 from moderation.models import Ban, RouteSwitch
 from moderation.roles import may
 from moderation.routes import State, names
 
 SPANS = {"": "for good", "10m": "for 10 minutes", "1h": "for an hour", "1d": "for a day", "7d": "for 7 days"}
+
+
+class NetworkField(forms.CharField):
+    """An address or CIDR, which comes back as the network it stands for; None where it may be empty and is."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=64, **kwargs)
+
+    def clean(self, value: Any) -> Network | None:
+        text = super().clean(value)
+        try:
+            return network_of(text) if text else None
+        except ValueError as error:
+            raise ValidationError(f"This is no address or range (CIDR): {error}.") from error
+
+
+class SpanField(forms.CharField):
+    """How long, which comes back as the moment of the end; None for good."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        help_text = "90s, 10m, 2h, 7d; empty: until it is lifted."
+        super().__init__(label="For", max_length=12, required=False, help_text=help_text, **kwargs)
+
+    def clean(self, value: Any) -> datetime | None:
+        try:
+            return end_after(super().clean(value))
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
 
 
 class RouteSwitchForm(forms.Form):
@@ -37,27 +65,18 @@ class RouteSwitchForm(forms.Form):
         state, _, route = data.get("switch", "").partition(" ")
         if state == State.OPEN:
             return {"route": route, "state": state}
-        return {"route": route, "state": state, "message": data.get("message"), "expires_at": end_of(data.get("span"))}
-
-
-def end_of(span: str | None) -> datetime | None:
-    return timezone.now() + duration(span) if span else None
+        return {
+            "route": route,
+            "state": state,
+            "message": data.get("message"),
+            "expires_at": end_after(data.get("span", "")),
+        }
 
 
 class BanForm(forms.Form):
-    """``network`` comes back as one; ``span`` as the moment of expiry, None for good."""
-
-    network = forms.CharField(
-        label="Address or range", max_length=64, help_text="An IPv6 address is widened to its /64."
-    )
+    network = NetworkField(label="Address or range", help_text="An IPv6 address is widened to its /64.")
     applies_to = forms.ChoiceField(choices=Ban.AppliesTo.choices, initial=Ban.AppliesTo.ANONYMOUS)
-    span = forms.CharField(
-        label="For",
-        max_length=12,
-        required=False,
-        initial="1h",
-        help_text="90s, 10m, 2h, 7d; empty: until it is lifted.",
-    )
+    span = SpanField(initial="1h")
     reason = forms.CharField(max_length=300, required=False)
     reason_is_public = forms.BooleanField(required=False, label="Tell the reason to whom the ban refuses")
     force = forms.BooleanField(required=False, label="Force it, against the guard rails")
@@ -68,19 +87,6 @@ class BanForm(forms.Form):
         super().__init__(*args, **kwargs)
         if not may(actor, "force"):
             del self.fields["force"]
-
-    def clean_network(self) -> Network:
-        try:
-            return network_of(self.cleaned_data["network"])
-        except ValueError as error:
-            raise forms.ValidationError(f"This is no address or range (CIDR): {error}.") from error
-
-    def clean_span(self) -> datetime | None:
-        text = self.cleaned_data["span"]
-        try:
-            return timezone.now() + duration(text) if text else None
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
 
     @property
     def seen(self) -> str:

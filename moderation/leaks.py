@@ -10,6 +10,7 @@ from makerlog.accounts.tokens import Token, tokens_in
 from moderation.revocation import MOST, Chosen, choose, live
 
 MOST_BYTES = 1024 * 1024
+DETAILS = {"by": "leaked text"}
 BECAUSE = "a text that holds it was handed to us"
 
 
@@ -38,8 +39,7 @@ def leak(raw: bytes) -> Leak:
     found = {token.public_id: token for each in (text, unquote(text)) for token in tokens_in(PEPPERS, each)}
     kept = live().filter(public_id__in=found).only("public_id", "digest")
     works = [each.pk for each in kept if is_kept(found[each.public_id], each)]
-    details = {"by": "leaked text"}
-    chosen = choose(live().filter(pk__in=works), most=MOST, subject="tokens", details=details)
+    chosen = choose(live().filter(pk__in=works), most=MOST, subject="tokens", details=DETAILS)
     return Leak(genuine=len(found), chosen=chosen)
 
 

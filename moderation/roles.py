@@ -21,6 +21,7 @@ NEEDS = {
     "ban": Role.MODERATOR,
     "lift": Role.MODERATOR,
     "hide": Role.MODERATOR,
+    "badge": Role.MODERATOR,
     "suspend": Role.MODERATOR,
     "revoke": Role.MODERATOR,
     "suspend.staff": Role.ADMIN,

@@ -1,0 +1,221 @@
+"""The admin's pages of makers and of their tokens."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+
+from makerlog.accounts.models import AccessToken, Maker
+from makerlog.accounts.suspension import why_suspended
+from moderation import actions
+from moderation.leaks import DETAILS, TextTooLong, because, leak
+from moderation.looked_at import LookedAt
+from moderation.people_forms import LeakForm, ReasonForm, RevokeForm, RoleForm, SuspendForm
+from moderation.revocation import Chosen, NothingChosen, choose, live
+from moderation.roles import NotAllowed, may, role_of
+
+MOST = 10_000  # tokens in one act from a page, which somebody waits for; the commands take more
+PREVIEW_LASTS_S = 3_600
+previews = signing.TimestampSigner(salt="moderation.leak")
+
+
+@admin.register(Maker)
+class MakerAdmin(LookedAt):
+    """Badges are given here. Roles, suspensions and closing go through moderation.actions; what makers say of themselves,
+    and the address that their password can be reset through, is theirs."""
+
+    list_display = ("username", "email", "date_joined", "is_active", "is_moderator", "is_staff", "suspension")
+    search_fields = ("pk", "username__lower", "email__lower")
+    fields: ClassVar = (
+        ("username", "email"),
+        ("role", "standing"),
+        ("verified", "tester", "donor", "gold", "patron"),
+        ("date_joined", "last_login"),
+        ("private", "follower_count", "run_length", "last_day"),
+    )
+    readonly_fields = (
+        *("username", "email", "role", "standing", "date_joined", "last_login"),
+        *("private", "follower_count", "run_length", "last_day"),
+    )
+    change_form_template = "moderation/maker.html"
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return may(request.user, "badge")
+
+    @admin.display
+    def role(self, maker: Maker) -> str:
+        return role_of(maker).name.lower()
+
+    @admin.display
+    def standing(self, maker: Maker) -> str:
+        if not maker.is_active:
+            return "This account awaits activation." if maker.awaiting_activation else "This account is closed."
+        return why_suspended(maker) if maker.suspension else "good"
+
+    def save_model(self, request: HttpRequest, obj: Maker, form: Any, change: bool) -> None:
+        """The badges that changed and nothing else: what an act changed meanwhile stays so."""
+        obj.save(update_fields=form.changed_data)
+
+    def get_urls(self) -> list[URLPattern]:
+        act = path("<int:pk>/act/", self.admin_site.admin_view(self.act), name="accounts_maker_act")
+        return [act, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        maker = Maker.objects.filter(pk=object_id).first() if object_id.isdigit() else None
+        offered = {"maker": maker, "offers": offers(request.user, maker) if maker else []}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **offered})
+
+    def act(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One of ``offers``, posted. Whether the actor may is for moderation.actions to say."""
+        maker = get_object_or_404(Maker, pk=pk)
+        back = HttpResponseRedirect(reverse("admin:accounts_maker_change", args=[pk]))
+        form_class = FORMS.get(request.POST.get("act", ""))
+        if form_class is None:
+            return back
+        form = form_class(request.POST)
+        if not form.is_valid():
+            said = " ".join(str(error) for errors in form.errors.values() for error in errors)
+            self.message_user(request, said, messages.ERROR)
+            return back
+        try:
+            self.message_user(request, done(request.POST["act"], maker, request.user, form.cleaned_data))
+        except NotAllowed as error:
+            self.message_user(request, str(error), messages.ERROR)
+        return back
+
+
+FORMS: dict[str, type[forms.Form]] = {
+    "suspend": SuspendForm,
+    "unsuspend": ReasonForm,
+    "role": RoleForm,
+    "close": ReasonForm,
+    "open": ReasonForm,
+}
+
+
+def offers(actor: Any, maker: Maker) -> list[dict[str, Any]]:
+    """What ``actor`` is offered to do with ``maker``: the act, its form, and the words on its button."""
+    if actor.pk == maker.pk:
+        return []
+    over = may(actor, "suspend.staff" if maker.is_staff or maker.is_superuser else "suspend")
+    held = bool(maker.suspension)
+    offered = [
+        ("unsuspend", "Lift the suspension", over and held),
+        ("suspend", "Suspend otherwise" if held else "Suspend", over),
+        ("role", "Set the role", may(actor, "roles")),
+        ("close", "Close the account", over and maker.is_active),
+        ("open", "Open the account", over and not maker.is_active),
+    ]
+    return [
+        {"act": act, "label": label, "form": FORMS[act](auto_id=f"{act}_%s", initial={"role": role_of(maker).value})}
+        for act, label, wanted in offered
+        if wanted
+    ]
+
+
+def done(act: str, maker: Maker, actor: Any, given: dict[str, Any]) -> str:
+    """Does it, and says so in one sentence. Raises NotAllowed."""
+    reason = given["reason"]
+    if act == "suspend":
+        maker = actions.suspend(
+            maker=maker, actor=actor, kind=given["kind"], reason=reason, expires_at=given["span"]
+        )  # fmt: skip
+        return f"{maker.username} is told: {why_suspended(maker)}"
+    if act == "unsuspend":
+        actions.unsuspend(maker=maker, actor=actor, reason=reason)
+        return f"{maker.username} is no longer suspended."
+    if act == "role":
+        actions.set_role(maker=maker, actor=actor, role=given["role"], reason=reason)
+        return f"{maker.username} has the role {given['role'].name.lower()} now."
+    actions.set_open(maker=maker, actor=actor, is_open=act == "open", reason=reason)
+    return f"The account of {maker.username} is {'open' if act == 'open' else 'closed'} now."
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(LookedAt):
+    """A token's secret is shown to its owner alone, once. Revoked with a look at what it would hit."""
+
+    list_display = ("prefix", "maker", "kind", "name", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_select_related = ("maker",)
+    search_fields = ("pk", "public_id", "maker__username__lower")
+    exclude = ("digest", "pepper")
+    change_list_template = "moderation/tokens.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path("revoke/", self.admin_site.admin_view(self.revoke), name="accounts_accesstoken_revoke"),
+            path("leaked/", self.admin_site.admin_view(self.leaked), name="accounts_accesstoken_leaked"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "may_revoke": may(request.user, "revoke")})
+
+    def revoke(self, request: HttpRequest) -> HttpResponse:
+        """The first click shows what it would hit; the second revokes."""
+        require_revoke(request)
+        form = RevokeForm(
+            request.POST if request.method == "POST" else None, initial={"user": request.GET.get("user", "")}
+        )
+        chosen = None
+        if request.method == "POST" and form.is_valid():
+            try:
+                chosen = form.selection.chosen(MOST)
+            except NothingChosen as error:
+                form.add_error(None, str(error))
+        if chosen and form.confirmed:
+            return self.revoked(request, chosen, form.cleaned_data["reason"])
+        if chosen:
+            form.data = data = request.POST.copy()
+            data["previewed"] = form.seen
+        return self.page(request, "Revoke tokens", form=form, chosen=chosen)
+
+    @method_decorator(sensitive_post_parameters("text"))
+    def leaked(self, request: HttpRequest) -> HttpResponse:
+        """The text is read once and never shown again: the page that asks back holds a signed list of ids."""
+        require_revoke(request)
+        if ids := request.POST.get("ids"):
+            return self.revoked(request, previewed(ids), because(request.POST.get("reason", "")))
+        form, error = LeakForm(request.POST or None), ""
+        if request.method == "POST" and form.is_valid():
+            try:
+                found = leak(form.cleaned_data["text"].encode())
+                ids = previews.sign_object([row.pk for row in found.chosen.rows], compress=True)
+                return self.page(request, "Revoke leaked tokens", leak=found, chosen=found.chosen, ids=ids)
+            except TextTooLong as too_long:
+                error = str(too_long)
+        return self.page(request, "Revoke leaked tokens", form=LeakForm(), error=error)
+
+    def revoked(self, request: HttpRequest, chosen: Chosen, reason: str) -> HttpResponse:
+        made = actions.revoke_tokens(chosen=chosen, actor=request.user, reason=reason)
+        said = f"Revoked {made.tokens}. Told by mail: {made.told} owners; could not be told: {made.untold}."
+        self.message_user(request, said, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:accounts_accesstoken_changelist"))
+
+    def page(self, request: HttpRequest, title: str, **context: Any) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
+        return TemplateResponse(request, "moderation/revoke.html", context)
+
+
+def require_revoke(request: HttpRequest) -> None:
+    if not may(request.user, "revoke"):
+        raise PermissionDenied
+
+
+def previewed(ids: str) -> Chosen:
+    """What the page showed, as far as it still works. PermissionDenied for a list that is not ours, or too old."""
+    try:
+        pks = previews.unsign_object(ids, max_age=PREVIEW_LASTS_S)
+    except signing.BadSignature as error:
+        raise PermissionDenied from error
+    return choose(live().filter(pk__in=pks), most=len(pks), subject="tokens", details=DETAILS)
