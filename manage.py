@@ -12,6 +12,8 @@ from makerlog.env import SettingError
 
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "makerlog.settings")
+    if sys.argv[1:2] == ["worker"]:
+        os.environ.setdefault("PROCESS", "worker")
     try:
         execute_from_command_line(sys.argv)
     except SettingError as error:

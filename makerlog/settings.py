@@ -73,6 +73,8 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_tasks",
+    "django_tasks_db",
     "makerlog.api",
     "makerlog.changes",
     "makerlog.accounts",
@@ -80,6 +82,7 @@ INSTALLED_APPS = [
     "tasks",
     "discussions",
     "moderation",
+    "makerlog.jobs",
     "makerlog.demo",
 ]
 
@@ -186,6 +189,7 @@ PROCESS = env.text("PROCESS", "command")
 PLANS = {
     "web": "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
     " -c enable_memoize=off -c enable_incremental_sort=off -c max_parallel_workers_per_gather=0 -c jit=off",
+    "worker": "",
     "command": "",
 }
 if PROCESS not in PLANS:
@@ -204,6 +208,10 @@ DATABASES = {
 # What django-ratelimit counts with. Its system checks are not registered (it is a library here, not an installed app): they
 # know no cache of our own, and this one is shared and counts atomically, as they ask.
 CACHES = {"default": {"BACKEND": "makerlog.api.cache.SturdyCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "cache"}}
+
+# --- Background jobs: makerlog/jobs ---
+
+TASKS = {"default": {"BACKEND": "makerlog.jobs.backend.JobBackend"}}
 
 # --- Files ---
 

@@ -195,8 +195,7 @@ OWNERS_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Revocation:
-    """What became of it. ``told``: owners to whom a mail is on its way; ``untold``: those without an address, and those
-    for whom the mail queue had no room."""
+    """What became of it. ``told``: owners to whom a mail is on its way; ``untold``: those without an address."""
 
     tokens: int
     told: int
@@ -215,24 +214,25 @@ def revoke_tokens(*, chosen: Chosen, actor: Any = None, reason: str = "") -> Rev
         with transaction.atomic(durable=True):
             batch = [row.pk for row in chosen.rows[start : start + BATCH]]
             ended.update(end_tokens(AccessToken.objects.filter(pk__in=batch), because))
-    owners = _names_by_owner(row for row in chosen.rows if row.pk in ended)
-    told = _tell(owners, because)
+    owners = _by_owner(row for row in chosen.rows if row.pk in ended)
+    told = _tell(owners)
     return Revocation(tokens=len(ended), told=told, untold=len(owners) - told)
 
 
-def _names_by_owner(rows: Iterable[Row]) -> dict[int, list[str]]:
-    names: dict[int, list[str]] = {}
+def _by_owner(rows: Iterable[Row]) -> dict[int, list[int]]:
+    owned: dict[int, list[int]] = {}
     for row in rows:
-        names.setdefault(row.maker_id, []).append(f"mkl_{row.public_id} {row.name}".rstrip())
-    return names
+        owned.setdefault(row.maker_id, []).append(row.pk)
+    return owned
 
 
-def _tell(owners: dict[int, list[str]], because: str) -> int:
-    """Mails as many as the queue takes: how many those were."""
+@transaction.atomic
+def _tell(owners: dict[int, list[int]]) -> int:
+    """Enqueues a mail to each owner who has an address: how many those were."""
     told, pks = 0, list(owners)
     for start in range(0, len(pks), OWNERS_AT_ONCE):
-        for maker in Maker.objects.filter(pk__in=pks[start : start + OWNERS_AT_ONCE]).exclude(email=""):
-            if not emails.say_tokens_revoked(maker, owners[maker.pk], because):
-                return told
+        reachable = Maker.objects.filter(pk__in=pks[start : start + OWNERS_AT_ONCE]).exclude(email="")
+        for maker in reachable.values_list("pk", flat=True):
+            emails.mail_tokens_revoked.enqueue(maker, owners[maker])
             told += 1
     return told

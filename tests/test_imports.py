@@ -23,7 +23,15 @@ LAYERS = [
     ["makerlog.notifications", "makerlog.feeds", "makerlog.search", "makerlog.stats", "makerlog.webhooks"],
     ["moderation"],
     # The composition root: imports everybody, imported by nobody.
-    ["makerlog.settings", "makerlog.urls", "makerlog.routing", "makerlog.asgi", "makerlog.wsgi", "makerlog.demo"],
+    [
+        "makerlog.settings",
+        "makerlog.urls",
+        "makerlog.routing",
+        "makerlog.asgi",
+        "makerlog.wsgi",
+        "makerlog.demo",
+        "makerlog.jobs",
+    ],
 ]
 KERNEL_WITHOUT_MODELS = ("makerlog.env", "makerlog.gate")
 

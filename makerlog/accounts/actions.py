@@ -119,17 +119,13 @@ def register(*, email: str, username: str, password: str) -> None:
     with transaction.atomic():
         Maker.objects.lapsed().filter(Q(username__lower=username.lower()) | Q(email__lower=email.lower())).delete()
         known = Maker.objects.select_for_update().filter(email__lower=email.lower()).first()
-        if known and not awaits(known):
-            emails.say_address_is_known(known)
+        if known and not known.awaits:
+            emails.mail_address_is_known.enqueue(known.pk)
             return
         maker = known or Maker(is_active=False, awaiting_activation=True)
         maker.email, maker.username, maker.password, maker.date_joined = email, username, hashed, timezone.now()
         if kept_unique(maker):
-            emails.send_activation(maker)
-
-
-def awaits(maker: Maker) -> bool:
-    return maker.awaiting_activation and not maker.is_active
+            emails.mail_activation.enqueue(maker.pk)
 
 
 def kept_unique(maker: Maker) -> bool:
@@ -154,20 +150,11 @@ def taken_field(error: IntegrityError) -> str:
 def activate(*, maker: Maker | None, token: str) -> str:
     """Opens an account with the link that was mailed: the text of a log-in token. A link works once."""
     maker = locked_maker(maker) if maker else None
-    if maker is None or not awaits(maker) or not activation_tokens.check_token(maker, token):
+    if maker is None or not maker.awaits or not activation_tokens.check_token(maker, token):
         raise bad_link()
     maker.is_active, maker.awaiting_activation = True, False
     maker.save(update_fields=["is_active", "awaiting_activation"])
     return log_in(maker=maker)
-
-
-def mail_reset(*, email: str) -> None:
-    """Mails the account of that address the way to a new password: its activation link where it never opened."""
-    maker = Maker.objects.filter(email__lower=email.lower()).first()
-    if maker and maker.is_active:
-        emails.send_reset(maker)
-    elif maker and maker.awaiting_activation:
-        emails.send_activation(maker)
 
 
 def reset_password(*, maker: Maker, token: str, password: str) -> None:
@@ -221,7 +208,7 @@ def update_profile(*, maker: Maker, **values: Any) -> Maker:
     if maker.private != before["private"]:
         content.relist(makers=[maker.pk])
     if maker.email != before["email"]:
-        emails.say_address_changed(maker, old=before["email"])
+        emails.mail_address_changed.enqueue(maker.pk, before["email"])
     return maker
 
 

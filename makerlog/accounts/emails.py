@@ -1,26 +1,15 @@
-"""The mails we send: plain text, posted once the transaction has committed, off the request's thread.
+"""The mails we send: plain text. Each is a job, enqueued in the transaction that causes it; the worker delivers it.
 
-A request that waited for the mail server would tell by its time whether an address is known, and a mail server that
-hangs would hold the process's threads.
+A job holds ids, never a link: links are secrets, and are made when the mail is. Who is gone by then is mailed nothing.
 """
 
-import logging
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from django.core.mail import send_mail
-from django.db import transaction
+from django_tasks import task
 
 from makerlog.accounts.links import activation_link, reset_link
-from makerlog.accounts.models import Maker
-
-logger = logging.getLogger("makerlog.mail")
-
-MAX_WAITING = 100
-postman = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
-waiting = threading.BoundedSemaphore(MAX_WAITING)
+from makerlog.accounts.models import AccessToken, Maker
 
 ACTIVATION = """Hello {maker.username},
 
@@ -73,26 +62,50 @@ Your account is as it was. Make new tokens in their place. If somebody else may 
 NAMED = 10
 
 
-def send_activation(maker: Maker) -> None:
-    send(maker.email, "Activate your account", ACTIVATION.format(maker=maker, link=activation_link(maker)))
+@task()
+def mail_activation(maker: int) -> None:
+    if (registered := Maker.objects.filter(pk=maker).first()) and registered.awaits:
+        send_activation(registered)
 
 
-def send_reset(maker: Maker) -> None:
-    link = reset_link(maker)
-    *_, uid, token, _ = link.split("/")
-    send(maker.email, "A new password", RESET.format(maker=maker, link=link, uid=uid, token=token))
+@task()
+def mail_reset(email: str) -> None:
+    """Mails the account of that address the way to a new password: its activation link where it never opened.
+
+    Asked for by address, and looked up here: a request that looked would tell by its time whether the address is known.
+    """
+    maker = Maker.objects.filter(email__lower=email.lower()).first()
+    if maker and maker.is_active:
+        send_reset(maker)
+    elif maker and maker.awaits:
+        send_activation(maker)
 
 
-def say_address_is_known(maker: Maker) -> None:
-    send(maker.email, "You have an account already", KNOWN.format(maker=maker))
+@task()
+def mail_address_is_known(maker: int) -> None:
+    if owner := Maker.objects.filter(pk=maker).first():
+        send(owner.email, "You have an account already", KNOWN.format(maker=owner))
 
 
-def say_address_changed(maker: Maker, *, old: str) -> None:
-    send(old, "Your e-mail address was changed", MOVED.format(maker=maker))
+@task()
+def mail_address_changed(maker: int, old: str) -> None:
+    if moved := Maker.objects.filter(pk=maker).first():
+        send(old, "Your e-mail address was changed", MOVED.format(maker=moved))
 
 
-def say_tokens_revoked(maker: Maker, names: Sequence[str], because: str) -> bool:
-    """Whether there was room for the mail. Said after the commit. ``names``: one for each token."""
+@task()
+def mail_tokens_revoked(maker: int, ended: list[int]) -> None:
+    """``ended``: ids of tokens of one owner, revoked together and for one reason."""
+    owner = Maker.objects.filter(pk=maker).first()
+    tokens = list(AccessToken.objects.filter(pk__in=ended, maker=maker).exclude(revoked_at=None).order_by("pk"))
+    if owner and tokens:
+        say_tokens_revoked(
+            owner, [f"{token.prefix} {token.name}".rstrip() for token in tokens], tokens[0].revoked_because
+        )
+
+
+def say_tokens_revoked(maker: Maker, names: Sequence[str], because: str) -> None:
+    """``names``: one for each token."""
     few = [*names[:NAMED], f"and {len(names) - NAMED} more"] if len(names) > NAMED else names
     one = len(names) == 1
     body = REVOKED.format(
@@ -103,28 +116,20 @@ def say_tokens_revoked(maker: Maker, names: Sequence[str], because: str) -> bool
         names="\n".join(few),
         because=because,
     )
-    return hand_over(maker.email, "Tokens of yours were revoked", body)
+    send(maker.email, "Tokens of yours were revoked", body)
+
+
+def send_activation(maker: Maker) -> None:
+    send(maker.email, "Activate your account", ACTIVATION.format(maker=maker, link=activation_link(maker)))
+
+
+def send_reset(maker: Maker) -> None:
+    link = reset_link(maker)
+    *_, uid, token, _ = link.split("/")
+    send(maker.email, "A new password", RESET.format(maker=maker, link=link, uid=uid, token=token))
 
 
 def send(to: str, subject: str, body: str) -> None:
-    """Does nothing for a maker without an address."""
+    """Does nothing for a maker without an address. Raises what the mail server's absence raises: the job is tried again."""
     if to:
-        transaction.on_commit(partial(hand_over, to, subject, body), robust=True)
-
-
-def hand_over(to: str, subject: str, body: str) -> bool:
-    """Whether there was room for it."""
-    if not waiting.acquire(blocking=False):
-        logger.error("%d mails are waiting already; one was dropped: %s", MAX_WAITING, subject)
-        return False
-    postman.submit(deliver, to, subject, body)
-    return True
-
-
-def deliver(to: str, subject: str, body: str) -> None:
-    try:
         send_mail(f"Makerlog: {subject}", body, None, [to])
-    except Exception:  # nobody waits for the outcome: whatever it is, the log is where it is told
-        logger.exception("A mail could not be sent: %s", subject)
-    finally:
-        waiting.release()

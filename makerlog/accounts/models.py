@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from makerlog.accounts.names import validate_username
@@ -121,11 +121,21 @@ class Maker(AbstractUser):
             models.UniqueConstraint(Lower("email"), name="one_maker_per_email", condition=~Q(email="")),
             models.CheckConstraint(condition=~Q(username__regex=r"^\d*$"), name="username_is_no_number"),
         ]
-        indexes = [models.Index(fields=["id"], name="maker_active", condition=Q(is_active=True))]
+        indexes = [
+            models.Index(fields=["id"], name="maker_active", condition=Q(is_active=True)),
+            models.Index(
+                fields=["date_joined"], name="maker_awaiting", condition=Q(awaiting_activation=True, is_active=False)
+            ),
+        ]
 
     def clean(self) -> None:
         # AbstractUser's own would need a unique username column; ours is unique whatever its case.
         self.email = Maker.objects.normalize_email(self.email)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether the account opens with the link that was mailed; one that is closed later does not."""
+        return self.awaiting_activation and not self.is_active
 
     @property
     def today(self) -> date:
@@ -219,6 +229,10 @@ class AccessToken(models.Model):
             models.Index(fields=["last_used_from", "id"], name="token_by_address", condition=Q(revoked_at=None)),
             models.Index(fields=["created_at", "id"], name="token_by_issue", condition=Q(revoked_at=None)),
             models.Index(fields=["revoked_at", "id"], name="token_revoked", condition=Q(revoked_at__isnull=False)),
+            models.Index(fields=["expires_at"], name="token_expired", condition=Q(expires_at__isnull=False)),
+            models.Index(
+                Coalesce("last_used_at", "created_at"), name="token_idle", condition=Q(kind="login", revoked_at=None)
+            ),
         ]
 
     def __str__(self) -> str:

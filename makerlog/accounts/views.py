@@ -11,7 +11,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from makerlog.accounts import actions, links
+from makerlog.accounts import actions, emails, links
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.accounts.permissions import HasOwnScope, HasWriteScope
 from makerlog.accounts.scopes import SCOPES, covers
@@ -328,7 +328,7 @@ class Forgot(ApiView):
     def post(self, request: Request) -> Response:
         values = self.validated()
         self.charge("mail", subject=mailbox(values["email"]))
-        actions.mail_reset(**values)
+        emails.mail_reset.enqueue(values["email"])
         return Response({"success": True})
 
 

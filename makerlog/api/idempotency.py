@@ -19,6 +19,7 @@ from rest_framework.response import Response
 
 from makerlog.api.exceptions import BadParameter, Conflict
 from makerlog.api.models import IdempotencyKey
+from makerlog.api.purging import purge
 from makerlog.api.renderers import written
 
 KEEP = timedelta(hours=24)
@@ -108,3 +109,8 @@ def body_fingerprint(request: Request) -> str:
             digest.update(chunk)
         upload.seek(0)
     return digest.hexdigest()
+
+
+def purge_keys() -> int:
+    """Forgets keys that no longer count."""
+    return purge(IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEEP).order_by("created_at"))

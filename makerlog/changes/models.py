@@ -12,6 +12,9 @@ class Change(models.Model):
     key = models.CharField(max_length=200)
     at = models.DateTimeField(db_default=Now())
 
+    class Meta:
+        indexes = [models.Index(fields=["at"], name="change_age")]
+
 
 class Process(models.Model):
     """A heartbeat: a process that follows the journal, and how far it has come."""

@@ -18,6 +18,7 @@ from uuid import uuid4
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
+from makerlog.api.purging import purge as purge_rows
 from makerlog.changes.journal import latest
 from makerlog.changes.models import Change, Process
 from makerlog.changes.repeating import Repeating
@@ -159,5 +160,4 @@ def is_lost(process: Process) -> bool:
 
 def purge() -> int:
     """Forgets old changes, but the newest one, which is the version."""
-    gone, _ = Change.objects.filter(at__lt=timezone.now() - KEPT, number__lt=latest()).delete()
-    return gone
+    return purge_rows(Change.objects.filter(at__lt=timezone.now() - KEPT, number__lt=latest()).order_by("at"))

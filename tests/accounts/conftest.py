@@ -1,30 +1,31 @@
-"""Quick hashes, where hashing is not the point (the slots stay), and mail that is posted at once."""
+"""Quick hashes, where hashing is not the point (the slots stay), and mail that is delivered at once."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 
-from makerlog.accounts import emails
 from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
-
-
-class PostedAtOnce:
-    def submit(self, act: Callable[..., Any], *args: Any) -> None:
-        act(*args)
+from tests.jobs.queue import run_jobs
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SlottedPBKDF2PasswordHasher, "iterations", 1)
-    monkeypatch.setattr(emails, "postman", PostedAtOnce())
 
 
 @pytest.fixture
-def committed(django_capture_on_commit_callbacks: Any) -> Any:
-    """``with committed():`` what waits for the commit happens at its end."""
-    return partial(django_capture_on_commit_callbacks, execute=True)
+def committed(django_capture_on_commit_callbacks: Any) -> Callable[[], AbstractContextManager[None]]:
+    """``with committed():`` what waits for the commit happens at its end, jobs included."""
+
+    @contextmanager
+    def committing() -> Iterator[None]:
+        with django_capture_on_commit_callbacks(execute=True):
+            yield
+        run_jobs()
+
+    return committing
 
 
 @pytest.fixture(autouse=True)

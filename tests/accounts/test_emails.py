@@ -1,61 +1,93 @@
-"""Mail is posted after the commit, off the request's thread, and its failure loses nothing else."""
+"""Mail is a job of the write that causes it, says what is true when it is sent, and keeps no secret while it waits."""
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.core import mail
+from django.db import transaction
 
 from makerlog.accounts import emails
+from makerlog.accounts.actions import delete_account, register, update_profile
+from makerlog.jobs.models import Job
+from tests.jobs.queue import run_jobs
+from tests.makers import anonymous, make_maker
+
+pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def postman(monkeypatch: pytest.MonkeyPatch) -> Any:
-    with ThreadPoolExecutor(1) as executor:
-        monkeypatch.setattr(emails, "postman", executor)
-        yield executor
+def refuse(*args: Any) -> None:
+    raise ConnectionRefusedError
 
 
-@pytest.mark.django_db
-def test_nothing_is_posted_before_the_commit(committed: Any, mailoutbox: Any) -> None:
-    with committed():
-        emails.send("alice@example.com", "Hello", "text")
-        assert mailoutbox == []
-    assert [mail.subject for mail in mailoutbox] == ["Makerlog: Hello"]
+def kept() -> list[Any]:
+    return [job.args_kwargs["args"] for job in Job.objects.order_by("enqueued_at")]
 
 
-@pytest.mark.django_db
-def test_a_maker_without_an_address_is_sent_nothing(committed: Any, mailoutbox: Any) -> None:
-    with committed():
-        emails.send("", "Hello", "text")
+@pytest.mark.django_db(transaction=True)
+def test_mail_is_enqueued_with_the_write_and_taken_back_with_it() -> None:
+    alice = make_maker("alice")
+    with transaction.atomic():
+        update_profile(maker=alice, email="new@example.com")
+        assert Job.objects.count() == 1
+        transaction.set_rollback(True)
+    assert Job.objects.count() == 0
+
+
+def test_a_job_holds_no_link(mailoutbox: Any) -> None:
+    register(email="alice@example.com", username="alice", password="correct horse")
+    [[maker]] = kept()
+    assert isinstance(maker, int)
+    run_jobs()
+    assert "/accounts/email_activate/" in mailoutbox[0].body
+    assert "email_activate" not in str(Job.objects.values())
+
+
+def test_a_maker_without_an_address_is_sent_nothing(mailoutbox: Any) -> None:
+    owner = make_maker("alice")
+    emails.mail_address_is_known.enqueue(owner.pk)
+    emails.mail_address_changed.enqueue(owner.pk, "")
+    type(owner).objects.update(email="")
+    assert run_jobs() == 2
+    assert mailoutbox == []
+    assert Job.objects.done().count() == 2
+
+
+def test_a_maker_who_is_gone_is_sent_nothing(mailoutbox: Any) -> None:
+    alice = make_maker("alice", awaiting_activation=True, is_active=False)
+    emails.mail_activation.enqueue(alice.pk)
+    emails.mail_address_is_known.enqueue(alice.pk)
+    emails.mail_address_changed.enqueue(alice.pk, "old@example.com")
+    emails.mail_reset.enqueue("alice@example.com")
+    delete_account(maker=alice)
+    assert run_jobs() == 4
+    assert mailoutbox == []
+    assert Job.objects.done().count() == 4
+
+
+def test_who_activated_meanwhile_is_mailed_no_link(mailoutbox: Any) -> None:
+    emails.mail_activation.enqueue(make_maker("alice").pk)
+    run_jobs()
     assert mailoutbox == []
 
 
-def test_a_mail_server_that_hangs_holds_nobody(postman: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    hanging, posted = threading.Event(), []
-
-    def hang(*args: Any) -> None:
-        hanging.wait(5)
-        posted.append(args)
-
-    monkeypatch.setattr(emails, "send_mail", hang)
-    monkeypatch.setattr(emails, "waiting", threading.BoundedSemaphore(2))
-    began = time.monotonic()
-    for _ in range(3):
-        emails.hand_over("alice@example.com", "Hello", "text")
-    assert time.monotonic() - began < 1
-    hanging.set()
-    postman.shutdown()
-    assert len(posted) == 2
+def test_a_mail_server_that_is_away_for_an_hour_loses_nothing(
+    mailoutbox: Any, monkeypatch: pytest.MonkeyPatch, time_machine: Any
+) -> None:
+    time_machine.move_to("2026-11-22 12:00Z", tick=False)
+    emails.mail_address_is_known.enqueue(make_maker("alice").pk)
+    monkeypatch.setattr(mail.backends.locmem.EmailBackend, "send_messages", refuse)
+    for minute in range(60):
+        time_machine.move_to(f"2026-11-22 12:{minute:02}Z", tick=False)
+        run_jobs()
+    monkeypatch.undo()
+    assert mailoutbox == []
+    time_machine.move_to("2026-11-22 16:00Z", tick=False)
+    run_jobs()
+    assert [sent.to for sent in mailoutbox] == [["alice@example.com"]]
 
 
-def test_a_mail_that_fails_makes_room_for_the_next(postman: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: Any) -> None:
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(emails, "send_mail", refuse)
-    monkeypatch.setattr(emails, "waiting", threading.BoundedSemaphore(1))
-    emails.hand_over("alice@example.com", "Hello", "text")
-    postman.shutdown()
-    assert emails.waiting.acquire(blocking=False)
+def test_a_known_and_an_unknown_address_cost_the_same(django_assert_num_queries: Any) -> None:
+    make_maker("alice")
+    for email in ("alice@example.com", "nobody@example.com"):
+        with django_assert_num_queries(1):
+            assert anonymous().post("/accounts/forgot/", {"email": email}).status_code == 200

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from makerlog.accounts import emails
 from makerlog.accounts.models import AccessToken, Maker
+from makerlog.jobs.models import Job
 from tests.errors import assert_error, assert_invalid
 from tests.makers import anonymous, make_maker
 
@@ -189,3 +190,4 @@ def test_a_mail_that_fails_loses_nothing(register: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(emails, "send_mail", refuse)
     assert register().status_code == 201
     assert Maker.objects.filter(username="alice").exists()
+    assert Job.objects.put_off().count() == 1

@@ -2,7 +2,6 @@
 
 import ipaddress
 import json
-import threading
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any
@@ -13,24 +12,20 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from makerlog.accounts import actions as accounts
-from makerlog.accounts import emails, tokens
+from makerlog.accounts import tokens
 from makerlog.accounts.models import AccessToken
 from makerlog.changes.models import Change
+from makerlog.jobs.models import Job
 from moderation import actions
 from moderation.leaks import MOST_BYTES, TextTooLong, leak
 from moderation.models import AuditEntry
 from moderation.revocation import NothingChosen, Selection
 from moderation.roles import NotAllowed, Role
-from tests.accounts.conftest import PostedAtOnce
 from tests.errors import assert_error
+from tests.jobs.queue import run_jobs
 from tests.makers import Caller, caller, make_maker
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _posted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emails, "postman", PostedAtOnce())
 
 
 def used_from(client: Caller, address: str) -> None:
@@ -160,6 +155,7 @@ def test_an_owner_is_told_once_with_what_they_call_their_tokens_and_why(mailoutb
     alice = caller()
     accounts.create_token(maker=alice.maker, name="my app")
     actions.revoke_tokens(chosen=Selection(maker=alice.maker).chosen(), reason="it flooded the feed")
+    run_jobs()
     (mail,) = mailoutbox
     assert mail.to == ["alice@example.com"]
     assert "2 of your tokens were revoked" in mail.body
@@ -173,24 +169,25 @@ def test_a_mail_names_ten_tokens_and_counts_the_others(mailoutbox: Any) -> None:
     for _ in range(11):
         accounts.create_token(maker=alice.maker)
     actions.revoke_tokens(chosen=Selection(maker=alice.maker).chosen())
+    run_jobs()
     assert mailoutbox[0].body.count("mkl_") == 10
     assert "and 2 more" in mailoutbox[0].body
 
 
-class Hoarding:
-    """A postman who never delivers: the queue fills."""
-
-    def submit(self, *args: Any) -> None: ...
-
-
-def test_those_whom_the_queue_has_no_room_for_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emails, "postman", Hoarding())
-    monkeypatch.setattr(emails, "waiting", threading.BoundedSemaphore(2))
+def test_those_without_an_address_are_counted(mailoutbox: Any) -> None:
     for name in ("alice", "bob", "carl", "dora"):
         used_from(caller(name), "93.184.216.7")
     type(caller("dora").maker).objects.filter(username="dora").update(email="")
     done = actions.revoke_tokens(chosen=Selection(network=network("93.184.216.7/32")).chosen())
-    assert (done.tokens, done.told, done.untold) == (4, 2, 2)
+    assert (done.tokens, done.told, done.untold) == (4, 3, 1)
+    run_jobs()
+    assert len(mailoutbox) == 3
+
+
+def test_what_waits_to_be_told_holds_ids_alone() -> None:
+    alice = caller()
+    actions.revoke_tokens(chosen=Selection(maker=alice.maker).chosen(), reason="taken")
+    assert Job.objects.get().args_kwargs["args"] == [alice.maker.pk, [alice.maker.tokens.get().pk]]
 
 
 # --- In any text ---
@@ -264,6 +261,7 @@ def test_the_command_shows_what_it_would_hit_and_then_does_it(mailoutbox: Any) -
     assert alice.get("/tasks/").status_code == 200
     assert run(*select, "--yes").endswith("Revoked 1. Told by mail: 1 owners; could not be told: 0.\n")
     assert_error(alice.get("/tasks/"), 401, "token_expired")
+    run_jobs()
     assert "Why: taken." in mailoutbox[0].body
 
 

@@ -1,0 +1,61 @@
+"""What is done again and again, without cron: the worker makes a job of each chore when it is due."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django_tasks import task
+
+from makerlog.accounts import purges as accounts
+from makerlog.api.idempotency import purge_keys
+from makerlog.api.purging import ROUND
+from makerlog.changes import watch
+from makerlog.jobs import purges as jobs
+from makerlog.jobs.models import DueChore
+from tasks.purges import purge_tombstones
+
+
+@dataclass(frozen=True)
+class Chore:
+    """``what`` deletes rows and tells how many; at least ``ROUND`` of them: there are more."""
+
+    name: str
+    every: timedelta
+    what: Callable[[], int]
+
+
+SCHEDULE = [
+    Chore("idempotency keys", timedelta(minutes=10), purge_keys),  # older than 24 h
+    Chore("tombstones", timedelta(hours=1), purge_tombstones),  # of tasks deleted 30 days ago
+    Chore("tokens", timedelta(hours=1), accounts.purge_tokens),  # that ended 30 days ago
+    Chore("registrations", timedelta(hours=1), accounts.purge_registrations),  # that nobody activated in three days
+    Chore("sessions", timedelta(hours=1), accounts.purge_sessions),  # of the admin, expired
+    Chore("changes", timedelta(hours=1), watch.purge),  # that every process has heard two days ago
+    Chore("jobs", timedelta(minutes=10), jobs.purge_jobs),  # done since a day, given up since 30
+]
+CHORES = {chore.name: chore for chore in SCHEDULE}
+
+
+def know_all() -> None:
+    """Chores that are new are due at once."""
+    now = timezone.now()
+    DueChore.objects.bulk_create([DueChore(name=name, at=now) for name in CHORES], ignore_conflicts=True)
+
+
+@transaction.atomic
+def enqueue_due() -> None:
+    """Makes a job of each chore that is due, once however many workers ask."""
+    now = timezone.now()
+    for due in DueChore.objects.select_for_update(skip_locked=True).filter(name__in=CHORES, at__lte=now):
+        do_chore.enqueue(due.name)
+        due.at = now + CHORES[due.name].every
+        due.save(update_fields=["at"])
+
+
+@task()
+def do_chore(name: str) -> None:
+    """One round of a chore. What is left goes on in another job, behind those that wait already."""
+    if CHORES[name].what() >= ROUND:
+        do_chore.enqueue(name)
