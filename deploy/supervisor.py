@@ -1,8 +1,9 @@
 """Runs the whole service on one machine: `python -m deploy.supervisor`, which is what `make run` calls.
 
-The embedded servers first (where DATABASE_URL and REDIS_URL are unset), then the data, then gunicorn; on Ctrl-C,
-SIGTERM or SIGHUP the other way round. After a kill -9 the next start ends the left-over gunicorn and takes the servers
-over. What prevents a start is one sentence and exit code 1; so is a child that dies.
+The embedded servers first (where DATABASE_URL and REDIS_URL are unset), then the data, then gunicorn and the worker of
+background jobs; on Ctrl-C, SIGTERM or SIGHUP the other way round. After a kill -9 the next start ends the left-over gunicorn
+and worker and takes the servers over. What prevents a start is one sentence and exit code 1; so is a child that dies, but for
+the worker, which is started anew a few times.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +33,10 @@ from makerlog.env import Environment, SettingError
 ROOT = Path(__file__).resolve().parent.parent
 PREPARE = [sys.executable, "-m", "deploy.prepare"]
 SERVE = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "makerlog.asgi:application"]
+WORK = [sys.executable, "manage.py", "worker"]
 DRAIN_SECONDS = 30
+RESTARTS = 5  # of the worker, within RESTART_SECONDS; one more, and something is wrong with it
+RESTART_SECONDS = 60
 HEALTH_SECONDS = 60
 
 
@@ -46,13 +51,21 @@ class Stopped(Exception):
 class Supervisor:
     """One service on one data folder."""
 
-    def __init__(self, settings: ModuleType, prepare: list[str] = PREPARE, serve: list[str] = SERVE) -> None:
+    def __init__(
+        self,
+        settings: ModuleType,
+        prepare: list[str] = PREPARE,
+        serve: list[str] = SERVE,
+        work: list[str] = WORK,
+    ) -> None:
         self.settings = settings
         self.data_dir: Path = settings.DATA_DIR
         self.run_dir = self.data_dir / "run"
         self.servers = Embedded(self.data_dir, postgres=settings.EMBEDDED_DATABASE, valkey=settings.EMBEDDED_REDIS)
         self.prepare = Child(self.run_dir / "prepare.json", prepare)
         self.web = Child(self.run_dir / "web.json", serve)
+        self.worker = Child(self.run_dir / "worker.json", work)
+        self.restarts: deque[float] = deque(maxlen=RESTARTS)
         self.signals = 0
         self.last_signal = float("-inf")
         self.wakeup = threading.Event()
@@ -93,6 +106,7 @@ class Supervisor:
     def end_left_overs(self) -> None:
         """What a killed supervisor left running, except the data servers: those are taken over."""
         self.web.stop(seconds=5)
+        self.worker.stop(seconds=5)
         self.prepare.stop(seconds=5)
 
     def start(self) -> None:
@@ -104,6 +118,7 @@ class Supervisor:
         if self.prepare.code():
             raise SupervisorError("The data could not be prepared; the lines above say why.")
         self.launch(self.web)
+        self.launch(self.worker)
         self.wait_for(lambda: healthy(self.settings.PORT), seconds=HEALTH_SECONDS)
         say(banner(self.settings))
 
@@ -135,16 +150,30 @@ class Supervisor:
         code = self.web.code()
         if code is not None:
             raise SupervisorError(f"The web server ended unexpectedly (exit code {code}); the lines above say why.")
+        if self.worker.code() is not None:
+            self.restart_worker()
         sentence = self.servers.ended()
         if sentence:
             raise SupervisorError(sentence)
 
+    def restart_worker(self) -> None:
+        now = time.monotonic()
+        if len(self.restarts) == RESTARTS and now - self.restarts[0] < RESTART_SECONDS:
+            raise SupervisorError(
+                f"The worker of background jobs ended {RESTARTS + 1} times within {RESTART_SECONDS} s"
+                f" (exit code {self.worker.code()}); the lines above say why."
+            )
+        self.restarts.append(now)
+        say("The worker of background jobs ended unexpectedly; it is started anew.")
+        self.launch(self.worker)
+
     def stop(self) -> None:
-        """gunicorn, then Valkey, then PostgreSQL. A second signal cuts the workers' time short."""
+        """gunicorn, then the worker, then Valkey, then PostgreSQL. A second signal cuts the workers' time short."""
         asked = self.signals
         say("Stopping: requests in flight may finish; again to cut them short." if asked else "Stopping.")
         self.prepare.stop(seconds=5)
-        self.web.stop(seconds=DRAIN_SECONDS, hurry=lambda: self.signals > asked)
+        for child in (self.web, self.worker):
+            child.stop(seconds=DRAIN_SECONDS, hurry=lambda: self.signals > asked)
         self.servers.stop()
         say("Stopped.")
 

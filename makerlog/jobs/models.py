@@ -3,6 +3,7 @@
 import random
 from datetime import timedelta
 from traceback import format_exception
+from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -36,7 +37,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 class Job(DBTaskResult):
     """The library's row, in our words: what to call with what, when, and how it went."""
 
-    objects = JobQuerySet.as_manager()  # type: ignore[assignment]  # the library's manager makes its own rows
+    objects: ClassVar = JobQuerySet.as_manager()  # type: ignore[assignment]  # where the library has its own
 
     class Meta:
         proxy = True

@@ -23,6 +23,15 @@ raise SystemExit(int(os.environ.get("PREPARE_CODE", "0")))
 """
 
 
+WORK = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+if "WORKER_CODE" in os.environ:
+    sys.exit(int(os.environ["WORKER_CODE"]))
+time.sleep(3600)
+"""
+
+
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """/slow works for a second and then asks PostgreSQL, /stuck works for a minute; all else answers at once."""
     if scope["type"] == "lifespan":
@@ -57,7 +66,8 @@ def main() -> int:
     from makerlog import settings
 
     serve = [*SERVE[:-1], "tests.deploy.small_app:application"]
-    return report(lambda: Supervisor(settings, prepare=[sys.executable, "-c", PREPARE], serve=serve).run())
+    prepare, work = [sys.executable, "-c", PREPARE], [sys.executable, "-c", WORK]
+    return report(lambda: Supervisor(settings, prepare=prepare, serve=serve, work=work).run())
 
 
 if __name__ == "__main__":

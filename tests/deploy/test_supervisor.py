@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -80,6 +81,9 @@ class Service:
     def web(self) -> list[psutil.Process]:
         return Child(self.data_dir / "run" / "web.json", []).processes()
 
+    def worker(self) -> list[psutil.Process]:
+        return Child(self.data_dir / "run" / "worker.json", []).processes()
+
     def servers(self) -> list[psutil.Process]:
         return [process for process in mains(self.data_dir) if process]
 
@@ -103,8 +107,8 @@ def mains(data_dir: Path) -> list[psutil.Process | None]:
 
 
 def everything(data_dir: Path) -> list[psutil.Process]:
-    web = Child(data_dir / "run" / "web.json", []).processes()
-    return [*web, *Postgres(data_dir, True).processes(), *Valkey(data_dir, True).processes()]
+    ours = [Child(data_dir / "run" / f"{name}.json", []).processes() for name in ("web", "worker")]
+    return [*chain(*ours), *Postgres(data_dir, True).processes(), *Valkey(data_dir, True).processes()]
 
 
 def private_files(folder: Path) -> set[str]:
@@ -185,7 +189,7 @@ def test_a_second_supervisor_is_one_sentence_and_disturbs_nothing(data_dir: Path
 
 def test_after_a_kill_the_next_start_takes_the_servers_over(data_dir: Path) -> None:
     first = Service(data_dir).started()
-    servers, web = first.servers(), first.web()
+    servers, web = first.servers(), [*first.web(), *first.worker()]
     first.end(signal.SIGKILL)
     assert first.ask("/health") == (200, b"done")
     second = Service(data_dir, PORT=str(first.port)).started()
@@ -237,6 +241,24 @@ def test_a_child_that_dies_ends_the_whole(data_dir: Path, victim: str, sentence:
     service = Service(data_dir).started()
     end([service.web()[0] if victim == "gunicorn" else service.servers()[0]], signal.SIGKILL, 5)
     assert re.fullmatch(sentence, service.failure())
+    assert everything(data_dir) == []
+
+
+def test_a_worker_that_dies_is_started_anew(data_dir: Path) -> None:
+    service = Service(data_dir).started()
+    [worker] = service.worker()
+    end([worker], signal.SIGKILL, 5)
+    service.wait_for(lambda: [found.pid for found in service.worker()] not in ([], [worker.pid]))
+    assert service.ask("/health") == (200, b"done")
+    assert service.end(signal.SIGTERM) == 0
+    assert everything(data_dir) == []
+
+
+def test_a_worker_that_never_stays_ends_the_whole(data_dir: Path) -> None:
+    service = Service(data_dir, WORKER_CODE="3")
+    assert service.failure() == (
+        "Error: The worker of background jobs ended 6 times within 60 s (exit code 3); the lines above say why."
+    )
     assert everything(data_dir) == []
 
 

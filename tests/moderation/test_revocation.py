@@ -313,6 +313,7 @@ def test_leaked_tokens_are_revoked_from_a_file_and_from_a_pipe(piped: Any, tmp_p
         assert_error(client.get("/tasks/"), 401, "token_expired")
         assert client.token not in said
         assert client.maker.tokens.get().prefix in said
+    run_jobs()
     assert "Why: a text that holds it was handed to us: a public repository." in mailoutbox[0].body
     assert "Why: a text that holds it was handed to us." in mailoutbox[1].body
     for entry in AuditEntry.objects.filter(act="revoke"):
