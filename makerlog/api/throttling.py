@@ -45,6 +45,7 @@ class Account:
         decision = limiter.decide(charges)
         self.note(decision)
         if not decision.allowed:
+            self.rest = []
             raise too_often(decision)
 
     def note(self, decision: Decision) -> None:
@@ -72,7 +73,7 @@ def charges(request: Request, view: Any) -> list[Charge]:
     if writes(request, view) and "maker" in owners and not view_says(view, "charges_each"):
         found.append(charge(LIMITS["write"], owners, 1))
     found += [charge(LIMITS[name], owners, 1) for name in view_says(view, "limits") or ()]
-    if request.method != "GET" or "If-None-Match" not in request.headers:
+    if request.method != "GET" or writes(request, view) or "If-None-Match" not in request.headers:
         return found
     tenths = [each._replace(time=-(-each.time // UNCHANGED)) for each in found]
     account_of(request).rest = [

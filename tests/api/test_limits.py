@@ -208,6 +208,8 @@ def test_who_has_nothing_left_is_refused_whatever_they_have_read(
     narrow(monkeypatch, "token", 1)
     statuses = [alice.get("/tasks/", HTTP_IF_NONE_MATCH='"x"').status_code for _ in range(3)]
     assert statuses == [200, 429, 429]
+    response = alice.get("/tasks/", HTTP_IF_NONE_MATCH='"x"')
+    assert int(response["Retry-After"]) <= 86_400 // 10  # being refused costs nothing
 
 
 def test_it_asks_the_database_nothing(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
