@@ -10,7 +10,7 @@ from django_tasks.base import TaskResultStatus as Status
 from django_tasks_db.models import DBTaskResult
 
 from makerlog.jobs.models import Job
-from moderation.admin import LookedAt
+from moderation.looked_at import LookedAt
 
 admin.site.unregister(DBTaskResult)  # the library's own: it counts the whole table
 

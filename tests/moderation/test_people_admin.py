@@ -8,23 +8,17 @@ from django.test import Client
 from django.urls import reverse
 
 from makerlog.accounts import actions as accounts
-from makerlog.accounts import emails
 from makerlog.accounts.models import AccessToken, Maker
 from moderation import actions
 from moderation.leaks import MOST_BYTES
 from moderation.models import AuditEntry
 from moderation.roles import Role, role_of
-from tests.accounts.conftest import PostedAtOnce
+from tests.jobs.queue import run_jobs
 from tests.makers import caller, make_maker
 
 pytestmark = pytest.mark.django_db
 
 TOKENS = "/admin/accounts/accesstoken/"
-
-
-@pytest.fixture(autouse=True)
-def _posted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emails, "postman", PostedAtOnce())
 
 
 def signed_in(role: Role) -> Client:
@@ -144,6 +138,7 @@ def test_a_moderator_revokes_with_a_look_at_what_it_hits(mailoutbox: Any) -> Non
     done = moderator.post(f"{TOKENS}revoke/", again, follow=True)
     assert "Revoked 1. Told by mail: 1 owners" in done.content.decode()
     assert alice.get("/tasks/").status_code == 401
+    run_jobs()
     assert "Why: taken." in mailoutbox[0].body
 
 
@@ -177,6 +172,7 @@ def test_a_leaked_text_is_never_shown_again(caplog: pytest.LogCaptureFixture, ma
     done = moderator.post(f"{TOKENS}leaked/", {"ids": ids[1], "reason": "a gist"}, follow=True)
     assert "Revoked 1." in done.content.decode()
     assert alice.get("/tasks/").status_code == 401
+    run_jobs()
     assert "a text that holds it was handed to us: a gist" in mailoutbox[0].body
     noted = str(list(AuditEntry.objects.values()))
     for said in (html, done.content.decode(), caplog.text, noted, mailoutbox[0].body):
