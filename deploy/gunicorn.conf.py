@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("PROCESS", "web")
 
 from makerlog import settings
+from makerlog.api.connections import sentence
 
 bind = f"0.0.0.0:{settings.PORT}"
 workers = settings.WEB_CONCURRENCY
@@ -28,3 +29,7 @@ control_socket_disable = True  # on by default since 27; nobody here talks to it
 accesslog = None  # the gate keeps its own, bounded record of requests
 errorlog = "-"
 loglevel = "warning" if settings.LOG_LEVEL == "INFO" else settings.LOG_LEVEL.lower()
+
+
+def when_ready(server: object) -> None:
+    print(f"Database connections: {sentence(settings)}.", flush=True)

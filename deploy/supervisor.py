@@ -27,7 +27,8 @@ import psycopg2
 import redis
 
 from deploy.child import Child
-from deploy.embedded import Embedded, EmbeddedError
+from deploy.embedded import CONNECTIONS, Embedded, EmbeddedError
+from makerlog.api.connections import published
 from makerlog.env import Environment, SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +62,12 @@ class Supervisor:
         self.settings = settings
         self.data_dir: Path = settings.DATA_DIR
         self.run_dir = self.data_dir / "run"
-        self.servers = Embedded(self.data_dir, postgres=settings.EMBEDDED_DATABASE, valkey=settings.EMBEDDED_REDIS)
+        self.servers = Embedded(
+            self.data_dir,
+            postgres=settings.EMBEDDED_DATABASE,
+            valkey=settings.EMBEDDED_REDIS,
+            connections=max(CONNECTIONS, sum(published(settings).values())),
+        )
         self.prepare = Child(self.run_dir / "prepare.json", prepare)
         self.web = Child(self.run_dir / "web.json", serve)
         self.worker = Child(self.run_dir / "worker.json", work)

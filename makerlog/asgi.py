@@ -7,6 +7,7 @@ from makerlog.wsgi import django
 from django.conf import settings
 
 from makerlog.accounts.authentication import genuine_token
+from makerlog.api import waiting
 from makerlog.api.checks import routes
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import Folder, MediaFolder, StaticFolder
@@ -27,6 +28,7 @@ def hashing_paths() -> frozenset[str]:
     return frozenset(f"/{route.path}" for route in routes() if getattr(route.view, "hashes_password", False))
 
 
+waiting.install()
 application = FrontDoor(
     django,
     trusted=settings.TRUSTED_PROXIES,

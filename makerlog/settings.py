@@ -32,6 +32,7 @@ EMBEDDED_DATABASE = not env.text("DATABASE_URL", "")
 EMBEDDED_REDIS = not env.text("REDIS_URL", "")
 DATABASE_URL = env.text("DATABASE_URL", "") or embedded_database_url(DATA_DIR)
 REDIS_URL = env.text("REDIS_URL", "") or embedded_redis_url(DATA_DIR)
+DEVELOPMENT = DEBUG or EMBEDDED_DATABASE
 
 
 def secret(name: str) -> str:
@@ -39,7 +40,7 @@ def secret(name: str) -> str:
     value = env.text(name, "")
     if value:
         return value
-    if DEBUG or EMBEDDED_DATABASE:
+    if DEVELOPMENT:
         return development_secret(DATA_DIR, name)
     raise SettingError(
         f"{name} is not set; make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'."
@@ -186,21 +187,69 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_LIMIT
 # What answers requests is held to plans whose cost is bounded: where an index serves a query in its order, nothing else is
 # tried, however cheap the planner's statistics make a scan look today (deploy/decisions/0003-plans-that-do-not-flip.md).
 PROCESS = env.text("PROCESS", "command")
-PLANS = {
-    "web": "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
-    " -c enable_memoize=off -c enable_incremental_sort=off -c max_parallel_workers_per_gather=0 -c jit=off",
-    "worker": "",
-    "command": "",
+BOUNDED_PLANS = {
+    **dict.fromkeys(("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"), "off"),
+    **dict.fromkeys(("enable_memoize", "enable_incremental_sort", "jit"), "off"),
+    "max_parallel_workers_per_gather": "0",
 }
-if PROCESS not in PLANS:
-    raise SettingError(f"PROCESS must be one of {', '.join(PLANS)}, not {PROCESS!r}.")
+PLANS: dict[str, dict[str, str]] = {"web": BOUNDED_PLANS, "ops": BOUNDED_PLANS, "worker": {}, "command": {}}
 
+# How long PostgreSQL lets each kind of process work, wait for somebody else's lock, and sit in an open transaction; and
+# how soon it notices that whoever asked is gone. Held by PostgreSQL, so it also holds for a thread that hangs.
+TIMEOUTS: dict[str, dict[str, str]] = {
+    # Answers makers: past these, nobody waits for the answer any more (deploy/decisions/0007-bounded-database.md).
+    "web": {
+        "statement_timeout": "5s",
+        "lock_timeout": "2s",
+        "idle_in_transaction_session_timeout": "10s",
+        "client_connection_check_interval": "1s",
+    },
+    # Answers staff: an admin's search may take longer, and there are few of them.
+    "ops": {
+        "statement_timeout": "15s",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "30s",
+        "client_connection_check_interval": "1s",
+    },
+    # Nobody waits for a job, but no job may hold a lock or a connection for good.
+    "worker": {
+        "statement_timeout": "5min",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "1min",
+        "client_connection_check_interval": "10s",
+    },
+    # Migrations must not be cut, and somebody sits before the others.
+    "command": {},
+}
+if PROCESS not in TIMEOUTS:
+    raise SettingError(f"PROCESS must be one of {', '.join(TIMEOUTS)}, not {PROCESS!r}.")
+
+# A host that is gone is noticed within some 20 s, whatever its network does not say. libpq's own words.
+NETWORK = {
+    "connect_timeout": 5,  # seconds
+    "keepalives_idle": 10,  # seconds without a word before the first probe
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds that what was sent may go without being acknowledged
+}
+
+# The most database connections of the processes beside web (whose are its threads'); makerlog/api/connections.py adds up.
+OPS_THREADS = 4
+WORKER_CONNECTIONS = 6
+
+DATABASE_POOLED = env.flag("DATABASE_POOLED", False)
 DATABASE: dict[str, Any] = {**dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
+SESSION = {} if DATABASE_POOLED else {**PLANS[PROCESS], **TIMEOUTS[PROCESS]}
 DATABASES = {
     "default": {
         **DATABASE,
-        # What DATABASE_URL asks for (?sslmode=require) holds beside the plans.
-        "OPTIONS": {**DATABASE.get("OPTIONS", {}), "options": PLANS[PROCESS]},
+        # What DATABASE_URL asks for (?sslmode=require) holds beside ours.
+        "OPTIONS": {
+            **NETWORK,
+            **DATABASE.get("OPTIONS", {}),
+            "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
+        },
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLED,
         "TEST": {"NAME": "makerlog_test"},
     }
 }

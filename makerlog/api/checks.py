@@ -4,6 +4,7 @@ Each check looks at one thing, in every route of the URLconf or every registered
 mend. What cannot be seen from outside (what a method returns) is stopped by the renderer's ceiling instead.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from makerlog.api.limits import LIMITS, PRICES
 from makerlog.api.pagination import MAX_LIMIT, KeysetPagination
 from makerlog.api.throttling import Throttle
 from makerlog.api.views import Endpoint
+
+logger = logging.getLogger("makerlog.checks")
 
 ONE_OBJECT = {"retrieve", "create", "update", "partial_update", "destroy"}
 
@@ -316,6 +319,11 @@ def unbounded_choices(admin: BoundedAdmin) -> list[str]:
 
 def refuse_to_start_on_errors() -> None:
     """Runs at boot, in every process that serves: SystemCheckError where a check fails."""
-    errors = [message for message in checks.run_checks() if message.is_serious()]
+    # Django asks the database only when told to.
+    found = [*checks.run_checks(), *checks.run_checks(tags=[checks.Tags.database], databases=["default"])]
+    for message in found:
+        if not message.is_serious():
+            logger.warning("%s", message)
+    errors = [message for message in found if message.is_serious()]
     if errors:
         raise SystemCheckError("\n\n".join(map(str, errors)))

@@ -4,6 +4,7 @@
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -16,8 +17,9 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from psycopg2.errorcodes import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, QUERY_CANCELED, SERIALIZATION_FAILURE
 from psycopg2.errors import ForeignKeyViolation
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -30,6 +32,7 @@ logger = logging.getLogger("makerlog.errors")
 
 PROBLEM = "application/problem+json"
 NOT_FOUND = {"detail": "Not found.", "code": "not_found"}
+TOO_SLOW = {QUERY_CANCELED, LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE}
 FORBIDDEN = {"detail": "You may not do this.", "code": "permission_denied"}
 
 
@@ -49,8 +52,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 def translated(error: Exception) -> Exception:
     """Django's and the driver's exceptions in the API's terms."""
     if isinstance(error, OperationalError | InterfaceError):
-        logger.error("The database does not answer: %s", error)
-        return Busy("The database does not answer. Try again in a moment.", "database_unavailable")
+        return database_fault(error)
     if isinstance(error, RequestDataTooBig):
         return BodyTooLarge()
     if isinstance(error, IntegrityError) and isinstance(error.__cause__, ForeignKeyViolation):
@@ -60,6 +62,15 @@ def translated(error: Exception) -> Exception:
     if isinstance(error, SuspiciousOperation | BadRequest):
         return exceptions.ParseError(str(error) or None)
     return error
+
+
+def database_fault(error: Exception) -> Busy:
+    """PostgreSQL said that this takes too long, or said nothing."""
+    if getattr(error.__cause__, "pgcode", None) in TOO_SLOW:
+        logger.warning("The database took too long: %s", error)
+        return Busy("The database took too long over this. Try again in a moment.", "database_slow")
+    logger.error("The database does not answer: %s", error)
+    return Busy("The database does not answer. Try again in a moment.", "database_unavailable")
 
 
 def error_body(error: Exception) -> dict[str, Any]:
@@ -124,10 +135,15 @@ class JsonErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        error = translated(error) if isinstance(error, DatabaseError | InterfaceError) else error
-        if isinstance(error, Busy):
-            return json_error(request, error.status_code, str(error.detail), str(error.get_codes()))
+        return busy(request, error)
+
+
+def busy(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
+    """A 503 for a database that is slow or away; None for anything else."""
+    fault = translated(error) if isinstance(error, OperationalError | InterfaceError) else error
+    if not isinstance(fault, Busy):
         return None
+    return json_error(request, fault.status_code, str(fault.detail), str(fault.get_codes()))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -145,5 +161,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Also for what other middleware raise, which process_exception never sees: a session that cannot be saved."""
+    if response := busy(request, sys.exception()):
+        response._has_been_logged = True  # type: ignore[attr-defined]  # said in one line already; Django adds a traceback
+        return response
     request_id = getattr(request, "request_id", "unknown")
     return json_error(request, 500, f"Something broke on our side. Tell us this id: {request_id}.", "server_error")

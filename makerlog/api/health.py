@@ -1,6 +1,7 @@
 """``/health/ready``: whether the parts behind the service answer. (``/health`` is answered by the front door itself.)"""
 
 from collections.abc import Callable
+from time import monotonic
 
 import redis
 from django.conf import settings
@@ -13,6 +14,7 @@ from rest_framework.serializers import BooleanField, CharField, Serializer
 from makerlog.api.exceptions import RETRY_AFTER_S
 from makerlog.api.store import client
 from makerlog.api.views import ApiView
+from makerlog.gate import deadline
 
 TIMEOUT_S = 1.0
 
@@ -56,7 +58,7 @@ def state(ask: Callable[[], object]) -> str:
 
 
 def ask_database() -> None:
-    with connection.cursor() as cursor:
+    with deadline.until(monotonic() + TIMEOUT_S), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 

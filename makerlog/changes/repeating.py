@@ -5,6 +5,10 @@ import time
 
 from django.db import connection
 
+from makerlog.gate import deadline
+
+SILENCE_S = 3.0  # how long the work waits for a database that gives no sign of life
+
 
 class Repeating:
     """``work``, which must not raise, about every ``every`` seconds. Its database connection is its own."""
@@ -43,6 +47,7 @@ class Repeating:
             self._thread.join(seconds)
 
     def _repeat(self) -> None:
+        deadline.bound_silence(SILENCE_S)
         while not self._stop.is_set():
             began = time.monotonic()
             self.work()

@@ -158,6 +158,15 @@ async def until_hung_up(receive: Receive) -> None:
         pass
 
 
+async def has_hung_up(receive: Receive) -> bool:
+    """Whether the client is known to be gone, without waiting. The body must have been read."""
+    try:
+        async with asyncio.timeout(0):
+            return (await receive())["type"] == "http.disconnect"
+    except TimeoutError:
+        return False
+
+
 def _is_upload(scope: Scope) -> bool:
     kinds = [value for name, value in scope["headers"] if name == b"content-type"]
     return bool(kinds) and kinds[0].strip().lower().startswith(b"multipart/form-data")

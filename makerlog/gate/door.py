@@ -21,11 +21,12 @@ from makerlog.gate.address import UNIX_PEER
 from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault, Stopping, as_json, deliver
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex
-from makerlog.gate.body import Bodies, HungUp, drain, has_body, until_hung_up
+from makerlog.gate.body import Bodies, HungUp, drain, has_body, has_hung_up, until_hung_up
 from makerlog.gate.caller import Caller, Recognise, Ticket, identify
 from makerlog.gate.connection import Connections
 from makerlog.gate.demand import Demand
 from makerlog.gate.files import Files, Folder
+from makerlog.gate.hang_ups import HangUps
 from makerlog.gate.lanes import client_in, lane_of
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
@@ -87,6 +88,7 @@ class FrontDoor:
         self.strikes = Strikes(self.limits)
         self.bodies = Bodies(self.limits)
         self.connections = Connections(self.limits, trusted)
+        self.hang_ups = HangUps(self.limits.hang_ups_told)
         self.files = Files(folders or {}, self.limits)
         self.level = "normal"
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -117,7 +119,7 @@ class FrontDoor:
         except Refusal as refusal:
             await self._refuse(refusal, scope, receive, reply, request_id)
         except HungUp:
-            return
+            self.hang_ups.count()
         except asyncio.CancelledError:
             # Only a server at the end of its graceful stop cancels; the client is told rather than cut off.
             await self._refuse(Stopping(), scope, receive, reply, request_id)
@@ -140,6 +142,8 @@ class FrontDoor:
         self.strikes.count(answer.status, caller, scope["path"])
         if answer.status < 300:
             self.guard.note_if_slipped(caller, scope["path"], began=began, now=time())
+        if await has_hung_up(receive):
+            raise HungUp
         return await deliver(answer, scope["method"], reply)
 
     async def _admit(self, caller: Caller, scope: Scope, receive: Receive, reply: "_Reply", request_id: str) -> Answer:
@@ -208,6 +212,7 @@ class FrontDoor:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.pool.close(self.limits.stop_seconds)
+        self.hang_ups.tell()
         for service in self.services:
             await asyncio.to_thread(service.stop)
         await send({"type": "lifespan.shutdown.complete"})

@@ -70,4 +70,6 @@ class Limits:
     file_seconds: float = 120.0  # for one file: 10 MiB at 85 KiB/s
     file_threads: int = 8  # read from disk, for microseconds each; never wait for a reader
 
+    hang_ups_told: float = 60.0  # between two lines that say how many clients hung up
+
     stop_seconds: float = 5.0  # for threads still busy when the server has already waited for their requests

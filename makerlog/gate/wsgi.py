@@ -9,11 +9,13 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
+from time import monotonic
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
+from makerlog.gate import deadline
 from makerlog.gate.answers import Answer, Headers, ServerFault
 from makerlog.gate.caller import Caller
 
@@ -67,10 +69,15 @@ def environ_of(scope: Scope, body: bytes, caller: Caller, request_id: str) -> En
 
 
 def run(app: WSGIApp, environ: Environ, most: int) -> Answer:
-    """The application's answer, of at most ``most`` bytes. Never raises: a fault is logged and answered as a 500."""
+    """The application's answer, of at most ``most`` bytes. Never raises: a fault is logged and answered as a 500.
+
+    ``environ["makerlog.deadline"]``, in monotonic seconds, is how long it may wait for anything outside.
+    """
     request_id = environ["makerlog.request_id"]
     try:
-        return _call(app, environ, most)
+        by = environ.get("makerlog.deadline", monotonic() + deadline.SILENCE_S)
+        with deadline.until(by - deadline.TO_ANSWER_S):
+            return _call(app, environ, most)
     except BaseException:  # SystemExit from a view must not end the thread either
         log.exception("Request %s failed: %s %s", request_id, environ["REQUEST_METHOD"], environ["PATH_INFO"])
         return ServerFault().answer(request_id)

@@ -1,8 +1,10 @@
 """Every kind of error in the one shape, with a request id, and as RFC 9457 for who asks for it."""
 
+import json
 from typing import Any
 
 import pytest
+from django.core.handlers.exception import convert_exception_to_response
 from django.db import OperationalError, connection, transaction
 from rest_framework.test import APIClient
 
@@ -124,6 +126,30 @@ def test_a_database_that_does_not_answer_is_a_503_that_says_when_to_come_back(br
     body = assert_error(response, 503, "database_unavailable")
     assert "server closed" not in body["detail"]
     assert response["Retry-After"] == "2"
+
+
+def run_into(sql: str) -> Exception:
+    """What PostgreSQL itself says to ``sql``."""
+    with pytest.raises(OperationalError) as caught, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+    return caught.value
+
+
+def test_a_statement_that_takes_too_long_is_a_503_of_its_own(broken: Any) -> None:
+    error = run_into("SET LOCAL statement_timeout = '20ms'; SELECT pg_sleep(60)")
+    response = broken(error).post("/tasks/", {"content": "x"})
+    assert_error(response, 503, "database_slow")
+    assert response["Retry-After"] == "2"
+
+
+def test_a_database_that_fails_outside_of_any_view_is_a_503_too(rf: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def broken_session(request: Any) -> Any:
+        raise OperationalError("server closed the connection")
+
+    request = rf.get("/admin/")
+    response = convert_exception_to_response(broken_session)(request)
+    assert (response.status_code, json.loads(response.content)["code"]) == (503, "database_unavailable")
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_every_answer_has_an_id_of_its_own_whatever_the_client_says() -> None:

@@ -87,5 +87,7 @@ def settle() -> None:
     """The log of ``gather``, and a community around it."""
     gather(ROWS)
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")  # as in gather
         cursor.execute(COMMUNITY.format(rows=ROWS))
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("RESET statement_timeout")

@@ -29,8 +29,10 @@ def gather(rows: int) -> None:
     Project.objects.bulk_create(Project(pk=n, author_id=n, name="project") for n in MAKERS)
     Product.objects.bulk_create(Product(pk=n, author_id=n, name="product", slug=f"product-{n}") for n in MAKERS)
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")  # making it takes longer than an answer may
         cursor.execute(CROWD.replace("{rows}", str(rows)))
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("RESET statement_timeout")
 
 
 def disperse() -> None:
