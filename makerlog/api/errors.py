@@ -66,10 +66,11 @@ def translated(error: Exception) -> Exception:
 
 def database_fault(error: Exception) -> Busy:
     """PostgreSQL said that this takes too long, or said nothing."""
+    said = " ".join(str(error).split())  # in one line of the log
     if getattr(error.__cause__, "pgcode", None) in TOO_SLOW:
-        logger.warning("The database took too long: %s", error)
+        logger.warning("The database took too long: %s", said)
         return Busy("The database took too long over this. Try again in a moment.", "database_slow")
-    logger.error("The database does not answer: %s", error)
+    logger.error("The database does not answer: %s", said)
     return Busy("The database does not answer. Try again in a moment.", "database_unavailable")
 
 

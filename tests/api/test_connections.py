@@ -66,6 +66,17 @@ def test_a_session_is_held_to_the_time_outs_of_its_kind_of_process() -> None:
             assert cursor.fetchone() == (value,)
 
 
+def test_in_production_what_does_not_fit_does_not_start(tmp_path: Path) -> None:
+    given = {"DATABASE_URL": file.DATABASE_URL, "SECRET_KEY": "x" * 50, "TOKEN_PEPPERS": "x" * 50, "PROCESS": "web"}
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "WEB_CONCURRENCY": "64", "WEB_THREADS": "64", **given}
+    done = subprocess.run(
+        [sys.executable, "-c", "import makerlog.asgi"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 3
+    assert "(makerlog.E020) Database connections: 4304 at most" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def options(tmp_path: Path, **variables: str) -> str:
     code = "from makerlog import settings; print(settings.DATABASES['default']['OPTIONS']['options'])"
     environment = {**os.environ, "DATA_DIR": str(tmp_path), **variables}
