@@ -235,7 +235,7 @@ NETWORK = {
 
 # The most database connections of the processes beside web (whose are its threads'); makerlog/api/connections.py adds up.
 OPS_THREADS = 4
-WORKER_CONNECTIONS = 6
+WORKER_CONNECTIONS = 2  # one, and that of its successor
 
 DATABASE_POOLED = env.flag("DATABASE_POOLED", False)
 DATABASE: dict[str, Any] = {**dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
