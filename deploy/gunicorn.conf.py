@@ -1,13 +1,21 @@
 """gunicorn, in development and in production: `gunicorn -c deploy/gunicorn.conf.py makerlog.asgi:application`."""
 
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 # gunicorn reads this file before it puts the folder it runs in on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 os.environ.setdefault("PROCESS", "web")
+
+# Where the workers put what they measured, for whichever of them is asked for /metrics. Read when metrics are imported.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="makerlog-metrics-"))
+
+from prometheus_client import multiprocess
 
 from makerlog import settings
 from makerlog.api.connections import sentence
@@ -33,3 +41,12 @@ loglevel = "warning" if settings.LOG_LEVEL == "INFO" else settings.LOG_LEVEL.low
 
 def when_ready(server: object) -> None:
     print(f"Database connections: {sentence(settings)}.", flush=True)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """What a worker counted stays in the sums; what it had under way does not."""
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -6,10 +6,12 @@ from django.urls import include, path
 from makerlog.api.allowance import Allowance
 from makerlog.api.docs import Docs, Schema, Welcome
 from makerlog.api.health import Ready
+from makerlog.api.metrics import Metrics
 
 urlpatterns = [
     path("", Welcome.as_view()),
     path("health/ready/", Ready.as_view()),
+    path("metrics/", Metrics.as_view()),
     path("schema/", Schema.as_view(), name="schema"),
     path("limits/", Allowance.as_view()),
     path("docs/", Docs.as_view(url_name="schema")),

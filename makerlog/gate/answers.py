@@ -30,6 +30,7 @@ class Refusal(Exception):
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad_request"
+    outcome: ClassVar[str] = "refused"  # as metrics call it
     detail: str = "The request cannot be understood."
     retry_after: int | None = None  # seconds
 
@@ -45,12 +46,14 @@ class Refusal(Exception):
 
 class ServerFault(Refusal):
     status = 500
+    outcome = "failed"
     code = "server_error"
     detail = "The server failed on this request; its log has the X-Request-Id."
 
 
 class Stopping(Refusal):
     status = 503
+    outcome = "shed"
     code = "stopping"
     detail = "The server is restarting; try again."
     retry_after = 2

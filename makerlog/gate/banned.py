@@ -19,6 +19,7 @@ class Banned(Refusal):
 
     status = 403
     code = "banned"
+    outcome = "banned"
 
     def __init__(self, standing: Standing, appeal: str) -> None:
         super().__init__()

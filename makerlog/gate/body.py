@@ -58,6 +58,7 @@ class BodyTimeout(Refusal):
 class NoMemory(Refusal):
     """Large bodies hold all the memory that this process has for them."""
 
+    outcome = "shed"
     status = 503
     code = "busy"
     detail = "Too many large bodies are on their way; try again in a moment."
@@ -156,15 +157,6 @@ async def until_hung_up(receive: Receive) -> None:
     """Return when the client is gone. The body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def has_hung_up(receive: Receive) -> bool:
-    """Whether the client is known to be gone, without waiting. The body must have been read."""
-    try:
-        async with asyncio.timeout(0):
-            return (await receive())["type"] == "http.disconnect"
-    except TimeoutError:
-        return False
 
 
 def _is_upload(scope: Scope) -> bool:

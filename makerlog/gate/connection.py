@@ -114,7 +114,7 @@ def most_connections(limits: Limits) -> int:
 
 
 class Connection(HttpToolsProtocol):
-    """``app`` is a FrontDoor, whose ``connections`` it joins."""
+    """``app`` is a FrontDoor, whose ``connections`` it joins and whose ``hang_ups`` it counts."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -140,6 +140,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.app.hang_ups.count()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -7,21 +7,21 @@ one place.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import monotonic, time
 from typing import Protocol
-from uuid import uuid4
 
-from starlette.types import Message, Receive, Scope, Send
+from prometheus_client import Gauge
+from starlette.types import Receive, Scope, Send
 
 from makerlog.env import Network
-from makerlog.gate import wsgi
+from makerlog.gate import metrics, wsgi
 from makerlog.gate.address import UNIX_PEER
-from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault, Stopping, as_json, deliver
+from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, as_json
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex
-from makerlog.gate.body import Bodies, HungUp, drain, has_body, has_hung_up, until_hung_up
+from makerlog.gate.body import Bodies, HungUp, until_hung_up
 from makerlog.gate.caller import Caller, Recognise, Ticket, identify
 from makerlog.gate.connection import Connections
 from makerlog.gate.demand import Demand
@@ -32,6 +32,7 @@ from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool
 from makerlog.gate.strikes import Strikes
+from makerlog.gate.visit import Visit
 
 log = logging.getLogger("makerlog.gate")
 
@@ -44,6 +45,7 @@ class TooSlow(Refusal):
 
     status = 503
     code = "too_slow"
+    outcome = "shed"
     detail = "This took too long; try again in a moment, or ask for less."
     retry_after = 5
 
@@ -61,7 +63,8 @@ class FrontDoor:
 
     ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count;
     ``recognise`` tells a genuine token and ``ticket`` staff's; ``hashing`` are the paths where a password is hashed;
-    ``guard`` knows who is banned; ``services`` run beside it, from its lifespan's start to its end.
+    ``guard`` knows who is banned; ``services`` run beside it, from its lifespan's start to its end;
+    ``gauges`` are sampled beside its own.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class FrontDoor:
         ticket: Ticket = lambda cookies: False,
         hashing: frozenset[str] = frozenset(),
         services: Sequence[Service] = (),
+        gauges: Mapping[Gauge, Callable[[], float]] | None = None,
     ) -> None:
         self.app = app
         self.trusted = trusted
@@ -94,14 +98,22 @@ class FrontDoor:
         self.loop: asyncio.AbstractEventLoop | None = None
         demand = Demand(half_life=self.limits.half_life, most=self.limits.remembered)
         self.pool: Pool[Answer] = Pool(self.limits.lanes, demand)
+        self.sampler = metrics.Sampler(self.pool, self._gauges() | dict(gauges or {}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._http(scope, receive, _Reply(send, self.strikes))
+            await self._http(Visit(scope, receive, send, self.strikes))
         elif scope["type"] == "websocket":
             await _refuse_socket(receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+
+    def _gauges(self) -> dict[Gauge, Callable[[], float]]:
+        return {
+            metrics.CONNECTIONS: lambda: len(self.connections),
+            metrics.DROPPED: lambda: self.connections.dropped,
+            metrics.BODIES: lambda: self.bodies.held,
+        }
 
     def bans_changed(self) -> None:
         """Ends the connections of whoever is banned from everything now. May be called from any thread."""
@@ -112,51 +124,54 @@ class FrontDoor:
         anybody = Caller(peer or UNIX_PEER, "http", token="any")  # noqa: S106  (a connection may carry a token next)
         return self.guard.standing(anybody, "", time()) is not None
 
-    async def _http(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
-        request_id = uuid4().hex  # a client's own is ignored: the log must not be written by it
+    async def _http(self, visit: Visit) -> None:
         try:
-            await self._let_in(scope, receive, reply, request_id)
+            await self._let_in(visit)
         except Refusal as refusal:
-            await self._refuse(refusal, scope, receive, reply, request_id)
+            await self._refuse(visit, refusal)
         except HungUp:
-            self.hang_ups.count()
+            visit.outcome = "hung_up"
         except asyncio.CancelledError:
             # Only a server at the end of its graceful stop cancels; the client is told rather than cut off.
-            await self._refuse(Stopping(), scope, receive, reply, request_id)
+            await self._refuse(visit, Stopping())
         except Exception:
-            log.exception("Request %s failed in the gate: %s %s", request_id, scope["method"], scope["path"])
-            await self._refuse(ServerFault(), scope, receive, reply, request_id)
+            log.exception("Request %s failed in the gate: %s %s", visit.request_id, visit.method, visit.path)
+            await self._refuse(visit, ServerFault())
+        metrics.count(visit.lane, visit.outcome)
 
-    async def _let_in(self, scope: Scope, receive: Receive, reply: "_Reply", request_id: str) -> None:
+    async def _let_in(self, visit: Visit) -> None:
         """The stops of a request, in order."""
-        if scope["path"] in HEALTH and scope["method"] in ("GET", "HEAD"):
-            return await deliver(self._health(request_id), scope["method"], reply)
+        if visit.path in HEALTH and visit.method in ("GET", "HEAD"):
+            return await visit.answer(self._health(visit.request_id))
         began = time()
-        caller = reply.caller = identify(scope, self.trusted, self.recognise, self.ticket)
+        caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket)
         self._note(caller, began)
-        self.guard.refuse(caller, scope["path"], began)
-        if self.files.serve(scope["path"]):
-            return await self.files(scope, receive, reply, request_id)
-        self.strikes.refuse_if_spent(caller, scope["method"], scope["path"])
-        answer = await self._admit(caller, scope, receive, reply, request_id)
-        self.strikes.count(answer.status, caller, scope["path"])
+        self.guard.refuse(caller, visit.path, began)
+        if self.files.serve(visit.path):
+            return await self.files(visit.scope, visit.receive, visit.reply, visit.request_id)
+        self.strikes.refuse_if_spent(caller, visit.method, visit.path)
+        answer = await self._admit(visit, caller)
+        visit.outcome = metrics.outcome_of(answer.status)
+        self.strikes.count(answer.status, caller, visit.path)
         if answer.status < 300:
-            self.guard.note_if_slipped(caller, scope["path"], began=began, now=time())
-        if await has_hung_up(receive):
-            raise HungUp
-        return await deliver(answer, scope["method"], reply)
+            self.guard.note_if_slipped(caller, visit.path, began=began, now=time())
+        return await visit.answer(answer)
 
-    async def _admit(self, caller: Caller, scope: Scope, receive: Receive, reply: "_Reply", request_id: str) -> Answer:
+    async def _admit(self, visit: Visit, caller: Caller) -> Answer:
         """Django's answer, if there is room in the caller's lane."""
-        lane = lane_of(caller, scope["method"], scope["path"], self.hashing)
+        lane = visit.lane = lane_of(caller, visit.method, visit.path, self.hashing)
         client = client_in(caller)
         self.pool.refuse_greed(lane, client)
-        async with self.bodies.read(scope, receive, genuine=caller.token is not None) as body:
-            reply.body_was_read = True
+        async with self.bodies.read(visit.scope, visit.receive, genuine=caller.token is not None) as body:
+            visit.body_was_read = True
             deadline = monotonic() + self.pool.lanes[lane].limits.deadline
-            environ = wsgi.environ_of(scope, body, caller, request_id) | {"makerlog.deadline": deadline}
+            environ = wsgi.environ_of(visit.scope, body, caller, visit.request_id)
+            environ |= {"makerlog.deadline": deadline, "makerlog.lane": lane}
             job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer), lane, client)
-            return await self._result(job, receive, deadline - monotonic())
+            try:
+                return await self._result(job, visit.receive, deadline - monotonic())
+            finally:
+                metrics.note_begin(job)
 
     def _note(self, caller: Caller, now: float) -> None:
         self.guard.notes.arrived(caller.address, caller.token, now)
@@ -185,61 +200,25 @@ class FrontDoor:
         finally:
             watch.cancel()
 
-    async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, reply: "_Reply", request_id: str) -> None:
-        if reply.started:
-            return  # the server sees an unfinished answer and closes the connection
-        answer = refusal.answer(request_id)
-        if reply.body_was_read or not has_body(scope):
-            await deliver(answer, scope["method"], reply)
-        else:
-            await self._refuse_unread(answer, scope["method"], receive, reply)
-
-    async def _refuse_unread(self, answer: Answer, method: str, receive: Receive, reply: "_Reply") -> None:
-        """Answer at once, listen a little longer, then close: the rest of the body is not waited for."""
-        headers = [*answer.headers, (b"connection", b"close")]
-        body = b"" if method == "HEAD" else answer.body
-        await reply({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await reply({"type": "http.response.body", "body": body, "more_body": True})
-        await drain(receive, self.limits.linger)
-        await reply({"type": "http.response.body", "body": b""})
+    async def _refuse(self, visit: Visit, refusal: Refusal) -> None:
+        visit.outcome = refusal.outcome
+        await visit.refuse(refusal.answer(visit.request_id), self.limits.linger)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         self.loop = asyncio.get_running_loop()
         self.files.bound_disk_threads()
+        self.sampler.start()
         for service in self.services:
             service.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await self.sampler.stop()
         await self.pool.close(self.limits.stop_seconds)
         self.hang_ups.tell()
         for service in self.services:
             await asyncio.to_thread(service.stop)
         await send({"type": "lifespan.shutdown.complete"})
-
-
-class _Reply:
-    """``send``, remembering how far this request has come. Says on every refusal how the caller's refusals stand, unless a
-    limit of the answer's own is told there."""
-
-    __slots__ = ("body_was_read", "caller", "send", "started", "strikes")
-
-    def __init__(self, send: Send, strikes: Strikes) -> None:
-        self.send = send
-        self.strikes = strikes
-        self.caller: Caller | None = None
-        self.started = False
-        self.body_was_read = False
-
-    async def __call__(self, message: Message) -> None:
-        self.started = True
-        if self.caller is not None and 400 <= message.get("status", 0) < 500 and not tells_limit(message["headers"]):
-            message = {**message, "headers": [*message["headers"], *self.strikes.headers(self.caller)]}
-        await self.send(message)
-
-
-def tells_limit(headers: Headers) -> bool:
-    return any(name == b"ratelimit" for name, _ in headers)
 
 
 async def _refuse_socket(receive: Receive, send: Send) -> None:

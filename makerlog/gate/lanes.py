@@ -7,7 +7,7 @@ from makerlog.gate.caller import ADMIN, Caller
 from makerlog.gate.strikes import client_of
 
 SIGN_IN = "/admin/login/"
-READY = "/health/ready/"
+PROBES = ("/health/ready/", "/metrics/")
 
 
 def lane_of(caller: Caller, method: str, path: str, hashing: frozenset[str]) -> str:
@@ -18,7 +18,7 @@ def lane_of(caller: Caller, method: str, path: str, hashing: frozenset[str]) -> 
         return "sign_in"
     if caller.ticket and path.startswith(ADMIN):
         return "ops"
-    if path == READY and is_near(caller.address):
+    if path in PROBES and is_near(caller):
         return "ops"
     if dear and path in hashing:
         return "log_in"
@@ -30,7 +30,8 @@ def client_in(caller: Caller) -> Hashable:
     return caller.token or client_of(caller.address)
 
 
-def is_near(address: str) -> bool:
-    """Whether it is this machine or this network that asks: the platform's own probes do."""
-    found = ipaddress.ip_address(address)
-    return found.is_loopback or found.is_private
+def is_near(caller: Caller) -> bool:
+    """Whether this machine or its own network asks, for itself: the platform's probes do. What a proxy forwards is never
+    near, also where we were not told to trust that proxy."""
+    found = ipaddress.ip_address(caller.address)
+    return not caller.forwarded and (found.is_loopback or found.is_private)

@@ -27,6 +27,7 @@ class NoRoom(Refusal):
 
     status = 503
     code = "busy"
+    outcome = "shed"
     detail = "The server is busy; try again in a moment."
     retry_after = 1
 

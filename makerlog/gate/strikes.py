@@ -29,6 +29,7 @@ Client = tuple[int, int]
 class TooManyRefusals(Refusal):
     status = 429
     code = "too_many_refusals"
+    outcome = "throttled"
 
     def __init__(self, seconds: int) -> None:
         super().__init__()

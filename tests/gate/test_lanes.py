@@ -43,6 +43,9 @@ HASHING = frozenset({"/api-token-auth/"})
         (STRANGER, "GET", "/health/ready/", "anonymous"),
         (STRANGER._replace(address="127.0.0.1"), "GET", "/health/ready", "ops"),
         (STRANGER._replace(address="172.17.0.3"), "GET", "/health/ready/", "ops"),
+        (STRANGER._replace(address="172.17.0.3", forwarded=True), "GET", "/health/ready/", "anonymous"),
+        (STRANGER._replace(address="172.17.0.3"), "GET", "/metrics", "ops"),
+        (STRANGER, "GET", "/metrics/", "anonymous"),
     ],
 )
 def test_who_asks_what_decides_the_lane(caller: Caller, method: str, path: str, lane: str) -> None:

@@ -1,0 +1,72 @@
+"""One request on its way through the front door, and how far it has come."""
+
+from uuid import uuid4
+
+from starlette.types import Message, Receive, Scope, Send
+
+from makerlog.gate.answers import Answer, Headers, deliver
+from makerlog.gate.body import drain, has_body
+from makerlog.gate.caller import Caller
+from makerlog.gate.strikes import Strikes
+
+
+class Visit:
+    """``lane`` and ``outcome`` are what metrics call it."""
+
+    __slots__ = (
+        "body_was_read",
+        "caller",
+        "lane",
+        "method",
+        "outcome",
+        "path",
+        "receive",
+        "request_id",
+        "scope",
+        "send",
+        "started",
+        "strikes",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, strikes: Strikes) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.strikes = strikes
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.request_id = uuid4().hex  # a client's own is ignored: the log must not be written by it
+        self.caller: Caller | None = None
+        self.body_was_read = False
+        self.started = False
+        self.lane = "door"
+        self.outcome = "served"
+
+    async def reply(self, message: Message) -> None:
+        """``send``. Says on every refusal how the caller's refusals stand, unless a limit of the answer's own is told."""
+        self.started = True
+        if self.caller is not None and 400 <= message.get("status", 0) < 500 and not tells_limit(message["headers"]):
+            message = {**message, "headers": [*message["headers"], *self.strikes.headers(self.caller)]}
+        await self.send(message)
+
+    async def answer(self, answer: Answer) -> None:
+        await deliver(answer, self.method, self.reply)
+
+    async def refuse(self, answer: Answer, linger: float) -> None:
+        """``answer`` instead of what was asked for. Where a body is on its way: at once, listening ``linger`` seconds
+        longer; then the connection is closed, and the rest of the body not waited for."""
+        if self.started:
+            return  # the server sees an unfinished answer and closes the connection
+        if self.body_was_read or not has_body(self.scope):
+            await self.answer(answer)
+            return
+        headers = [*answer.headers, (b"connection", b"close")]
+        body = b"" if self.method == "HEAD" else answer.body
+        await self.reply({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self.reply({"type": "http.response.body", "body": body, "more_body": True})
+        await drain(self.receive, linger)
+        await self.reply({"type": "http.response.body", "body": b""})
+
+
+def tells_limit(headers: Headers) -> bool:
+    return any(name == b"ratelimit" for name, _ in headers)
