@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 
 from makerlog.api.views import ApiView
@@ -30,7 +30,9 @@ class IsProbe(BasePermission):
 @extend_schema(exclude=True)
 class Metrics(ApiView):
     authentication_classes = []
-    permission_classes = [IsProbe]
+    permission_classes = [AllowAny, IsProbe]
+    throttle_classes = []
+    unlimited = "monitoring must be able to look when everything else is refused"
     bounded_by = "the metrics there are"
 
     def get(self, request: Request) -> HttpResponse:

@@ -239,6 +239,7 @@ SINGLE = {
     "",
     "schema/",
     "health/ready/",
+    "metrics/",
     "limits/",
     "me/",
     "me/privileged/",
