@@ -161,8 +161,9 @@ class AccessTokenAdmin(LookedAt):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {**(extra_context or {}), "may_revoke": may(request.user, "revoke")})
 
+    @method_decorator(sensitive_post_parameters("token"))
     def revoke(self, request: HttpRequest) -> HttpResponse:
-        """The first click shows what it would hit; the second revokes."""
+        """The first click shows what it would hit; the second revokes. A token's whole text is not shown again."""
         require_revoke(request)
         form = RevokeForm(
             request.POST if request.method == "POST" else None, initial={"user": request.GET.get("user", "")}
@@ -175,9 +176,10 @@ class AccessTokenAdmin(LookedAt):
                 form.add_error(None, str(error))
         if chosen and form.confirmed:
             return self.revoked(request, chosen, form.cleaned_data["reason"])
-        if chosen:
+        if request.method == "POST":
             form.data = data = request.POST.copy()
-            data["previewed"] = form.seen
+            data["token"] = form.cleaned_data.get("token", "")
+            data["previewed"] = form.seen if chosen else ""
         return self.page(request, "Revoke tokens", form=form, chosen=chosen)
 
     @method_decorator(sensitive_post_parameters("text"))

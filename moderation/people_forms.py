@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from makerlog.accounts.models import AccessToken, Maker
 from moderation.forms import NetworkField, SpanField
 from moderation.leaks import MOST_BYTES
-from moderation.revocation import Selection
+from moderation.revocation import NothingChosen, Selection, public_id_of
 from moderation.roles import Role
 
 
@@ -30,7 +30,7 @@ class RoleForm(forms.Form):
 
 
 class RevokeForm(forms.Form):
-    """``user`` comes back as a maker; moments are in UTC."""
+    """``user`` comes back as a maker, ``token`` as its prefix; moments are in UTC."""
 
     token = forms.CharField(required=False, max_length=100, help_text="mkl_ and 11 characters, or the whole text.")
     user = forms.CharField(required=False, max_length=30)
@@ -43,6 +43,12 @@ class RevokeForm(forms.Form):
     reason = forms.CharField(max_length=300, required=False, help_text="Told to the owners, by mail.")
     # What the preview on the page was of: only that is revoked by the next click.
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def clean_token(self) -> str:
+        try:
+            return f"mkl_{public_id_of(self.cleaned_data['token'])}" if self.cleaned_data["token"] else ""
+        except NothingChosen as error:
+            raise ValidationError(str(error)) from error
 
     def clean_user(self) -> Maker | None:
         name = self.cleaned_data["user"]

@@ -157,6 +157,14 @@ def test_a_selection_that_is_none_is_said_on_the_page(form: dict[str, str]) -> N
     assert alice.get("/tasks/").status_code == 200
 
 
+@pytest.mark.parametrize("others", [{}, {"network": "home"}])
+def test_a_token_given_as_its_whole_text_comes_back_as_its_prefix(others: dict[str, str]) -> None:
+    alice = caller()
+    page = signed_in(Role.MODERATOR).post(f"{TOKENS}revoke/", {"token": alice.token, **others}).content.decode()
+    assert alice.token not in page
+    assert f'value="{alice.maker.tokens.get().prefix}"' in page
+
+
 def test_a_leaked_text_is_never_shown_again(caplog: pytest.LogCaptureFixture, mailoutbox: Any) -> None:
     moderator, alice, bob = signed_in(Role.MODERATOR), caller("alice"), caller("bob")
     accounts.revoke_token(token=bob.maker.tokens.get())
