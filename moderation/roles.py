@@ -28,6 +28,7 @@ NEEDS = {
     "force": Role.ADMIN,  # against the guard rails
     "route": Role.ADMIN,
     "roles": Role.ADMIN,
+    "jobs": Role.ADMIN,  # they name addresses that mails go to
 }
 
 

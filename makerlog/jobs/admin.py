@@ -11,6 +11,7 @@ from django_tasks_db.models import DBTaskResult
 
 from makerlog.jobs.models import Job
 from moderation.looked_at import LookedAt
+from moderation.roles import may
 
 admin.site.unregister(DBTaskResult)  # the library's own: it counts the whole table
 
@@ -29,6 +30,12 @@ class JobAdmin(LookedAt):
     list_filter = ("status",)
     ordering: ClassVar = ("-enqueued_at",)
     actions = ("run_again",)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, "jobs")
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return may(request.user, "jobs")
 
     @admin.action(description="Run again those that were given up")
     def run_again(self, request: HttpRequest, chosen: QuerySet[Job]) -> None:

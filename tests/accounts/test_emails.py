@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from makerlog.accounts import emails
 from makerlog.accounts.actions import delete_account, register, update_profile
@@ -84,6 +85,14 @@ def test_a_mail_server_that_is_away_for_an_hour_loses_nothing(
     time_machine.move_to("2026-11-22 16:00Z", tick=False)
     run_jobs()
     assert [sent.to for sent in mailoutbox] == [["alice@example.com"]]
+
+
+def test_a_mail_costs_the_write_that_causes_it_one_statement(django_assert_num_queries: Any) -> None:
+    alice = make_maker("alice")
+    with CaptureQueriesContext(connection) as quiet:
+        update_profile(maker=alice, email="alice@example.com")
+    with django_assert_num_queries(len(quiet) + 1):
+        update_profile(maker=alice, email="new@example.com")
 
 
 def test_a_known_and_an_unknown_address_cost_the_same(django_assert_num_queries: Any) -> None:

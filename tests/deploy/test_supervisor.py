@@ -27,6 +27,7 @@ from makerlog.env import runtime_dir
 ROOT = Path(__file__).resolve().parent.parent.parent
 SMALL = "tests.deploy.small_app"
 REAL = "deploy.supervisor"
+PASSWORDS = ("password", "repeat_password")
 UNSET = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PUBLIC_URL")
 
 
@@ -313,6 +314,9 @@ def test_the_whole_service_posts_a_task_and_starts_again_within_ten_seconds(data
     token = re.findall(r"Token   (mkl_\S+)", first.output())[0]
     status, body = first.ask("/tasks/", "POST", '{"content": "Started Makerlog", "done": true}', token)
     assert status == 201, body
+    register = {"email": "new@example.com", "username": "newcomer", **dict.fromkeys(PASSWORDS, "correct horse")}
+    assert first.ask("/accounts/register/", "POST", json.dumps(register))[0] == 201
+    first.wait_for(lambda: "Subject: Makerlog: Activate your account" in first.output())  # the worker's console
     assert private_files(data_dir / "secrets") >= {"demo_token", "admin_password", "SECRET_KEY"}
     assert first.end(signal.SIGTERM) == 0
     assert everything(data_dir) == []

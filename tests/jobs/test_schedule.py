@@ -204,3 +204,8 @@ def test_the_admin_runs_again_what_was_given_up(client: Client) -> None:
     client.post(url, {"action": "run_again", "_selected_action": [Job.objects.get().pk]})
     assert (Job.objects.waiting().count(), Job.objects.get().attempts) == (1, 0)
     assert client.get(reverse("admin:jobs_job_change", args=[Job.objects.get().pk])).status_code == 200
+
+
+def test_jobs_are_shown_to_admins_alone(client: Client) -> None:
+    client.force_login(make_maker("mo", is_staff=True, is_moderator=True))
+    assert client.get(reverse("admin:jobs_job_changelist")).status_code == 403
