@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.locked
 
-.PHONY: help setup run test lint types migrations check bench scale lock clean
+.PHONY: help setup run test lint types migrations check bench attack scale lock clean
 .DEFAULT_GOAL := help
 
 help: ## Print this
@@ -26,7 +26,7 @@ run: setup ## Run the service with its own PostgreSQL and Valkey on PORT (8000);
 	@exec $(PYTHON) -m deploy.supervisor
 
 test: setup ## Run the tests, on a real PostgreSQL and Valkey of their own
-	@exec $(PYTHON) -m pytest -m "not scale"
+	@exec $(PYTHON) -m pytest -m "not scale and not attack and not bench"
 
 lint: setup ## Check style and format
 	$(PYTHON) -m ruff check .
@@ -40,8 +40,11 @@ migrations: setup ## Check that no migration is missing
 
 check: lint types migrations test ## All of the above, as .ci/run does
 
-bench: setup ## Measure (nothing yet)
-	@echo "Nothing to measure yet: the benchmarks come later."
+bench: setup ## Measure what the gate costs
+	@exec $(PYTHON) -m pytest -q -m bench tests/benchmarks
+
+attack: setup ## All that an attacker sends, and how fast it is over; takes minutes
+	@exec $(PYTHON) -m pytest -q -m attack tests/attack
 
 scale: setup ## The tests on a million rows; takes minutes
 	@exec $(PYTHON) -m pytest -m scale

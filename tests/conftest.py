@@ -5,6 +5,8 @@ the same time, give each run a DATA_DIR of its own: they share a test database o
 """
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -39,6 +41,17 @@ def _fresh_limits(settings: Any) -> None:
 
     settings.RATELIMIT_CACHE_PREFIX = uuid4().hex
     refill()
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints a figure, also where what tests print is captured."""
+
+    def print_line(line: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{line}")
+
+    return print_line
 
 
 def pytest_unconfigure() -> None:

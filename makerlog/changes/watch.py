@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from makerlog.changes.repeating import Repeating
 logger = logging.getLogger("makerlog.changes")
 
 EVERY_S = 0.4
+FIRST_LOAD_S = 5.0  # 100,000 bans take two
 AT_ONCE = 5_000  # changes read in one look
 HEARTBEAT_S = 3.0  # between two heartbeats of a process that has nothing new to say
 LOST_AFTER = timedelta(seconds=10)  # a process silent for so long is gone, or cut off
@@ -64,6 +66,14 @@ class Watcher(Repeating):
         self._looked_at = 0.0
         self._beaten_at = -math.inf
         self._answers = True
+        self._loaded = threading.Event()
+
+    def start(self) -> None:
+        """Waits for the first load, so that a new worker lets no banned client in; where the database is away, not for
+        long: the service goes on without."""
+        if not self.alive:
+            super().start()
+            self._loaded.wait(FIRST_LOAD_S)
 
     def work(self) -> None:
         """One look that survives whatever the database does."""
@@ -118,6 +128,7 @@ class Watcher(Repeating):
         for subscriber in self.subscribers:
             subscriber.load()
         self._arrive(version)
+        self._loaded.set()
 
     def _arrive(self, version: int) -> None:
         self.version = version

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import heappop, heappush
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Literal
 
 from makerlog.env import Network
@@ -122,8 +123,9 @@ def key_of(network: Network) -> Key:
 @lru_cache(maxsize=4_096)
 def parsed(address: str) -> tuple[int, int, int]:
     """Family, number and bits of an address. Cached: a flood is the same few again and again."""
-    found = ipaddress.ip_address(address)
-    return found.version, int(found), found.max_prefixlen
+    if ":" in address:
+        return 6, int.from_bytes(inet_pton(AF_INET6, address)), 128
+    return 4, int.from_bytes(inet_pton(AF_INET, address)), 32
 
 
 def network_of(text: str) -> Network:

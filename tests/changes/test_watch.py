@@ -97,3 +97,15 @@ def test_who_was_cut_off_for_longer_than_changes_are_kept_loads_all_anew(time_ma
     watcher.catch_up()
     assert follower.loads == 2
     assert watcher.version == latest()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_serves_when_it_has_loaded() -> None:
+    follower = Follower()
+    watcher = Watcher([follower])
+    watcher.start()
+    try:
+        assert (follower.loads, watcher.version) == (1, latest())
+    finally:
+        watcher.stop()
+    assert not Process.objects.filter(pk=watcher.id).exists()

@@ -79,3 +79,31 @@ def test_low_and_high_are_the_ends_of_the_network() -> None:
 def test_staff_can_sign_in_from_a_banned_network() -> None:
     ban()
     assert anonymous().get("/admin/login/", REMOTE_ADDR=ADDRESS).status_code == 200
+
+
+# --- Without the front door: runserver, a plain WSGI server ---
+
+
+@pytest.mark.parametrize(
+    "forged", ["", "93.184.216.8, ", "93.184.216.8, 127.0.0.1, ", "garbage, ", "::ffff:93.184.216.8, "]
+)
+def test_behind_a_proxy_a_ban_holds_and_the_neighbours_are_not_hit(settings, forged: str) -> None:
+    settings.TRUSTED_PROXIES = [ipaddress.ip_network("127.0.0.1/32")]
+    ban()
+    for written in (ADDRESS, f"{ADDRESS}:50123", f"::ffff:{ADDRESS}"):
+        proxied = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": forged + written}
+        assert anonymous().get("/tasks/", **proxied).status_code == 403
+    neighbour = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": f"{ADDRESS}, 93.184.216.8"}
+    assert anonymous().get("/tasks/", **neighbour).status_code == 200
+
+
+def test_without_a_proxy_forwarded_headers_neither_free_nor_frame() -> None:
+    ban()
+    free = {
+        "HTTP_X_FORWARDED_FOR": "93.184.216.8",
+        "HTTP_X_REAL_IP": "93.184.216.8",
+        "HTTP_FORWARDED": "for=93.184.216.8",
+    }
+    assert anonymous().get("/tasks/", REMOTE_ADDR=ADDRESS, **free).status_code == 403
+    frame = dict.fromkeys(free, ADDRESS)
+    assert anonymous().get("/tasks/", REMOTE_ADDR="93.184.216.8", **frame).status_code == 200
