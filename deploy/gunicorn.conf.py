@@ -21,7 +21,7 @@ from makerlog import settings
 from makerlog.api.connections import sentence
 
 bind = f"0.0.0.0:{settings.PORT}"
-workers = settings.WEB_CONCURRENCY
+workers = 1 if settings.PROCESS == "ops" else settings.WEB_CONCURRENCY
 worker_class = "deploy.worker.Worker"
 proc_name = "makerlog"
 
@@ -29,6 +29,8 @@ timeout = 30  # a worker whose event loop gives no sign for so long is replaced
 graceful_timeout = 30  # how long requests in flight may take once it is told to stop
 keepalive = 75  # longer than the 60 s nginx keeps an idle connection, so that nginx is never the one surprised
 backlog = 2048
+max_requests = 200_000  # then a worker is replaced, so that whatever leaks ends; not all of them at once:
+max_requests_jitter = 50_000
 
 # The heartbeat file: on a disk that stalls, gunicorn would take a healthy worker for a dead one.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108

@@ -17,12 +17,14 @@ class Worker(UvicornWorker):
         "proxy_headers": False,  # the gate alone decides who the client is
         "server_header": False,
         "access_log": False,
+        "limit_max_requests": None,  # it would count refusals, and replace a worker every minute of a flood; see below
         "timeout_notify": 5,
         "timeout_graceful_shutdown": 25,  # ends the lifespan in good order before gunicorn's 30 s are over
     }
 
     async def callback_notify(self) -> None:
-        """The heartbeat. A worker whose gunicorn was killed would serve on for ever, with nobody to stop it."""
+        """The heartbeat. A worker whose gunicorn was killed would serve on for ever, with nobody to stop it; one that has
+        run Django ``max_requests`` times makes room for a fresh one."""
         await super().callback_notify()
-        if os.getppid() != self.ppid:
+        if os.getppid() != self.ppid or self.wsgi.pool.begun >= self.max_requests:
             os.kill(os.getpid(), signal.SIGTERM)

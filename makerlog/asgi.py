@@ -33,7 +33,7 @@ application = FrontDoor(
     django,
     trusted=settings.TRUSTED_PROXIES,
     folders=folders(),
-    limits=Limits(lanes(settings.WEB_THREADS)),
+    limits=Limits(lanes(settings.OPS_THREADS if settings.PROCESS == "ops" else settings.WEB_THREADS)),
     guard=standing.guard,
     recognise=genuine_token,
     ticket=standing.tickets.admit,

@@ -234,7 +234,7 @@ NETWORK = {
 }
 
 # The most database connections of the processes beside web (whose are its threads'); makerlog/api/connections.py adds up.
-OPS_THREADS = 4
+OPS_THREADS = LEAST_THREADS
 WORKER_CONNECTIONS = 2  # one, and that of its successor
 
 DATABASE_POOLED = env.flag("DATABASE_POOLED", False)

@@ -94,7 +94,8 @@ class _Lane(Generic[T]):
 
 
 class Pool(Generic[T]):
-    """Use it from one event loop only. ``running``, ``len(pool)`` (waiting) and ``lanes`` are there to be measured.
+    """Use it from one event loop only. ``running``, ``len(pool)`` (waiting), ``begun`` and ``lanes`` are there to be
+    measured.
 
     ``lanes``: the highest first. ``demand``: what a client asked for of late decides who waits; without one, all alike.
     """
@@ -103,6 +104,7 @@ class Pool(Generic[T]):
         self.lanes: dict[str, _Lane[T]] = {lane.name: _Lane(lane) for lane in lanes}
         self.size = sum(lane.threads for lane in lanes)
         self.demand = demand
+        self.begun = 0
         self._order = list(self.lanes.values())
         self._admitted: SimpleQueue[Job[T] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -238,6 +240,7 @@ class Pool(Generic[T]):
     def _begin(self, job: Job[T]) -> None:
         job.begun_at = job.loop.time()
         job.lane.begin()
+        self.begun += 1
         # Started when first needed, so that a server which forks after loading has its threads in the right process.
         if self.running > len(self._threads):
             self._start_thread()

@@ -71,6 +71,8 @@ class Service:
         return self.log.read_text()
 
     def stop(self) -> None:
+        if self.process.poll() is not None:
+            return
         processes = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children()]
         self.process.terminate()
         try:
