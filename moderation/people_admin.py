@@ -1,5 +1,6 @@
 """The admin's pages of makers and of their tokens."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django import forms
@@ -46,6 +47,11 @@ class MakerAdmin(LookedAt):
         *("private", "follower_count", "run_length", "last_day"),
     )
     change_form_template = "moderation/maker.html"
+
+    def found(self, lookup: str, term: str) -> Iterable[int]:
+        if lookup == "email__lower":
+            return Maker.objects.at(term).values_list("pk", flat=True)
+        return super().found(lookup, term)
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return may(request.user, "badge")

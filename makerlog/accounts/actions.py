@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, connection, transaction
-from django.db.models import CharField, F, Q, QuerySet, Value
+from django.db.models import CharField, F, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
@@ -117,8 +117,9 @@ def register(*, email: str, username: str, password: str) -> None:
     """
     hashed = make_password(password)
     with transaction.atomic():
-        Maker.objects.lapsed().filter(Q(username__lower=username.lower()) | Q(email__lower=email.lower())).delete()
-        known = Maker.objects.select_for_update().filter(email__lower=email.lower()).first()
+        for holders in (Maker.objects.filter(username__lower=username.lower()), Maker.objects.at(email)):
+            (holders & Maker.objects.lapsed()).delete()  # one by one: for both at once no index is of use
+        known = Maker.objects.at(email).select_for_update().first()
         if known and not known.awaits:
             emails.mail_address_is_known.enqueue(known.pk)
             return

@@ -74,7 +74,7 @@ def mail_reset(email: str) -> None:
 
     Asked for by address, and looked up here: a request that looked would tell by its time whether the address is known.
     """
-    maker = Maker.objects.filter(email__lower=email.lower()).first()
+    maker = Maker.objects.at(email).first()
     if maker and maker.is_active:
         send_reset(maker)
     elif maker and maker.awaits:

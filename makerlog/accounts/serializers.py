@@ -155,7 +155,7 @@ class PrivilegedSerializer(MeSerializer):
 
     def validate_email(self, email: str) -> str:
         email = Maker.objects.normalize_email(email)
-        if Maker.objects.filter(email__lower=email.lower()).exclude(pk=self.instance.pk).exists():  # type: ignore[union-attr]
+        if Maker.objects.at(email).exclude(pk=self.instance.pk).exists():  # type: ignore[union-attr]
             raise serializers.ValidationError(EMAIL_TAKEN)
         return email
 
@@ -238,9 +238,10 @@ class RegisterSerializer(serializers.Serializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         username, email = attrs["username"], attrs["email"]
-        holder = Maker.objects.exclude(pk__in=Maker.objects.lapsed()).filter(username__lower=username.lower()).first()
+        holder = Maker.objects.filter(username__lower=username.lower()).first()
         # Who registers again before activating may well keep the name.
-        if holder and not (holder.awaiting_activation and holder.email.lower() == email.lower()):
+        again = holder and holder.awaiting_activation and holder.email.lower() == email.lower()
+        if holder and not again and not Maker.objects.lapsed().filter(pk=holder.pk).exists():
             raise serializers.ValidationError({"username": [USERNAME_TAKEN]})
         require_same(attrs)
         require_good_password(attrs["password"], Maker(username=username, email=email), "password")

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet, URLField
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -21,6 +22,13 @@ class BoundedPaginator(Paginator):
         return rows.count()
 
 
+class BoundedChangeList(ChangeList):
+    """Ordered as its admin says: by another column, the whole table would be sorted."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Model]) -> list[Any]:
+        return [*self.model_admin.get_ordering(request)]
+
+
 class BoundedAdmin(admin.ModelAdmin):
     """``search_fields`` here are exact lookups, each with an index behind it; the newest rows come first."""
 
@@ -30,6 +38,16 @@ class BoundedAdmin(admin.ModelAdmin):
     list_max_show_all = 100
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
     search_help_text = "Finds whole words only: an id, a username."
+    sortable_by: ClassVar[tuple[str, ...]] = ()
+    formfield_overrides: ClassVar[dict[type[Field], dict[str, Any]]] = {URLField: {"assume_scheme": "https"}}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return BoundedChangeList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """What ``list_filter`` names, and no other column: Django's own would look for anything in the whole table."""
+        filters = self.list_filter if request is None else self.get_list_filter(request)
+        return lookup.partition("__")[0] in filters
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Model], search_term: str

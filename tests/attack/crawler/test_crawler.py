@@ -1,0 +1,129 @@
+"""The attacker of 2019 on every route: what a request costs does not grow with the tables, and nothing breaks.
+
+The routes come from the URLconf, parameters and bodies from OpenAPI, rows from the models: what is new is crawled by
+itself. ``make attack`` sends all there is to send, ``make test`` a share of what is merely hostile.
+"""
+
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
+from makerlog.api.checks import routes
+from tests.attack.crawler import controls, corpus
+from tests.attack.crawler.crawl import Crawler, quiet
+from tests.attack.crawler.growth import Growth, grown
+from tests.attack.crawler.measure import Cost
+from tests.attack.crawler.targets import ANONYMOUS, NEWCOMER, Shot, admin_paths, shots
+
+pytestmark = pytest.mark.django_db
+
+SMALL, LARGE = 100, 100_000
+CONTROLS = "tests.attack.crawler.controls"
+Costs = list[list[Cost]]
+
+
+class Crawl:
+    """All shots at both sizes, of the service and of the controls, and what they showed."""
+
+    def __init__(self, share: Any) -> None:
+        self.filled: dict[int, dict[str, int]] = {}
+        self.shots = [shot for shot in shots() if share(shot)]
+        with override_settings(ROOT_URLCONF=CONTROLS):
+            self.control_shots = [shot for shot in shots() if sent_to_control(shot)]
+        self.dearest: dict[str, str] = {}
+        self.growing: list[Growth] = []
+        self.broken: list[str] = []
+        self.caught: dict[str, set[str]] = {route: set() for route in controls.VIEWS}
+        self.requests = 0
+
+    def run(self) -> None:
+        small, small_controls = self.at(SMALL)
+        large, large_controls = self.at(LARGE, look=small)
+        self.judge(small, large)
+        self.judge_controls(small_controls, large_controls)
+
+    def at(self, rows: int, look: Costs | None = None) -> tuple[Costs, Costs]:
+        """The costs of all shots at so many rows. ``look``: those of the small table, to find the statement to blame."""
+        corpus.fill(rows)
+        try:
+            self.filled[rows] = dict(corpus.counts())
+            crawler = Crawler()
+            found = [crawler.costs(shot) for shot in self.shots]
+            for shot, before, after in zip(self.shots, look or [], found, strict=False):
+                if grown(shot, before, after):
+                    self.dearest.setdefault(shot.route, crawler.dearest(shot))
+            with override_settings(ROOT_URLCONF=CONTROLS):
+                found_controls = [crawler.costs(shot) for shot in self.control_shots]
+        finally:
+            corpus.empty()
+        self.requests += sum(map(len, found))
+        return found, found_controls
+
+    def judge(self, small: Costs, large: Costs) -> None:
+        for shot, before, after in zip(self.shots, small, large, strict=True):
+            self.growing += grown(shot, before, after)
+            self.broken += failures(shot, [*before, *after])
+        took = [(max(cost.ms for cost in costs), str(shot)) for shot, costs in zip(self.shots, large, strict=True)]
+        self.slowest = sorted(took)[-5:]
+
+    def judge_controls(self, small: Costs, large: Costs) -> None:
+        for shot, before, after in zip(self.control_shots, small, large, strict=True):
+            self.caught[shot.route] |= {growth.measure for growth in grown(shot, before, after)}
+            self.caught[shot.route] |= {"5xx"} if failures(shot, [*before, *after]) else set()
+
+    def report(self) -> str:
+        lines = [
+            f"Routes crawled: {len({shot.route for shot in self.shots})}. Requests: {self.requests:,}, at {SMALL:,} and"
+            f" at {LARGE:,} rows of {len(self.filled[LARGE])} models. Growing: {len(self.growing)}. 5xx: {len(self.broken)}.",
+            *(f"  {ms:,.0f} ms: {shot}" for ms, shot in reversed(self.slowest)),
+        ]
+        return "\n".join(lines)
+
+
+def sent_to_control(shot: Shot) -> bool:
+    asked = shot.url.partition("?")[2]
+    return (
+        shot.route in controls.VIEWS and shot.core and shot.caller in (ANONYMOUS, NEWCOMER) and asked in controls.SENT
+    )
+
+
+def failures(shot: Shot, costs: list[Cost]) -> list[str]:
+    return [f"{cost.status} {cost.error} /{shot.route}: {shot}" for cost in costs if cost.status >= 500]
+
+
+@pytest.fixture(
+    scope="module", params=["a share", pytest.param("everything", marks=pytest.mark.attack)], ids=lambda share: share
+)
+def crawl(request: Any, django_db_setup: None, django_db_blocker: Any) -> Crawl:
+    made = Crawl(lambda shot: request.param == "everything" or shot.chosen)
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), quiet():
+        patch.setattr(SlottedPBKDF2PasswordHasher, "iterations", 1)  # 0.4 s a hash, whatever the tables hold
+        made.run()
+    print(f"\n{made.report()}")  # noqa: T201 - what a run has to show
+    return made
+
+
+def test_nothing_grows_with_the_tables(crawl: Crawl) -> None:
+    found = [f"{growth}\n    {crawl.dearest.get(growth.shot.route, '')}" for growth in crawl.growing]
+    assert not found, crawl.report() + "\n" + "\n".join(found[:60])
+
+
+def test_nothing_answers_with_a_5xx(crawl: Crawl) -> None:
+    assert not crawl.broken, "\n".join(crawl.broken[:60])
+
+
+def test_every_route_is_crawled(crawl: Crawl) -> None:
+    wanted = {route.path for route in routes()} | set(admin_paths())
+    assert not wanted - {shot.route for shot in crawl.shots}
+
+
+def test_every_model_is_filled(crawl: Crawl) -> None:
+    short = {rows: [label for label, count in filled.items() if count < rows] for rows, filled in crawl.filled.items()}
+    assert short == {SMALL: [], LARGE: []}
+
+
+@pytest.mark.parametrize("control", controls.VIEWS)
+def test_an_unbounded_view_is_caught_for_what_it_is(crawl: Crawl, control: str) -> None:
+    assert crawl.caught[control] == controls.CAUGHT_BY[control]
