@@ -173,3 +173,10 @@ def test_no_plain_hash_of_a_password_is_kept_with_an_idempotency_key(alice: Make
     caller("alice").post("/accounts/change_password/", sent, HTTP_IDEMPOTENCY_KEY="k")
     plain = hashlib.blake2b(orjson.dumps(sent, option=orjson.OPT_SORT_KEYS), digest_size=32).hexdigest()
     assert IdempotencyKey.objects.get().fingerprint != plain
+
+
+def test_an_address_is_looked_up_in_its_index(alice: Maker) -> None:
+    """Anybody may ask, so it must not cost a walk over all makers."""
+    assert "Index Scan using one_maker_per_email" in Maker.objects.at("ALICE@example.com").explain()
+    assert Maker.objects.at("ALICE@example.com").get() == alice
+    assert not Maker.objects.at("").exists()

@@ -63,3 +63,31 @@ def test_the_log_in_page_opens_for_everybody_and_the_admin_for_staff_alone() -> 
     assert client.get("/admin/login/").status_code == 200
     client.force_login(Maker.objects.create(username="bob"))
     assert client.get("/admin/", follow=False).status_code == 302
+
+
+def test_no_list_is_ordered_or_filtered_by_a_column_without_an_index(staff: Client) -> None:
+    url = reverse("admin:tasks_task_changelist")
+    with CaptureQueriesContext(connection) as captured:
+        assert staff.get(url, {"o": "1"}).status_code == 200
+    assert not [query["sql"] for query in captured if 'ORDER BY "tasks_task"."content"' in query["sql"]]
+    assert staff.get(url, {"content__icontains": "honey"}).status_code == 400
+
+
+def test_what_others_made_is_found_by_the_name_of_who_made_it(staff: Client) -> None:
+    alice = make_maker("alice")
+    task = alice.tasks.create(content="Honey")
+    make_maker("bob").tasks.create(content="Wax")
+    page = staff.get(reverse("admin:tasks_task_changelist"), {"q": "Alice"})
+    assert list(page.context["cl"].result_list) == [task]
+
+
+def test_a_search_asks_one_thing_at_a_time(staff: Client) -> None:
+    """For several conditions at once no index is of use, nor for an address where the index leaves out those without."""
+    with CaptureQueriesContext(connection) as captured:
+        assert staff.get(reverse("admin:accounts_maker_changelist"), {"q": "root@example.com"}).status_code == 200
+    assert not [query["sql"] for query in captured if " OR " in query["sql"]]
+
+
+def test_a_search_with_a_nul_finds_nothing(staff: Client) -> None:
+    page = staff.get(reverse("admin:tasks_task_changelist"), {"q": "a\x00b"})
+    assert list(page.context["cl"].result_list) == []

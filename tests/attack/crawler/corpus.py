@@ -15,11 +15,13 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Field, Model
 
+from moderation.models import RouteSwitch
+
 COMMON, SPARE, RARE = 1, 41, 40
 MODERATOR, STAFF = 42, 43
 
-# As many as there are models, whatever makers do.
-FIXED: set[type[Model]] = {ContentType, Permission}
+# As many as there are models, or routes, whatever makers do.
+FIXED: set[type[Model]] = {ContentType, Permission, RouteSwitch}
 
 HOST = f"CASE WHEN mod(n, 10) = 0 OR n = {SPARE} THEN n ELSE {COMMON} END"
 MOMENT = "timestamptz '2026-01-01' + n * (interval '20 hours' / {rows})"

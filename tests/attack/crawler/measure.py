@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, transaction
+from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
 RELATIONS = """
 SELECT array_agg(oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')
@@ -22,7 +23,7 @@ READ = "SELECT sum(pg_stat_get_xact_tuples_returned(o))::bigint FROM unnest(%s::
 
 @dataclass(frozen=True)
 class Cost:
-    """``status``: of the answer. ``error``: what was raised, where it is a 500. ``links``: the next page, if there is one."""
+    """``status``: of the answer. ``error``: what was raised, where it is a 500."""
 
     status: int
     queries: int
@@ -30,7 +31,6 @@ class Cost:
     bytes: int
     ms: float
     error: str = ""
-    next: str | None = None
 
 
 @dataclass
@@ -92,7 +92,7 @@ def dearest(meter: Meter, send: Callable[[], Any]) -> str:
         try:
             return execute(sql, params, many, context)
         finally:
-            if not connection.needs_rollback:
+            if connection.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS:
                 found.append(
                     (meter.rows() - before, connection.ops.last_executed_query(context["cursor"], sql, params))
                 )

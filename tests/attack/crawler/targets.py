@@ -36,7 +36,7 @@ ANONYMOUS, PROLIFIC, MODERATOR, NEWCOMER, STAFF = "anonymous", "prolific", "mode
 READERS = (ANONYMOUS, PROLIFIC, MODERATOR)
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 PAGES = 5
-SHARE = 12
+SHARE = 24
 TAKEN = {"username": f"maker{RARE}", "email": f"maker{RARE}@example.com", "slug": f"s{RARE}", "name": f"project{RARE}"}
 
 
@@ -76,6 +76,7 @@ def shots() -> Iterator[Shot]:
     for route in found:
         if "GET" in methods(route):
             yield from reads(route, contract)
+            yield from misuses(route)
     yield from admin_reads()
     for route in found:
         for method in methods(route):
@@ -122,6 +123,7 @@ def asking(url: str, query: Query) -> str:
 
 
 def reads(route: Route, contract: Contract) -> Iterator[Shot]:
+    """What a route is for: each of its filters, and page after page."""
     url = address(route.path, COMMON)
     filters = contract.filters(route.path)
     for caller in READERS:
@@ -129,6 +131,11 @@ def reads(route: Route, contract: Contract) -> Iterator[Shot]:
             core = usual and (caller == PROLIFIC or (caller == ANONYMOUS and len(query) == 1))
             yield Shot(route.path, asking(url, query), caller, core=core)
         yield Shot(route.path, asking(url, [("limit", "100")]), caller, pages=PAGES, core=True)
+
+
+def misuses(route: Route) -> Iterator[Shot]:
+    """What a route is not for."""
+    url = address(route.path, COMMON)
     for caller in (ANONYMOUS, PROLIFIC):
         for query in ESSENTIAL:
             yield Shot(route.path, asking(url, query), caller, core=caller == ANONYMOUS)
