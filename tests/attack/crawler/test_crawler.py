@@ -126,4 +126,5 @@ def test_every_model_is_filled(crawl: Crawl) -> None:
 
 @pytest.mark.parametrize("control", controls.VIEWS)
 def test_an_unbounded_view_is_caught_for_what_it_is(crawl: Crawl, control: str) -> None:
-    assert crawl.caught[control] == controls.CAUGHT_BY[control]
+    reasons = controls.CAUGHT_BY[control]
+    assert reasons <= crawl.caught[control] <= reasons | {"ms"}  # what is unbounded may well be slow
