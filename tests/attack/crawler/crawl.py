@@ -16,6 +16,7 @@ from tests.attack.crawler import corpus
 from tests.attack.crawler.measure import Cost, Meter, dearest, measure
 from tests.attack.crawler.targets import ANONYMOUS, MODERATOR, NEWCOMER, PROLIFIC, STAFF, Shot
 from tests.lists.reading import LINK
+from tests.makers import refill
 
 MAKERS = {PROLIFIC: corpus.COMMON, MODERATOR: corpus.MODERATOR, NEWCOMER: corpus.SPARE, STAFF: corpus.STAFF}
 ADDRESSES = count(1)
@@ -41,6 +42,7 @@ class Crawler:
     def send(self, shot: Shot, url: str = "") -> Any:
         client = self.staff if shot.caller == STAFF else Client(raise_request_exception=False)
         headers = {**self.credentials[shot.caller], **shot.headers}
+        refill()  # what is looked at is what a request costs, not how many there are
         return client.generic(
             shot.method, url or shot.url, shot.body, shot.content_type, headers=headers, REMOTE_ADDR=next_address()
         )
