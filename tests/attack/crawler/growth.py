@@ -16,7 +16,7 @@ from makerlog.api.keyset import WINDOW
 from makerlog.api.renderers import MAX_BYTES, MAX_ROWS
 from products.tags import CANDIDATES as TAG_CANDIDATES
 from tests.attack.crawler.measure import Cost
-from tests.attack.crawler.targets import Shot
+from tests.attack.crawler.targets import STAFF, Shot
 
 FACTOR = 2.0
 HANGING = 8  # rows read for one that is shown: its author, where it is filed, a team
@@ -53,11 +53,16 @@ class Growth:
 
 def looked_at(shot: Shot) -> int:
     """Rows that a request may look at beside those of its page, whatever the table holds."""
-    if shot.caller == "staff":
+    if shot.caller == STAFF:
         return 3 * MOST  # counted, searched, found
     if windowed(shot):
         return 2 * BRANCHES * WINDOW  # where the window ends, and what is in it
     return STATED.get(shot.route, 0)
+
+
+def acts(shot: Shot) -> int:
+    """Statements beside those of a page: staff lift at most so many bans at once, each with one."""
+    return MOST if shot.caller == STAFF and shot.method == "POST" else 0
 
 
 def windowed(shot: Shot) -> bool:
@@ -79,7 +84,7 @@ def grown(shot: Shot, small: list[Cost], large: list[Cost]) -> list[Growth]:
     """What grew, of the first page and of those behind it: all are measured against the first page of the small table."""
     first = small[0]
     most: dict[str, float] = {
-        "queries": first.queries + PAGE_QUERIES,
+        "queries": first.queries + PAGE_QUERIES + acts(shot),
         "rows": FACTOR * first.rows + PAGE_ROWS + looked_at(shot),
         "bytes": min(FACTOR * first.bytes + PAGE_BYTES, MAX_BYTES),
         "ms": max(GROSS_FACTOR * first.ms, GROSS_MS),
