@@ -13,7 +13,10 @@ class Change(models.Model):
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = [models.Index(fields=["at"], name="change_age")]
+        indexes = [
+            models.Index(fields=["at"], name="change_age"),
+            models.Index(fields=["topic", "key", "number"], name="change_of_thing"),
+        ]
 
 
 class Process(models.Model):

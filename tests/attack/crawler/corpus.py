@@ -114,6 +114,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "high": "83886080 + n",
         "lifted_at": f"CASE WHEN mod(n, 3) = 0 THEN {MOMENT} END",
     },
+    "changes.Change": {"topic": "'ban'", "key": HOST},
     "moderation.AuditEntry": {"actor_id": str(STAFF), "subject": f"'maker:' || {HOST}"},
     "admin.LogEntry": {
         "user": str(STAFF),
