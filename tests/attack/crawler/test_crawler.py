@@ -12,6 +12,7 @@ from django.test import override_settings
 from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
 from makerlog.api.checks import routes
 from tests.attack.crawler import controls, corpus
+from tests.attack.crawler.conftest import REPORTS
 from tests.attack.crawler.crawl import Crawler, quiet
 from tests.attack.crawler.growth import Growth, grown
 from tests.attack.crawler.measure import Cost
@@ -101,7 +102,7 @@ def crawl(request: Any, django_db_setup: None, django_db_blocker: Any) -> Crawl:
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), quiet():
         patch.setattr(SlottedPBKDF2PasswordHasher, "iterations", 1)  # 0.4 s a hash, whatever the tables hold
         made.run()
-    print(f"\n{made.report()}")  # noqa: T201 - what a run has to show
+    request.config.stash.setdefault(REPORTS, []).append(made.report())
     return made
 
 
