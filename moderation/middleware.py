@@ -36,7 +36,7 @@ class BanMiddleware:
         if "makerlog.request_id" not in request.META:  # else the door has noted it
             guard.notes.arrived(caller.address, caller.token, now)
         try:
-            guard.refuse(caller, request.path, now)
+            guard.refuse(caller, request.method or "", request.path, now)
         except Banned as refusal:
             return refused(request, refusal)
         return self.get_response(request)

@@ -98,9 +98,12 @@ class Maker(AbstractUser):
     patron = models.BooleanField(default=False)
 
     # Moderation's: read-only, or out; see moderation.actions.suspend. ``suspension`` says what holds now.
-    suspended = models.CharField(max_length=9, choices=Suspension.choices, blank=True, editable=False)
+    suspended = models.CharField(
+        max_length=9, choices=Suspension.choices, default="", db_default="", blank=True, editable=False
+    )
     suspended_until = models.DateTimeField(null=True, blank=True, editable=False)  # None: until it is lifted
-    suspension_reason = models.CharField(max_length=300, blank=True, editable=False)  # told to the maker
+    # Told to the maker.
+    suspension_reason = models.CharField(max_length=300, default="", db_default="", blank=True, editable=False)
 
     # Settings: their owner sees them on /me/, everybody else the defaults.
     digest = models.BooleanField(default=True)
@@ -225,7 +228,8 @@ class AccessToken(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_used_from = models.GenericIPAddressField(null=True, blank=True)  # written with last_used_at
     revoked_at = models.DateTimeField(null=True, blank=True)
-    revoked_because = models.CharField(max_length=300, blank=True)  # by moderation; who did it stands in its audit log
+    # By moderation; who did it stands in its audit log.
+    revoked_because = models.CharField(max_length=300, default="", db_default="", blank=True)
 
     class Meta:
         indexes = [

@@ -1,7 +1,7 @@
 """Waiting for PostgreSQL with a deadline.
 
 A frozen server honours no statement_timeout, and a cut network says nothing: libpq waits for ever, and the thread with it.
-psycopg2 lets us do the waiting, for connecting too. It costs 2 to 5 microseconds a query (decision 7).
+psycopg2 lets us do the waiting, for connecting too. It costs 2 to 5 microseconds of CPU a query (decision 7).
 """
 
 import select

@@ -49,21 +49,22 @@ class BanGuard:
         self.notes = notes
         self.appeal = appeal
 
-    def refuse(self, caller: Caller, path: str, now: float) -> None:
+    def refuse(self, caller: Caller, method: str, path: str, now: float) -> None:
         """Raises Banned, and counts it."""
-        standing = self.standing(caller, path, now)
+        standing = self.standing(caller, method, path, now)
         if standing is not None:
             self.notes.refused(standing.id, now)
             raise Banned(standing, self.appeal)
 
-    def note_if_slipped(self, caller: Caller, path: str, *, began: float, now: float) -> None:
+    def note_if_slipped(self, caller: Caller, method: str, path: str, *, began: float, now: float) -> None:
         """Asked once more about a request that was answered: should a ban have refused it when it came, at ``began``?"""
-        standing = self.standing(caller, path, now)
+        standing = self.standing(caller, method, path, now)
         if standing is not None and began - standing.since > REACH_S:
             self.notes.slip(standing.id, now)
 
-    def standing(self, caller: Caller, path: str, now: float) -> Standing | None:
-        """The ban that refuses ``caller``, if one does."""
+    def standing(self, caller: Caller, method: str, path: str, now: float) -> Standing | None:
+        """The ban that refuses ``caller``, if one does. A browser asks OPTIONS before it may show its token."""
         if caller.ticket or path in SPARED:
             return None
-        return self.bans.refusal(caller.address, genuine=caller.token is not None, now=now)
+        genuine = caller.token is not None or method == "OPTIONS"
+        return self.bans.refusal(caller.address, genuine=genuine, now=now)

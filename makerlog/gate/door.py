@@ -121,8 +121,8 @@ class FrontDoor:
             self.loop.call_soon_threadsafe(self.connections.close_banned, self._is_banned)
 
     def _is_banned(self, peer: str) -> bool:
-        anybody = Caller(peer or UNIX_PEER, "http", token="any")  # noqa: S106  (a connection may carry a token next)
-        return self.guard.standing(anybody, "", time()) is not None
+        """From everything: on a connection the next request may carry a token."""
+        return self.guard.bans.refusal(peer or UNIX_PEER, genuine=True, now=time()) is not None
 
     async def _http(self, visit: Visit) -> None:
         try:
@@ -146,7 +146,7 @@ class FrontDoor:
         began = time()
         caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket)
         self._note(caller, began)
-        self.guard.refuse(caller, visit.path, began)
+        self.guard.refuse(caller, visit.method, visit.path, began)
         if self.files.serve(visit.path):
             return await self.files(visit.scope, visit.receive, visit.reply, visit.request_id)
         self.strikes.refuse_if_spent(caller, visit.method, visit.path)
@@ -154,7 +154,7 @@ class FrontDoor:
         visit.outcome = metrics.outcome_of(answer.status)
         self.strikes.count(answer.status, caller, visit.path)
         if answer.status < 300:
-            self.guard.note_if_slipped(caller, visit.path, began=began, now=time())
+            self.guard.note_if_slipped(caller, visit.method, visit.path, began=began, now=time())
         return await visit.answer(answer)
 
     async def _admit(self, visit: Visit, caller: Caller) -> Answer:

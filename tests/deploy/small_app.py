@@ -1,16 +1,20 @@
 """A service small enough to start in a second, for tests of the supervisor: `python -m tests.deploy.small_app`.
 
-The supervisor, the servers and gunicorn are the real ones; only Django is left out.
+The supervisor, the servers, gunicorn and the front door are the real ones; only Django is left out.
 """
 
-import asyncio
 import contextlib
 import os
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg2
+
+from makerlog.gate.door import FrontDoor
+from makerlog.gate.limits import Limits, lanes
 
 PREPARE = """
 import os
@@ -32,26 +36,18 @@ time.sleep(3600)
 """
 
 
-async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """/slow works for a second and then asks PostgreSQL, /stuck works for a minute; all else answers at once."""
-    if scope["type"] == "lifespan":
-        await lifespan(receive, send)
-        return
-    if scope["path"] == "/slow":
+def django(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """In Django's place. /slow works for a second and then asks PostgreSQL, /stuck works for a minute."""
+    seconds = {"/slow": 1, "/stuck": 60}.get(environ["PATH_INFO"], 0)
+    if seconds:
         Path(os.environ["DATA_DIR"], "slow").touch()
-        await asyncio.sleep(1)
+        time.sleep(seconds)
         ask_postgres()
-    if scope["path"] == "/stuck":
-        Path(os.environ["DATA_DIR"], "slow").touch()
-        await asyncio.sleep(60)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
-    await send({"type": "http.response.body", "body": b"done"})
+    start_response("200 OK", [])
+    return [b"done"]
 
 
-async def lifespan(receive: Any, send: Any) -> None:
-    for stage in ("startup", "shutdown"):
-        await receive()
-        await send({"type": f"lifespan.{stage}.complete"})
+application = FrontDoor(django, limits=Limits((replace(lanes()[-1], deadline=90.0),)))
 
 
 def ask_postgres() -> None:

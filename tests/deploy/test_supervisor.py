@@ -184,7 +184,7 @@ def test_a_second_supervisor_is_one_sentence_and_disturbs_nothing(data_dir: Path
         f"Error: The service of {data_dir} runs already (process {first.process.pid}); "
         "stop it first, or set another DATA_DIR and PORT."
     )
-    assert first.ask("/health") == (200, b"done")
+    assert first.ask("/") == (200, b"done")
     assert first.end(signal.SIGTERM) == 0
 
 
@@ -192,7 +192,7 @@ def test_after_a_kill_the_next_start_takes_the_servers_over(data_dir: Path) -> N
     first = Service(data_dir).started()
     servers, web = first.servers(), [*first.web(), *first.worker()]
     first.end(signal.SIGKILL)
-    assert first.ask("/health") == (200, b"done")
+    assert first.ask("/") == (200, b"done")
     second = Service(data_dir, PORT=str(first.port)).started()
     assert second.servers() == servers
     assert all(gone(process) for process in web)
@@ -217,7 +217,7 @@ def test_after_a_kill_of_everything_the_next_start_mends_it(data_dir: Path) -> N
     first.end(signal.SIGKILL)
     end(everything(data_dir), signal.SIGKILL, 5)
     second = Service(data_dir, PORT=str(first.port)).started()
-    assert second.ask("/health") == (200, b"done")
+    assert second.ask("/") == (200, b"done")
     assert second.end(signal.SIGTERM) == 0
 
 
@@ -250,7 +250,7 @@ def test_a_worker_that_dies_is_started_anew(data_dir: Path) -> None:
     [worker] = service.worker()
     end([worker], signal.SIGKILL, 5)
     service.wait_for(lambda: [found.pid for found in service.worker()] not in ([], [worker.pid]))
-    assert service.ask("/health") == (200, b"done")
+    assert service.ask("/") == (200, b"done")
     assert service.end(signal.SIGTERM) == 0
     assert everything(data_dir) == []
 

@@ -107,3 +107,12 @@ def test_without_a_proxy_forwarded_headers_neither_free_nor_frame() -> None:
     assert anonymous().get("/tasks/", REMOTE_ADDR=ADDRESS, **free).status_code == 403
     frame = dict.fromkeys(free, ADDRESS)
     assert anonymous().get("/tasks/", REMOTE_ADDR="93.184.216.8", **frame).status_code == 200
+
+
+def test_a_browser_may_ask_what_it_may_send_where_tokens_pass() -> None:
+    """A preflight carries no token: refused, it would keep every browser app with a token out."""
+    ban(applies_to="anonymous")
+    asked = {"HTTP_ORIGIN": "https://app.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
+    assert anonymous().options("/tasks/", REMOTE_ADDR=ADDRESS, **asked).status_code == 200
+    ban()
+    assert anonymous().options("/tasks/", REMOTE_ADDR=ADDRESS, **asked).status_code == 403

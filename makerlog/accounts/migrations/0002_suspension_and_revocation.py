@@ -18,12 +18,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='accesstoken',
             name='revoked_because',
-            field=models.CharField(blank=True, max_length=300),
+            field=models.CharField(blank=True, db_default='', default='', max_length=300),
         ),
         migrations.AddField(
             model_name='maker',
             name='suspended',
-            field=models.CharField(blank=True, choices=[('', 'None'), ('read_only', 'read-only: every write is a 403'), ('out', 'out: every token is a 401, and there is no log-in')], editable=False, max_length=9),
+            field=models.CharField(blank=True, choices=[('', 'None'), ('read_only', 'read-only: every write is a 403'), ('out', 'out: every token is a 401, and there is no log-in')], db_default='', default='', editable=False, max_length=9),
         ),
         migrations.AddField(
             model_name='maker',
@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='maker',
             name='suspension_reason',
-            field=models.CharField(blank=True, editable=False, max_length=300),
+            field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=300),
         ),
         migrations.AddIndex(
             model_name='accesstoken',
