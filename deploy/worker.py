@@ -7,12 +7,19 @@ from typing import Any
 from uvicorn_worker import UvicornWorker
 
 from makerlog.gate.connection import Connection
+from makerlog.gate.limits import Limits
+from makerlog.gate.socket import Socket
 
 
 class Worker(UvicornWorker):
     CONFIG_KWARGS: dict[str, Any] = {
         "loop": "auto",
         "http": Connection,
+        "ws": Socket,
+        "ws_max_size": Limits.message,
+        "ws_per_message_deflate": False,  # a frame is the same for everybody, and a socket costs 50 KB less
+        "ws_ping_interval": 25,  # shorter than the 60 s nginx keeps a silent connection
+        "ws_ping_timeout": 20,
         "lifespan": "on",  # a lifespan that fails stops the boot instead of being taken for "not supported"
         "proxy_headers": False,  # the gate alone decides who the client is
         "server_header": False,

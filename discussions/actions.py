@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
+from discussions import events
 from discussions.models import Discussion, Participant, Reply, ReplyPraise
 from discussions.visibility import keep_listed
 from makerlog.accounts.models import Maker
@@ -46,18 +47,20 @@ def delete_discussion(*, discussion: Discussion) -> None:
 @transaction.atomic
 def reply(*, discussion: Discussion, author: Maker, parent_reply: int | None = None, **values: Any) -> Reply:
     hold(author.pk)
-    if locked(discussion).locked:
+    discussion = locked(discussion)
+    if discussion.locked:
         raise PermissionDenied("This discussion is locked: it takes no more replies.", "locked")
     if parent_reply and not discussion.replies.filter(pk=parent_reply, hidden=False).exists():
         raise ValidationError({"parent_reply": ["No such reply in this discussion."]})
     made = Reply.objects.create(discussion=discussion, author=author, parent_reply_id=parent_reply, **values)
     count(made, by=0 if made.hidden else 1)
+    events.created(made, discussion)
     return made
 
 
 @transaction.atomic
 def change_reply(*, reply: Reply, **values: Any) -> Reply:
-    locked(reply.discussion)
+    discussion = locked(reply.discussion)
     reply = get_object_or_404(Reply.objects.select_related("author", "discussion"), pk=reply.pk)
     was_hidden = reply.hidden
     for name, value in {**values, "updated_at": timezone.now()}.items():
@@ -65,18 +68,21 @@ def change_reply(*, reply: Reply, **values: Any) -> Reply:
     reply.save(update_fields=[*values, "updated_at"])
     if reply.hidden != was_hidden:
         count(reply, by=-1 if reply.hidden else 1)
+    events.changed(reply, discussion, was_hidden=was_hidden)
     return reply
 
 
 @transaction.atomic
 def delete_reply(*, reply: Reply) -> None:
     """Deletes a reply; the replies to it stay."""
-    locked(reply.discussion)
+    discussion = locked(reply.discussion)
     hidden = Reply.objects.select_for_update().filter(pk=reply.pk).values_list("hidden", flat=True).first()
     if hidden is None:
         return  # somebody was faster
     Reply.objects.filter(pk=reply.pk).delete()
     count(reply, by=0 if hidden else -1)
+    if not hidden:
+        events.deleted(reply, discussion)
 
 
 def hold(maker: int) -> Maker:

@@ -7,11 +7,14 @@ from makerlog.wsgi import django
 from django.conf import settings
 
 from makerlog.accounts.authentication import genuine_token
+from makerlog.accounts.consumers import MakersOfSockets, TokensOfSockets
 from makerlog.api import waiting
 from makerlog.api.checks import routes
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import Folder, MediaFolder, StaticFolder
 from makerlog.gate.limits import Limits, lanes
+from makerlog.live.hub import hub
+from makerlog.routing import streams
 from moderation import standing
 
 
@@ -38,6 +41,8 @@ application = FrontDoor(
     recognise=genuine_token,
     ticket=standing.tickets.admit,
     hashing=hashing_paths(),
-    services=[standing.watcher, standing.teller],
+    services=[standing.watcher, standing.teller, hub],
+    streams=streams,
 )
+standing.watcher.subscribers += [TokensOfSockets(application.sockets), MakersOfSockets(application.sockets)]
 standing.watcher.listeners.append(application.bans_changed)

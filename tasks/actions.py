@@ -18,7 +18,7 @@ from makerlog.accounts.models import Maker
 from makerlog.api.files import forget_files
 from products.actions import get_or_create_project
 from products.models import Product
-from tasks import days
+from tasks import days, events
 from tasks.hashtags import project_names
 from tasks.models import DeletedTask, Task, TaskComment, TaskPraise, TaskProduct, TaskProject
 
@@ -32,6 +32,7 @@ def log_task(*, author: Maker, external_id: str | None = None, **values: Any) ->
     task = author.tasks.create(external_id=external_id or None, **settled(values))
     file_task(task)
     days.move(maker=author, left=None, reached=task.done_at)
+    events.created(task)
     return task, True
 
 
@@ -41,7 +42,7 @@ def change_task(*, task: Task, **values: Any) -> Task:
     author = locked_maker(task.author, no_key=True)
     task = locked(task)
     task.author = author
-    before, old_file = task.done_at, task.attachment.name
+    before, old_file, shown = task.done_at, task.attachment.name, set(events.public(task))
     if external_id := values.get("external_id"):
         require_free(external_id, task)
     values = settled(values, task)
@@ -55,6 +56,7 @@ def change_task(*, task: Task, **values: Any) -> Task:
         file_task(task)
     if before != task.done_at:
         days.move(maker=author, left=before, reached=task.done_at)
+    events.changed(task, before=shown)
     return task
 
 
@@ -66,6 +68,7 @@ def delete_task(*, task: Task) -> None:
     DeletedTask.objects.create(task_id=task.pk, author=author)
     days.move(maker=author, left=task.done_at, reached=None)
     forget_files([task.attachment.name or ""])
+    events.deleted(task)
     task.delete()
 
 

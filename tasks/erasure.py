@@ -4,6 +4,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from makerlog.api.files import forget_files
+from tasks import events
 from tasks.models import Task
 
 # Counted by what is really deleted: the same maker may be withdrawing praise in another app at this moment.
@@ -24,6 +25,7 @@ def erase(maker: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(WITHDRAW_PRAISE, [maker])
         cursor.execute(DELETE_COMMENTS, [maker])
+    events.leaving(Task.objects.filter(author=maker, listed=True))
     forget_files(attachments(maker).iterator())
 
 

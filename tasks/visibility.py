@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from makerlog.accounts.models import Maker
 from products.models import Product
+from tasks import events
 from tasks.models import Task, TaskProduct, TaskProject
 
 FILE_UNDER_PRODUCTS = """
@@ -22,6 +23,7 @@ def relist(makers: list[int], projects: list[int]) -> None:
     """Brings up to date the tasks of these makers, and those filed under these projects."""
     refile(projects)
     tasks = Task.objects.filter(Q(author__in=makers) | Q(pk__in=filed_under(projects)))
+    events.leaving(tasks.filter(~listable(), listed=True))
     tasks.filter(listable(), listed=False).change(listed=True)
     tasks.filter(~listable(), listed=True).change(listed=False)
     listed = Subquery(Task.objects.filter(pk=OuterRef("task")).values("listed"))

@@ -55,6 +55,7 @@ class Connections:
         self.trusted = trusted
         self.most = most_connections(limits)
         self.dropped = 0
+        self.upgraded = 0  # became WebSockets, which hold descriptors like any other
         self._all: dict[Connection, Client | None] = {}  # None: a trusted proxy's
         self._idle: dict[Connection, None] = {}
         self._of_peer: Counter[Client] = Counter()
@@ -67,7 +68,7 @@ class Connections:
         client = None if peer_is_trusted(peer, self.trusted) else client_of(peer or UNIX_PEER)
         if client is not None and self._of_peer[client] >= self.limits.connections_per_peer:
             return False
-        if len(self._all) >= self.most and not self._drop_idle():
+        if len(self._all) + self.upgraded >= self.most and not self._drop_idle():
             return False
         self._all[connection] = client
         if client is not None:

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import monotonic, time
-from typing import Protocol
+from typing import Any, Protocol
 
 from prometheus_client import Gauge
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from makerlog.env import Network
 from makerlog.gate import metrics, wsgi
@@ -30,24 +30,15 @@ from makerlog.gate.hang_ups import HangUps
 from makerlog.gate.lanes import client_in, lane_of
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
-from makerlog.gate.pool import Job, Pool
+from makerlog.gate.pool import Job, Pool, TooSlow
+from makerlog.gate.reception import Reception, nothing_there
+from makerlog.gate.socket import Sockets
 from makerlog.gate.strikes import Strikes
 from makerlog.gate.visit import Visit
 
 log = logging.getLogger("makerlog.gate")
 
 HEALTH = {"/health", "/health/"}
-GOING_AWAY = 1001
-
-
-class TooSlow(Refusal):
-    """The whole request took longer than its lane allows."""
-
-    status = 503
-    code = "too_slow"
-    outcome = "shed"
-    detail = "This took too long; try again in a moment, or ask for less."
-    retry_after = 5
 
 
 class Service(Protocol):
@@ -64,7 +55,7 @@ class FrontDoor:
     ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count;
     ``recognise`` tells a genuine token and ``ticket`` staff's; ``hashing`` are the paths where a password is hashed;
     ``guard`` knows who is banned; ``services`` run beside it, from its lifespan's start to its end;
-    ``gauges`` are sampled beside its own.
+    ``streams`` answers the WebSockets that are let in; ``gauges`` are sampled beside its own.
     """
 
     def __init__(
@@ -79,6 +70,7 @@ class FrontDoor:
         ticket: Ticket = lambda cookies: False,
         hashing: frozenset[str] = frozenset(),
         services: Sequence[Service] = (),
+        streams: ASGIApp | None = None,
         gauges: Mapping[Gauge, Callable[[], float]] | None = None,
     ) -> None:
         self.app = app
@@ -97,14 +89,25 @@ class FrontDoor:
         self.level = "normal"
         self.loop: asyncio.AbstractEventLoop | None = None
         demand = Demand(half_life=self.limits.half_life, most=self.limits.remembered)
-        self.pool: Pool[Answer] = Pool(self.limits.lanes, demand)
+        self.pool: Pool[Any] = Pool(self.limits.lanes, demand)
+        self.sockets = Sockets(self.connections)
+        self.reception = Reception(
+            streams or nothing_there,
+            sockets=self.sockets,
+            pool=self.pool,
+            guard=self.guard,
+            strikes=self.strikes,
+            trusted=trusted,
+            recognise=recognise,
+            note=self._note,
+        )
         self.sampler = metrics.Sampler(self.pool, self._gauges() | dict(gauges or {}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._http(Visit(scope, receive, send, self.strikes))
         elif scope["type"] == "websocket":
-            await _refuse_socket(receive, send)
+            await self.reception(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
@@ -113,10 +116,13 @@ class FrontDoor:
             metrics.CONNECTIONS: lambda: len(self.connections),
             metrics.DROPPED: lambda: self.connections.dropped,
             metrics.BODIES: lambda: self.bodies.held,
+            metrics.SOCKETS: lambda: len(self.sockets),
+            metrics.SOCKETS_DROPPED: lambda: self.sockets.dropped,
         }
 
     def bans_changed(self) -> None:
-        """Ends the connections of whoever is banned from everything now. May be called from any thread."""
+        """Ends the connections and sockets of whoever is banned now. May be called from any thread."""
+        self.reception.close_banned()
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self.connections.close_banned, self._is_banned)
 
@@ -219,9 +225,3 @@ class FrontDoor:
         for service in self.services:
             await asyncio.to_thread(service.stop)
         await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _refuse_socket(receive: Receive, send: Send) -> None:
-    """No sockets yet: closing before accepting is an HTTP 403 on the wire."""
-    await receive()
-    await send({"type": "websocket.close", "code": GOING_AWAY})

@@ -70,6 +70,20 @@ class Limits:
     file_seconds: float = 120.0  # for one file: 10 MiB at 85 KiB/s
     file_threads: int = 8  # read from disk, for microseconds each; never wait for a reader
 
+    sockets: int = 2_500  # WebSockets, at most three quarters of the connections that descriptors allow
+    sockets_per_client: int = 20  # of one token; without one, of an IPv4 address or IPv6 /64
+    sockets_per_maker: int = 50
+    connects: int = 40  # of one client at once; then 4429
+    connects_back: float = 1.0  # of them come back each second
+    connecting_clients: int = 20_000  # are remembered, those that came last
+    message: int = 4 * KIB  # from a client
+    messages: int = 30  # from one socket at once, pings and fragments counted; then 4429
+    messages_back: float = 2.0  # of them come back each second
+    unread: int = 256 * KIB  # that one socket has not taken yet; then it is cut off
+    unread_in_all: int = 64 * MIB  # when that is passed, an eighth of it is too much for one
+    close_seconds: float = 2.0  # for the answer to our close
+    socket_stop_seconds: float = 5.0  # over which a server that stops closes its sockets: not all come back at once
+
     hang_ups_told: float = 60.0  # between two lines that say how many clients hung up
 
     stop_seconds: float = 5.0  # for threads still busy when the server has already waited for their requests

@@ -30,6 +30,8 @@ WAITING = Gauge("makerlog_waiting", "Requests that wait for a thread.", ["lane"]
 THREADS = Gauge("makerlog_threads", "Threads for Django, at most.", multiprocess_mode="livesum")
 CONNECTIONS = Gauge("makerlog_connections", "Client connections without WebSockets.", multiprocess_mode="livesum")
 DROPPED = Gauge("makerlog_connections_dropped", "Idle ones closed for want of room.", multiprocess_mode="livesum")
+SOCKETS = Gauge("makerlog_sockets", "Open WebSockets.", multiprocess_mode="livesum")
+SOCKETS_DROPPED = Gauge("makerlog_sockets_dropped", "Readers that were too slow.", multiprocess_mode="livesum")
 BODIES = Gauge("makerlog_body_bytes", "Held by large bodies.", multiprocess_mode="livesum")
 
 

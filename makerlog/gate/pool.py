@@ -39,6 +39,16 @@ class TooManyAtOnce(NoRoom):
     detail = "Too many of your requests are under way; let some of them finish first."
 
 
+class TooSlow(Refusal):
+    """The whole request took longer than its lane allows."""
+
+    status = 503
+    code = "too_slow"
+    outcome = "shed"
+    detail = "This took too long; try again in a moment, or ask for less."
+    retry_after = 5
+
+
 class Job(Generic[T]):
     """One piece of work. ``future`` has its result; it raises NoRoom or HungUp when the work was never begun."""
 

@@ -15,6 +15,7 @@ import uvicorn
 from makerlog.gate.connection import Connection
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Lane
+from makerlog.gate.socket import Socket
 
 DEADLINE_S = 5.0
 
@@ -77,6 +78,9 @@ def serve(door: FrontDoor) -> Iterator[Service]:
         host="127.0.0.1",
         port=0,
         http=Connection,
+        ws=Socket,
+        ws_max_size=door.limits.message,
+        ws_per_message_deflate=False,
         lifespan="on",
         proxy_headers=False,
         log_config=None,

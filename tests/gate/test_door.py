@@ -347,10 +347,17 @@ def status_of(connection):
 # --- Sockets ---
 
 
-def test_a_websocket_is_turned_away_politely(service, caplog):
+def test_a_websocket_that_nobody_answers_is_accepted_and_told_so(service, caplog):
     upgrade = (
         b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
-    assert service.raw(upgrade).status == 403
+    with service.dial() as connection:
+        connection.sendall(upgrade)
+        received = b""
+        while data := connection.recv(4096):
+            received += data
+    head, _, frame = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 101 ")
+    assert frame[2:] == (4404).to_bytes(2) + b"There is no such stream."
     assert tracebacks(caplog) == []

@@ -1,0 +1,199 @@
+"""A WebSocket's stops, as door.py has a request's: who is calling, are they banned, do they come too often, is their token
+genuine, is there room? All of it on the event loop, before anybody asks the database.
+
+Every socket is accepted first, for a browser is told why only by the code with which an accepted one is closed.
+"""
+
+import asyncio
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from time import monotonic, time
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.utils import ClientDisconnected
+
+from makerlog.env import Network
+from makerlog.gate import deadline, metrics
+from makerlog.gate.answers import Refusal, ServerFault
+from makerlog.gate.banned import BanGuard
+from makerlog.gate.caller import Caller, Recognise, identify
+from makerlog.gate.lanes import client_in
+from makerlog.gate.limits import Limits
+from makerlog.gate.pool import Crash, Pool, TooSlow
+from makerlog.gate.socket import BANNED, Socket, Sockets, close_code
+from makerlog.gate.strikes import Strikes
+
+log = logging.getLogger("makerlog.gate")
+
+T = TypeVar("T")
+
+# What a browser may send: "null", or a scheme and a host. Any of them is let in (deploy/decisions/0008-sockets.md).
+ORIGIN = re.compile(rb"null|[a-z][a-z0-9+.-]{0,40}://[^\s/?#@\\]{0,260}", re.IGNORECASE)
+
+
+class BadOrigin(Refusal):
+    status = 403
+    code = "bad_origin"
+    detail = "The Origin header is no origin."
+
+
+class BadCredential(Refusal):
+    status = 401
+    code = "bad_credential"
+    detail = "This is no token of ours, or it has expired or was revoked."
+
+
+class NoSuchStream(Refusal):
+    status = 404
+    code = "not_found"
+    detail = "There is no such stream."
+
+
+class TooManyConnects(Refusal):
+    status = 429
+    code = "too_many_connects"
+    outcome = "throttled"
+    detail = "You open sockets too often; wait a moment."
+
+
+class Connects:
+    """A bucket of attempts for each client; the ``connecting_clients`` that came last are known."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = monotonic) -> None:
+        self.limits = limits
+        self.clock = clock
+        self._full_at: OrderedDict[Hashable, float] = OrderedDict()
+
+    def count(self, client: Hashable) -> None:
+        """Raises TooManyConnects, which costs the client nothing more."""
+        now = self.clock()
+        full_at = max(self._full_at.get(client, now), now) + 1 / self.limits.connects_back
+        if full_at - now > self.limits.connects / self.limits.connects_back:
+            raise TooManyConnects
+        self._full_at[client] = full_at
+        self._full_at.move_to_end(client)
+        if len(self._full_at) > self.limits.connecting_clients:
+            self._full_at.popitem(last=False)
+
+
+class Reception:
+    """``app`` answers the sockets that are let in; it finds in the scope ``socket``, and ``ask``, which runs work in a thread
+    of the caller's lane. ``note`` is told of every caller."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        sockets: Sockets,
+        pool: Pool[Any],
+        guard: BanGuard,
+        strikes: Strikes,
+        trusted: Sequence[Network],
+        recognise: Recognise,
+        note: Callable[[Caller, float], None],
+    ) -> None:
+        self.app = app
+        self.sockets = sockets
+        self.pool = pool
+        self.guard = guard
+        self.strikes = strikes
+        self.trusted = trusted
+        self.recognise = recognise
+        self.note = note
+        self.connects = Connects(sockets.limits)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        outcome = "served"
+        socket: Socket = scope["socket"]
+        try:
+            await receive()  # websocket.connect
+            credential = take_credential(scope)
+            await send({"type": "websocket.accept"})
+            caller = self._let_in(socket, scope, credential)
+            await self.app({**scope, "ask": partial(self.ask, caller)}, receive, send)
+        except Refusal as refusal:
+            outcome = refusal.outcome
+            socket.end(close_code(refusal), str(refusal.body["detail"]))
+        except ClientDisconnected:
+            outcome = "hung_up"
+        except Exception:
+            log.exception("The socket %s failed.", scope["path"])
+            outcome = "failed"
+            socket.end(close_code(ServerFault()), "The server failed; its log says more.")
+        metrics.count("sockets", outcome)
+
+    def _let_in(self, socket: Socket, scope: Scope, credential: bytes) -> Caller:
+        """The stops of a socket, in order. Raises a Refusal."""
+        refuse_bad_origin(scope)
+        caller = identify(scope, self.trusted, self.recognise)
+        now = time()
+        self.note(caller, now)
+        self.guard.refuse(caller, "", now)
+        self.strikes.refuse_if_spent(caller, "GET", scope["path"])
+        self.connects.count(client_in(caller))
+        if credential and caller.token is None:
+            self.strikes.count(BadCredential.status, caller, scope["path"])
+            raise BadCredential
+        self.sockets.add(socket, caller)
+        return caller
+
+    async def ask(self, caller: Caller, work: Callable[[], T]) -> T:
+        """What ``work`` returns, from a thread of the caller's lane. Raises NoRoom, TooSlow, or what ``work`` raises."""
+        lane = "token" if caller.token else "anonymous"
+        by = monotonic() + self.pool.lanes[lane].limits.deadline
+        job = self.pool.offer(partial(within, by, work), lane, client_in(caller))
+        try:
+            async with asyncio.timeout(by - monotonic()):
+                return await job.future
+        except TimeoutError:
+            self.pool.forget(job)
+            raise TooSlow from None
+        except Crash as crash:
+            raise crash.__cause__ or crash from None
+        finally:
+            metrics.note_begin(job)
+
+    def close_banned(self) -> None:
+        """Closes the open sockets of whoever is banned now. May be called from any thread."""
+        now = time()
+        self.sockets.close_where(
+            lambda socket: socket.caller is not None and self.guard.standing(socket.caller, "", now) is not None,
+            BANNED,
+            "This address is banned.",
+        )
+
+
+async def nothing_there(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NoSuchStream
+
+
+def within(moment: float, work: Callable[[], T]) -> T:
+    with deadline.until(moment - deadline.TO_ANSWER_S):
+        return work()
+
+
+def refuse_bad_origin(scope: Scope) -> None:
+    """A native app sends none; a browser sends one, which must be one."""
+    origins = [value for name, value in scope["headers"] if name == b"origin"]
+    if len(origins) > 1 or not all(ORIGIN.fullmatch(origin) for origin in origins):
+        raise BadOrigin
+
+
+def take_credential(scope: Scope) -> bytes:
+    """The Authorization header, b"" where there is none; ``?token=`` becomes one, and is gone from the query."""
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    token = next((value for name, value in query if name == "token"), None)
+    if token is None:
+        return sent
+    rest = [(name, value) for name, value in query if name != "token"]
+    scope["query_string"] = urlencode(rest, encoding="latin-1", errors="replace").encode("latin-1")
+    if not sent:
+        sent = b"Token " + token.encode("latin-1", "replace")
+        scope["headers"] = [*scope["headers"], (b"authorization", sent)]
+    return sent

@@ -1,0 +1,246 @@
+"""One client's WebSocket: uvicorn's own protocol, with an end to everything that a client may do or leave undone; and all
+of them together, so that whoever is banned or revoked is found among the open ones.
+
+No socket has a queue or a task of its own for what it is sent: an event is one frame of bytes, written to the transports
+of all who follow it. A reader that does not take what it is sent is cut off; nothing is kept for it.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+
+from makerlog.gate.answers import Refusal
+from makerlog.gate.caller import Caller
+from makerlog.gate.connection import Connections
+from makerlog.gate.lanes import client_in
+
+log = logging.getLogger("makerlog.socket")
+log.setLevel(logging.CRITICAL)  # what clients send wrong is theirs to know: a flood of it must not fill the log
+
+GOING_AWAY = 1001
+FAULT = 1011
+CREDENTIAL = 4401
+BANNED = 4403
+TOO_MANY = 4429
+LONGEST_REASON = 120  # bytes; the wire takes 123
+
+
+class TooManySockets(Refusal):
+    status = 429
+    code = "too_many_sockets"
+    outcome = "throttled"
+    detail = "You have too many sockets open; close some of them first."
+
+
+class NoRoomForSockets(Refusal):
+    status = 503
+    code = "busy"
+    outcome = "shed"
+    detail = "The server has no room for another socket; try again in a moment."
+
+
+def close_code(refusal: Refusal) -> int:
+    """What a socket is closed with where a request would be answered so."""
+    return FAULT if refusal.status == 500 else 4000 + refusal.status
+
+
+def text_frame(text: bytes) -> bytes:
+    """What goes over the wire, the same for every socket: servers do not mask, and nothing is compressed."""
+    return Frame(Opcode.TEXT, text).serialize(mask=False)
+
+
+class Sockets:
+    """All WebSockets of this process that were let in. Used on the event loop, but for ``close_where`` and ``of_makers``."""
+
+    def __init__(self, connections: Connections) -> None:
+        self.connections = connections
+        self.limits = connections.limits
+        self.most = min(self.limits.sockets, connections.most * 3 // 4)
+        self.dropped = 0  # readers that were too slow
+        self.unread = 0  # bytes that all had not taken at the last look
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._all: dict[Socket, Hashable] = {}
+        self._of_client: Counter[Hashable] = Counter()
+        self._of_maker: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, socket: "Socket", caller: Caller) -> None:
+        """Raises TooManySockets or NoRoomForSockets."""
+        client = client_in(caller)
+        if self._of_client[client] >= self.limits.sockets_per_client:
+            raise TooManySockets
+        if len(self._all) >= self.most:
+            raise NoRoomForSockets
+        self.loop = socket.loop
+        socket.caller = caller
+        self._all[socket] = client
+        self._of_client[client] += 1
+
+    def belongs(self, socket: "Socket", maker: int) -> None:
+        """``socket`` is this maker's. Raises TooManySockets."""
+        if self._of_maker[maker] >= self.limits.sockets_per_maker:
+            raise TooManySockets
+        socket.maker = maker
+        self._of_maker[maker] += 1
+
+    def remove(self, socket: "Socket") -> None:
+        client = self._all.pop(socket, None)
+        if client is None:
+            return
+        _take_one(self._of_client, client)
+        if socket.maker is not None:
+            _take_one(self._of_maker, socket.maker)
+
+    def tokens(self) -> set[str]:
+        """The public ids of the tokens that sockets were opened with. May be called from any thread."""
+        return {socket.caller.token for socket in list(self._all) if socket.caller and socket.caller.token}
+
+    def makers(self) -> set[int]:
+        """May be called from any thread."""
+        return {socket.maker for socket in list(self._all) if socket.maker is not None}
+
+    def close_where(self, condition: Callable[["Socket"], bool], code: int, reason: str) -> None:
+        """Closes the sockets of which ``condition`` is true. May be called from any thread."""
+        if self.loop is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._close_where, condition, code, reason)
+
+    def _close_where(self, condition: Callable[["Socket"], bool], code: int, reason: str) -> None:
+        for socket in list(self._all):
+            if condition(socket):
+                socket.end(code, reason)
+
+    @property
+    def most_unread(self) -> int:
+        """Bytes that one socket may leave unread."""
+        short = self.unread > self.limits.unread_in_all
+        return self.limits.unread // 8 if short else self.limits.unread
+
+
+def _take_one(counter: Counter[Any], key: Hashable) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """``app`` is a FrontDoor. Whoever answers the socket finds this in its scope, as ``socket``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        app: Any = self.app
+        self.logger = self.conn.logger = log
+        self.all: Sockets = app.sockets
+        self.limits = self.all.limits
+        self.close_timeout = self.limits.close_seconds
+        self.caller: Caller | None = None
+        self.maker: int | None = None  # whose token it is, once the database has been asked
+        self._expiry: asyncio.TimerHandle | None = None
+        self._spent_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self.conn.state is State.OPEN and self.handshake_complete and not self.transport.is_closing()
+
+    # --- What is sent ---
+
+    def deliver(self, frame: bytes) -> int:
+        """Sends a whole frame, as ``text_frame`` makes it, and says how many bytes the reader has yet to take."""
+        if not self.is_open:
+            return 0
+        unread = self.transport.get_write_buffer_size()
+        if unread and unread + len(frame) > self.all.most_unread:
+            self.all.dropped += 1
+            self.transport.abort()
+            return 0
+        self.transport.write(frame)
+        return unread
+
+    def end(self, code: int, reason: str = "") -> None:
+        """Closes from our side. Whoever does not answer the close in time is cut off."""
+        if not self.is_open:
+            return
+        reason = reason.encode()[:LONGEST_REASON].decode(errors="ignore")
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self._cut_off_soon()
+
+    def end_at(self, seconds: float) -> None:
+        """So long from now the token that opened it expires."""
+        self._expiry = self.loop.call_later(max(0.0, seconds), self.end, CREDENTIAL, "This token has expired.")
+
+    def shutdown(self) -> None:
+        """The server stops: not all at once, or all would be back at once."""
+        seconds = random.uniform(0, self.limits.socket_stop_seconds)  # noqa: S311
+        self.loop.call_later(seconds, self._go_away)
+
+    def _go_away(self) -> None:
+        self.end(GOING_AWAY, "The server is restarting; come back.")
+        if not self.handshake_complete:
+            self.transport.close()
+
+    # --- The transport's side ---
+
+    def connection_made(self, transport: Any) -> None:
+        self.all.connections.upgraded += 1
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.all.connections.upgraded -= 1
+        self.all.remove(self)
+        if self._expiry is not None:
+            self._expiry.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.get_write_buffer_size() > self.all.most_unread:  # whoever pings and reads no answer
+            self.transport.abort()
+        elif self.transport.is_closing():
+            self._cut_off_soon()  # closing waits for a reader to take what is left, for ever if need be
+
+    async def run_asgi(self) -> None:
+        scope: Any = self.scope
+        scope["socket"] = self
+        await super().run_asgi()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.transport.abort()
+
+    def _cut_off_soon(self) -> None:
+        if self.close_timer is None:
+            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    # --- What is received: each frame counts, for each costs ---
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        self._spend()
+
+    def handle_cont(self, event: Frame) -> None:
+        super().handle_cont(event)
+        self._spend()
+
+    def send_receive_event_to_app(self) -> None:
+        super().send_receive_event_to_app()
+        self._spend()
+
+    def _spend(self) -> None:
+        now = self.loop.time()
+        self._spent_until = max(self._spent_until, now) + 1 / self.limits.messages_back
+        if self._spent_until - now > self.limits.messages / self.limits.messages_back:
+            self.end(TOO_MANY, "Too many messages.")

@@ -1,0 +1,1 @@
+"""What every socket shares: events told on commit, the hub that hands them to this process's sockets, the base of streams."""

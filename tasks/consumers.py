@@ -1,0 +1,119 @@
+"""The streams of tasks: of everybody, of one maker, of one product, of oneself."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import Q
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from makerlog import content
+from makerlog.accounts.consumers import ANYBODY, MakerStream
+from makerlog.accounts.models import Maker
+from makerlog.api.keyset import Bounds, Branch, Reading, read
+from makerlog.api.renderers import weight
+from makerlog.api.timezones import moment_said
+from products.models import Membership, Product
+from tasks import events
+from tasks.filters import filing
+from tasks.models import Task
+from tasks.serializers import TaskSerializer
+
+MOST_SYNCED = 50
+SYNC_BYTES = 64 * 1024  # said twice in one frame, of the 256 KiB that a reader may leave unread
+SYNCED = timedelta(days=1)
+OLDEST_FIRST = ("created_at", "id")
+
+
+class Followed(NamedTuple):
+    """A stream's name, and the list that it goes on from."""
+
+    name: str
+    reading: Reading
+
+
+class TaskStream(MakerStream):
+    """Answers task.sync: the tasks of this stream made since a moment, oldest first, as many as fit."""
+
+    resource = "tasks"
+
+    def followed(self, reader: Any) -> Followed:
+        """What ``reader`` follows here, who may be ANYBODY. Http404 where they may know of nothing here."""
+        raise NotImplementedError
+
+    def stream_for(self, maker: Any) -> str:
+        return self.followed(maker).name
+
+    async def answer(self, kind: Any, payload: dict[str, Any]) -> None:
+        if kind != "task.sync":
+            return None
+        since = moment_said(str(payload.get("last_date") or timezone.now() - SYNCED))
+        if isinstance(since, str):
+            return await self.tell("error", {"detail": "last_date must be in ISO 8601.", "code": "bad_parameter"})
+        found = await self.ask(lambda: self.synced(since))
+        return await self.tell("task.sync", found, batch=found)
+
+    def synced(self, since: datetime) -> list[Any]:
+        """Who reads, and what they may, is asked anew."""
+        pk = self.socket.maker
+        reading = replace(
+            self.followed(ANYBODY if pk is None else Maker.objects.get(pk=pk)).reading, bounds=Bounds(since)
+        )
+        most = MOST_SYNCED
+        while True:
+            found = list(TaskSerializer(read(reading, None, most).rows, many=True).data)
+            if len(found) <= 1 or weight(found) <= SYNC_BYTES:
+                return found
+            most = len(found) // 2
+
+
+class ExploreStream(TaskStream):
+    """The public tasks of all."""
+
+    public = events.EVERYBODY
+
+    def followed(self, reader: Any) -> Followed:
+        return Followed(self.public, Reading(Task.objects.whole(reader), OLDEST_FIRST, branches=content.PUBLIC))
+
+
+class MakerTaskStream(TaskStream):
+    """The tasks of one maker: to themselves the private ones too."""
+
+    def followed(self, reader: Any) -> Followed:
+        maker = get_object_or_404(Maker.objects.named(self.named["maker"]), is_active=True)
+        return tasks_of(maker, reader)
+
+
+class OwnTaskStream(TaskStream):
+    """One's own tasks, private ones included."""
+
+    private = True
+
+    def followed(self, reader: Any) -> Followed:
+        return tasks_of(reader, reader)
+
+
+def tasks_of(maker: Maker, reader: Any) -> Followed:
+    name = events.own(maker.pk) if maker == reader else events.of_maker(maker.pk)
+    branches = content.branches(reader) if maker == reader else content.PUBLIC
+    return Followed(
+        name, Reading(Task.objects.whole(reader), OLDEST_FIRST, pins={"author": maker.pk}, branches=branches)
+    )
+
+
+class ProductStream(TaskStream):
+    """The tasks filed under one product: to its team the private ones too."""
+
+    def followed(self, reader: Any) -> Followed:
+        product = get_object_or_404(Product.objects.visible_to(reader).named(self.named["slug"]))
+        mine = reader.is_authenticated and Membership.objects.filter(product=product, maker=reader).exists()
+        listed = Branch(Q(product_filings__listed=True))
+        reading = Reading(
+            Task.objects.whole(reader),
+            OLDEST_FIRST,
+            where=Q(product_filings__product=product.pk),
+            columns=filing("product"),
+            branches=(listed, Branch(Q(product_filings__listed=False, hidden=False))) if mine else (listed,),
+        )
+        return Followed(events.of_team(product.pk) if mine else events.of_product(product.pk), reading)

@@ -1,0 +1,211 @@
+"""The streams of tasks."""
+
+import pytest
+
+from products.actions import change_product, create_product
+from tasks import actions
+from tasks.models import Task
+from tests.live.serving import Live
+from tests.makers import anonymous, caller
+from tests.tasks.logs import log
+
+
+def test_a_task_posted_reaches_the_explore_stream_as_the_api_shows_it(service: Live) -> None:
+    alice = caller("alice")
+    reader = service.follows("/explore/stream/")
+    posted = alice.post("/tasks/", {"content": "Ship #makerlog", "done": True}).json()
+    frame = reader.frame()
+    assert frame == {"type": "task.created", "payload": anonymous().get(f"/tasks/{posted['id']}/").json()}
+
+
+def test_without_the_slash_too(service: Live) -> None:
+    reader = service.follows("/explore/stream")
+    log(caller("alice").maker)
+    assert reader.frame()["type"] == "task.created"
+
+
+def test_changes_and_deletions_are_told(service: Live) -> None:
+    task = log(caller("alice").maker)
+    reader = service.follows("/explore/stream/")
+    actions.change_task(task=task, content="Better")
+    frame = reader.frame()
+    assert (frame["type"], frame["payload"]["content"]) == ("task.updated", "Better")
+    pk = task.pk
+    actions.delete_task(task=task)
+    assert reader.frame() == {"type": "task.deleted", "payload": {"id": pk}}
+
+
+def test_what_is_rolled_back_is_not_told(service: Live) -> None:
+    alice = caller("alice")
+    reader = service.follows("/explore/stream/")
+    assert alice.post("/tasks/", {"content": ""}).status_code == 400
+    assert reader.hears_nothing()
+
+
+@pytest.mark.parametrize("name", ["bob", "BOB", "{pk}"])
+def test_a_makers_stream_has_their_tasks_alone(service: Live, name: str) -> None:
+    alice, bob = caller("alice").maker, caller("bob").maker
+    reader = service.follows(f"/users/{name.format(pk=bob.pk)}/stream/")
+    log(alice, "By alice")
+    log(bob, "By bob")
+    assert reader.frame()["payload"]["content"] == "By bob"
+
+
+def test_a_stream_of_nobody_is_closed(service: Live) -> None:
+    assert service.follow("/users/nobody/stream/").closed()[0] == 4404
+    assert service.follow("/products/nothing/stream/").closed()[0] == 4404
+    assert service.follow("/elsewhere/").closed() == (4404, "There is no such stream.")
+
+
+def test_ones_own_stream_needs_a_token_and_has_the_private_tasks(service: Live) -> None:
+    alice = caller("alice", private=True)
+    own, explore, theirs = (
+        service.follows("/stream/", alice.token),
+        service.follows("/explore/stream/"),
+        service.follows("/users/alice/stream/"),
+    )
+    log(alice.maker, "Secret #plan")
+    frame = own.frame()
+    assert (frame["type"], frame["payload"]["project_set"][0]["name"]) == ("task.created", "plan")
+    assert explore.hears_nothing()
+    assert theirs.hears_nothing()
+    assert service.follow("/stream/").closed()[0] == 4401
+
+
+def test_ones_own_name_is_ones_own_stream(service: Live) -> None:
+    alice, bob = caller("alice", private=True), caller("bob")
+    own, others = (
+        service.follows("/users/alice/stream/", alice.token),
+        service.follows("/users/alice/stream/", bob.token),
+    )
+    log(alice.maker, "Secret")
+    assert own.frame()["payload"]["content"] == "Secret"
+    assert others.hears_nothing()
+
+
+def test_a_private_products_tasks_reach_its_team_alone(service: Live) -> None:
+    alice, bob, charlie = caller("alice"), caller("bob"), caller("charlie")
+    log(alice.maker, "#bees are here, #secret too")
+    bees = alice.maker.projects.get(name="bees")
+    product = create_product(author=alice.maker, name="Hive", team=[bob.maker.pk], projects=[bees.pk], private=True)
+    team, explore = service.follows("/products/hive/stream/", bob.token), service.follows("/explore/stream/")
+    assert service.follow("/products/hive/stream/", charlie.token).closed()[0] == 4404
+    assert service.follow("/products/hive/stream/").closed()[0] == 4404
+    log(alice.maker, "Fed the #bees")
+    assert team.frame()["payload"]["content"] == "Fed the #bees"
+    assert explore.hears_nothing()
+    change_product(product=product, maker=alice.maker, private=False)
+    log(alice.maker, "Fed the #bees again")
+    assert explore.frame()["payload"]["content"] == "Fed the #bees again"
+
+
+def test_going_private_takes_the_tasks_from_the_public_streams(service: Live) -> None:
+    alice = caller("alice")
+    tasks = [log(alice.maker, f"Task {number}") for number in range(3)]
+    explore, theirs = service.follows("/explore/stream/"), service.follows("/users/alice/stream/")
+    own = service.follows("/stream/", alice.token)
+    assert alice.patch("/me/", {"private": True}).status_code == 200
+    for reader in (explore, theirs):
+        frames = [reader.frame() for _ in tasks]
+        assert [frame["payload"]["id"] for frame in frames] == [task.pk for task in reversed(tasks)]
+        assert {frame["type"] for frame in frames} == {"task.deleted"}
+    assert own.hears_nothing()
+
+
+def test_a_task_edited_into_a_private_project_leaves(service: Live) -> None:
+    alice = caller("alice")
+    alice.post("/projects/", {"name": "secret", "private": True})
+    task = log(alice.maker, "Open")
+    explore, own = service.follows("/explore/stream/"), service.follows("/stream/", alice.token)
+    actions.change_task(task=task, content="Now #secret")
+    assert explore.frame() == {"type": "task.deleted", "payload": {"id": task.pk}}
+    assert own.frame()["type"] == "task.updated"
+    actions.change_task(task=task, content="Still #secret")
+    assert explore.hears_nothing()
+
+
+def test_what_is_hidden_is_told_to_nobody(service: Live) -> None:
+    alice = caller("alice")
+    task = log(alice.maker, "Spam")
+    Task.objects.filter(pk=task.pk).update(hidden=True, listed=False)
+    own, explore = service.follows("/stream/", alice.token), service.follows("/explore/stream/")
+    actions.change_task(task=task, done=True)
+    assert own.hears_nothing()
+    assert explore.hears_nothing()
+
+
+def test_an_account_that_goes_takes_its_tasks_along(service: Live) -> None:
+    alice = caller("alice")
+    task = log(alice.maker)
+    explore = service.follows("/explore/stream/")
+    assert alice.post("/accounts/delete_account/", {"validation": "alice"}).status_code == 200
+    assert explore.frame() == {"type": "task.deleted", "payload": {"id": task.pk}}
+
+
+# --- task.sync ---
+
+
+def test_sync_answers_what_was_made_since_in_payload_and_batch(service: Live) -> None:
+    alice = caller("alice")
+    log(alice.maker, "Before")
+    since = log(alice.maker, "From here").created_at.isoformat()
+    log(alice.maker, "After")
+    reader = service.follows("/users/alice/stream/")
+    reader.say("task.sync", last_date=since)
+    frame = reader.frame()
+    assert [task["content"] for task in frame["payload"]] == ["From here", "After"]
+    assert frame["batch"] == frame["payload"]
+    assert frame["type"] == "task.sync"
+
+
+def test_sync_shows_to_each_what_they_may_see(service: Live) -> None:
+    alice, bob = caller("alice", private=True), caller("bob")
+    log(alice.maker, "Secret")
+    log(bob.maker, "Open")
+    for path, token, seen in [
+        ("/explore/stream/", "", ["Open"]),
+        ("/explore/stream/", bob.token, ["Open"]),
+        ("/users/alice/stream/", bob.token, []),
+        ("/users/alice/stream/", alice.token, ["Secret"]),
+        ("/stream/", alice.token, ["Secret"]),
+    ]:
+        reader = service.follows(path, token)
+        reader.say("task.sync")
+        assert [task["content"] for task in reader.frame()["payload"]] == seen, path
+
+
+def test_sync_of_a_product_is_of_its_tasks(service: Live) -> None:
+    alice, bob = caller("alice"), caller("bob")
+    log(alice.maker, "Fed the #bees")
+    log(alice.maker, "Other")
+    bees = alice.maker.projects.get(name="bees")
+    create_product(author=alice.maker, name="Hive", projects=[bees.pk], team=[bob.maker.pk])
+    reader = service.follows("/products/hive/stream/")
+    reader.say("task.sync", last_date="2020-01-01T00:00:00Z")
+    assert [task["content"] for task in reader.frame()["payload"]] == ["Fed the #bees"]
+
+
+def test_sync_is_bounded(service: Live) -> None:
+    alice = caller("alice").maker
+    for number in range(60):
+        log(alice, f"Task {number}")
+    reader = service.follows("/explore/stream/")
+    reader.say("task.sync")
+    assert len(reader.frame()["payload"]) <= 50
+
+
+@pytest.mark.parametrize(
+    "said", ["", "nonsense", "[" * 3000, '"text"', "[1]", '{"type": 5}', '{"type":"task.sync","payload":7}']
+)
+def test_nonsense_is_answered_or_passed_over(service: Live, said: str) -> None:
+    reader = service.follows("/explore/stream/")
+    reader.socket.send(said)
+    reader.say("task.sync")
+    kinds = {reader.frame()["type"]}
+    assert kinds <= {"error", "task.sync"}
+
+
+def test_a_date_that_is_none_is_an_error(service: Live) -> None:
+    reader = service.follows("/explore/stream/")
+    reader.say("task.sync", last_date="yesterday")
+    assert reader.frame()["payload"]["code"] == "bad_parameter"
