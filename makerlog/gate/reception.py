@@ -133,7 +133,7 @@ class Reception:
         caller = identify(scope, self.trusted, self.recognise)
         now = time()
         self.note(caller, now)
-        self.guard.refuse(caller, "", now)
+        self.guard.refuse(caller, "GET", scope["path"], now)
         self.strikes.refuse_if_spent(caller, "GET", scope["path"])
         self.connects.count(client_in(caller))
         if credential and caller.token is None:
@@ -162,7 +162,7 @@ class Reception:
         """Closes the open sockets of whoever is banned now. May be called from any thread."""
         now = time()
         self.sockets.close_where(
-            lambda socket: socket.caller is not None and self.guard.standing(socket.caller, "", now) is not None,
+            lambda socket: socket.caller is not None and self.guard.standing(socket.caller, "GET", "", now) is not None,
             BANNED,
             "This address is banned.",
         )
