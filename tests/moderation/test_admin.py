@@ -91,3 +91,10 @@ def test_a_search_asks_one_thing_at_a_time(staff: Client) -> None:
 def test_a_search_with_a_nul_finds_nothing(staff: Client) -> None:
     page = staff.get(reverse("admin:tasks_task_changelist"), {"q": "a\x00b"})
     assert list(page.context["cl"].result_list) == []
+
+
+def test_a_filter_chooses_among_values_and_looks_for_nothing_within_them(staff: Client) -> None:
+    url = reverse("admin:jobs_job_changelist")
+    assert staff.get(url, {"status__exact": "FAILED"}).status_code == 200
+    assert staff.get(url, {"status__icontains": "f"}).status_code == 400
+    assert staff.get(url, {"_facets": "True"}).context["cl"].add_facets is False

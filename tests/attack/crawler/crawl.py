@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.test import Client
 
 from makerlog.accounts.actions import create_token
@@ -28,7 +29,7 @@ class Crawler:
 
     meter: Meter = field(default_factory=Meter)
     credentials: dict[str, dict[str, str]] = field(default_factory=dict)
-    staff: Client = field(default_factory=lambda: Client(raise_request_exception=False))
+    session: str = ""
 
     def __post_init__(self) -> None:
         for caller, number in MAKERS.items():
@@ -37,10 +38,14 @@ class Crawler:
             AccessToken.objects.filter(pk=token.pk).update(last_used_at="2100-01-01T00:00:00Z")
             self.credentials[caller] = {"Authorization": f"Token {text}"}
         self.credentials |= {ANONYMOUS: {}, STAFF: {}}
-        self.staff.force_login(Maker.objects.get(pk=corpus.STAFF))
+        client = Client()
+        client.force_login(Maker.objects.get(pk=corpus.STAFF))
+        self.session = client.cookies[settings.SESSION_COOKIE_NAME].value
 
     def send(self, shot: Shot, url: str = "") -> Any:
-        client = self.staff if shot.caller == STAFF else Client(raise_request_exception=False)
+        client = Client(raise_request_exception=False)
+        if shot.caller == STAFF:  # anew for each: the answer to logging out takes the cookie away
+            client.cookies[settings.SESSION_COOKIE_NAME] = self.session
         headers = {**self.credentials[shot.caller], **shot.headers}
         refill()  # what is looked at is what a request costs, not how many there are
         return client.generic(
