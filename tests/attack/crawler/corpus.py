@@ -235,8 +235,15 @@ def counts() -> Iterator[tuple[str, int]]:
         yield model._meta.label, model._base_manager.count()
 
 
+FORGET = """
+DELETE FROM pg_statistic USING pg_class WHERE starelid = oid AND relnamespace = 'public'::regnamespace
+"""
+
+
 def empty() -> None:
+    """Takes all rows away, and what the planner knew of them: the tests that follow have plans of their own."""
     tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in filled())
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")  # the audit log lets nothing go
         cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+        cursor.execute(FORGET)
