@@ -1,0 +1,289 @@
+"""The floods, by name. Each yields the rows of the table that are its own."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from tests.attack.floods import prober
+from tests.attack.floods.bounds import (
+    BANNED_P50_TIMES,
+    GOODPUT,
+    GOODPUT_BACK_S,
+    GROWTH,
+    MEMORY_BYTES,
+    MIB,
+    NEW_TOKEN_S,
+    OUTAGE_HEALTH_S,
+    OUTAGE_TIMES,
+    REFUSED_TIMES,
+    Check,
+    Probes,
+    Row,
+    judge,
+    judge_health,
+    judge_holders,
+    ms,
+)
+from tests.attack.floods.control import service as control
+from tests.attack.floods.run import BODY, RAMP_S, RESTS_S, Run, figures
+from tests.attack.floods.service import DESCRIPTORS, Tool, answers, flooded, probed
+from tests.attack.floods.targets import ADMIN, DETAILS, FILTERS, LISTS, LOG_IN
+
+Scenario = Callable[[Run], Iterator[Row]]
+
+LARGE = "/tasks/?limit=100"
+SHAPES = [
+    (connections, addresses, keep_alive)
+    for connections in (64, 512)
+    for addresses in (1, 200)
+    for keep_alive in (True, False)
+]
+QUICK_SHAPES = [(64, 1, True), (512, 200, False)]
+
+
+def paths(run: Run, target: str) -> list[str]:
+    world = run.service.world
+    return {
+        LISTS: [LARGE, "/users/?limit=100", "/products/?limit=100", "/discussions/?limit=100"],
+        FILTERS: [
+            *(f"/tasks/?username={maker}&done=true&limit=100" for maker in world.makers[:20]),
+            "/tasks/?search=ship&limit=100",
+            "/tasks/?done=false&search=zzz",
+        ],
+        DETAILS: [
+            *(f"/tasks/{task}/" for task in world.tasks),
+            *(f"/products/{slug}/" for slug in world.products),
+            *(f"/users/{maker}/" for maker in world.makers),
+            *(f"/discussions/{slug}/" for slug in world.discussions),
+        ],
+        LOG_IN: ["/api-token-auth/"],
+        ADMIN: ["/admin/login/"],
+    }[target]
+
+
+def flood_of(target: str) -> Scenario:
+    """A target under 64 and 512 connections, from one address and from 200, with keep-alive and without."""
+
+    def scenario(run: Run) -> Iterator[Row]:
+        unloaded = run.unloaded()
+        for connections, addresses, keep_alive in QUICK_SHAPES if run.quick else SHAPES:
+            name = f"{target} {connections}x{addresses} {'kept' if keep_alive else 'new'}"
+            plan = run.plan(
+                target,
+                paths(run, target),
+                seconds=RAMP_S + run.length.flood,
+                addresses=run.addresses(addresses),
+                connections=connections,
+                keep_alive=keep_alive,
+                username="admin" if target == ADMIN else run.service.world.makers[0],
+            )
+            yield run.flood_row(name, plan, unloaded)
+
+    return scenario
+
+
+def kill(run: Run) -> Iterator[Row]:
+    """All workers are killed while lists are flooded."""
+    whole = run.length.kill
+    plan = run.plan(LISTS, paths(run, LISTS), seconds=RAMP_S + whole + 1, addresses=run.addresses(200), connections=512)
+    with Tool("flood", plan) as attack:
+        time.sleep(RAMP_S)
+        with run.probe(whole, sign_ins=[]) as tool:
+            time.sleep(2)
+            killed = time.monotonic()
+            run.service.workers.kill()
+            seconds = seconds_to_new_token(run)
+            probes = probed(tool)
+        told = flooded(attack)
+    at = killed - probes.began
+    after = probes.holders.between(at + GOODPUT_BACK_S, whole)
+    checks = [
+        Check(f"a new token after {seconds:.1f} s (<= {NEW_TOKEN_S:.0f} s)", seconds <= NEW_TOKEN_S),
+        Check(f"goodput from {GOODPUT_BACK_S:.0f} s on {after.goodput:.1%}", after.goodput > GOODPUT),
+    ]
+    lost = probes.holders.between(at - 1, at + GOODPUT_BACK_S).failures()
+    yield Row("kill", f"{figures(told, plan)}; lost around the kill: {lost}", checks)
+    time.sleep(RESTS_S)
+
+
+def seconds_to_new_token(run: Run) -> float:
+    """From now until somebody whom no living worker has seen is answered. Each try is somebody else's first."""
+    began = time.monotonic()
+    token = run.service.world.fresh.pop()
+    while time.monotonic() - began < 30:
+        if answers(run.service.port, "/tasks/?limit=1", token, seconds=1.0) == 200:
+            return time.monotonic() - began
+        time.sleep(0.05)
+    return float("inf")
+
+
+def growth(run: Run) -> Iterator[Row]:
+    """Whether a flood leaves something behind in the workers."""
+    start, end = run.length.growth_from, run.length.growth_to
+    unloaded = run.unloaded()
+    everything = [*paths(run, LISTS), *paths(run, FILTERS), *paths(run, DETAILS)]
+    plan = run.plan(LISTS, everything, seconds=end + 2, addresses=run.addresses(200), connections=512)
+    with Tool("flood", plan) as attack:
+        time.sleep(RAMP_S)
+        with run.probe(end - RAMP_S) as tool:
+            time.sleep(start - RAMP_S)
+            first = measured(run)
+            time.sleep(end - start - 2 * MEASURED_S)
+            last = measured(run)
+            probes = probed(tool)
+        told = flooded(attack)
+    grown = [(after / before - 1) for before, after in zip(first, last, strict=True)]
+    memory = f"memory {first[0] / MIB:.0f} -> {last[0] / MIB:.0f} MiB ({grown[0]:+.1%})"
+    threads = f"threads {first[1]:.0f} -> {last[1]:.0f}"
+    checks = [Check(memory, grown[0] <= GROWTH), Check(threads, grown[1] <= GROWTH)]
+    name = f"growth from {start:.0f} s to {end:.0f} s"
+    yield Row(name, figures(told, plan), [*checks, *judge(probes, unloaded)])
+    time.sleep(RESTS_S)
+
+
+MEASURED_S = 1.0
+
+
+def measured(run: Run) -> tuple[float, float]:
+    """Memory in bytes and threads of the workers together, over a second."""
+    memory, threads = [], []
+    for _ in range(10):
+        memory.append(run.service.workers.memory())
+        threads.append(run.service.workers.threads())
+        time.sleep(MEASURED_S / 10)
+    return sum(memory) / len(memory), sum(threads) / len(threads)
+
+
+def banned(run: Run) -> Iterator[Row]:
+    """A flood from 200 addresses of a banned range: what a refusal costs, and what it costs the others."""
+    addresses = run.addresses(200)
+    network = re.sub(r"\.\d+\.\d+$", ".0.0/16", addresses[0])
+    run.service.run("manage.py", "ban", network, "--reason", "attack")
+    time.sleep(1)
+    flat_out = run.plan(LISTS, [LARGE], seconds=run.length.saturated, addresses=addresses, rate=0)
+    with Tool("flood", flat_out) as attack:
+        refused = flooded(attack)
+    stock = served_by_stock(run)
+    times = refused.rate(refused.of(403)) / max(stock, 0.001)
+    told = f"refused {refused.rate(refused.of(403)):.0f}/s, a stock list served {stock:.0f}/s: {times:.0f}x"
+    slipped = refused.answered - refused.of(403)
+    checks = [
+        Check(f"{told} (>= {REFUSED_TIMES}x)", times >= REFUSED_TIMES),
+        Check(f"{slipped} not refused", not slipped),
+    ]
+    yield Row("banned, flat out", figures(refused, flat_out), checks)
+    unloaded = run.unloaded()
+    plan = replace(flat_out, seconds=RAMP_S + run.length.flood, rate=1000)
+    attacked, probes = run.under(plan)
+    checks = [*judge_holders(probes.holders, unloaded.holders, BANNED_P50_TIMES), *judge_health(probes)]
+    yield Row("banned, stated rate", figures(attacked, plan), checks)
+
+
+def served_by_stock(run: Run) -> float:
+    """Lists a second of plain DRF: eight connections, for with more it only gets slower."""
+    with control.serving(run.service.data_dir) as app:
+        plan = run.plan(LISTS, ["/paged/"], seconds=run.length.saturated, addresses=["93.184.216.99"], rate=0)
+        plan = replace(plan, port=app.port, connections=8)
+        with Tool("flood", plan) as attack:
+            told = flooded(attack)
+    return told.rate(told.of(200))
+
+
+DAWDLERS = {"silent": 2 * DESCRIPTORS, "half-heads": 200, "uploads": 200, "chunked": 64, "slow readers": 64}
+
+
+def dawdlers(*kinds: str) -> Scenario:
+    """Whoever sits on sockets and bodies, some kinds at once."""
+
+    def scenario(run: Run) -> Iterator[Row]:
+        unloaded = run.unloaded()
+        before = run.service.workers.memory()
+        seconds = RAMP_S + max(run.length.flood, 5 if run.quick else 20)
+        with run.dawdle({kind: DAWDLERS[kind] for kind in kinds}, seconds + 1, large_answers(run)) as attack:
+            time.sleep(RAMP_S)
+            with run.probe(seconds - RAMP_S) as tool:
+                most = most_memory(run, tool)
+                probes = probed(tool)
+            told = attack.result()
+        grown = most - before
+        memory = Check(f"memory +{grown / MIB:.0f} MiB (< {MEMORY_BYTES / MIB:.0f})", grown < MEMORY_BYTES)
+        name = kinds[0] if len(kinds) == 1 else "all of these"
+        what = "; ".join(f"{kind}: {', '.join(f'{n} {w}' for w, n in counts.items())}" for kind, counts in told.items())
+        yield Row(name, what, [memory, *judge(probes, unloaded)])
+        time.sleep(RESTS_S)
+
+    return scenario
+
+
+def most_memory(run: Run, tool: Tool) -> int:
+    most = 0
+    while tool.process.poll() is None:
+        most = max(most, run.service.workers.memory())
+        time.sleep(0.1)
+    return most
+
+
+def large_answers(run: Run) -> list[str]:
+    """A page of 100, and a file of a megabyte."""
+    scripts = sorted((run.service.data_dir / "static").rglob("swagger-ui-bundle.*.js"))
+    return [LARGE, *(f"/static/{script.relative_to(run.service.data_dir / 'static')}" for script in scripts[:1])]
+
+
+def the_2019_way(run: Run) -> Iterator[Row]:
+    """The control: what is measured above can fail. 64 connections on an unpaginated list."""
+    with control.serving(run.service.data_dir) as app:
+        plan = prober.Plan(
+            port=app.port,
+            seconds=run.length.unloaded,
+            tokens=app.tokens,
+            paths={"list": "/paged/", "detail": "/tasks/1/", "post": "/tasks/"},
+            body=BODY,
+            sign_ins=[0.1],
+            admin="admin",
+            password=app.password,
+        )
+        with Tool("prober", plan) as tool:
+            unloaded = probed(tool)
+        attack = run.plan(LISTS, ["/tasks/"], seconds=RAMP_S + run.length.flood, addresses=run.addresses(1))
+        attack = replace(attack, port=app.port)
+        with Tool("flood", attack) as flooding:
+            time.sleep(RAMP_S)
+            with Tool("prober", replace(plan, seconds=run.length.flood)) as tool:
+                probes = probed(tool)
+            told = flooded(flooding)
+    yield Row(
+        "control: 2019, 64x1",
+        f"{figures(told, attack)}; unloaded p50 {ms(unloaded.holders.p50)}",
+        outage(probes, unloaded),
+    )
+
+
+def outage(probes: Probes, unloaded: Probes) -> list[Check]:
+    p50, least = probes.holders.p50, unloaded.holders.p50 * OUTAGE_TIMES
+    health = probes.of("health").p99
+    missed = [f"misses {check.told}" for check in judge(probes, unloaded) if not check.met]
+    return [
+        Check(f"p50 {ms(p50)} (an outage: >= {ms(least)})", p50 >= least),
+        Check(f"health p99 {ms(health)} (an outage: >= {ms(OUTAGE_HEALTH_S)})", health >= OUTAGE_HEALTH_S),
+        *(Check(told, True) for told in missed),
+    ]
+
+
+def connections(run: Run) -> Row:
+    """Asked all through the run, whatever it was."""
+    most, published = run.sessions.most, run.service.world.connections
+    told = f"{most} database connections at most (<= {published}), asked {run.sessions.asked} times"
+    return Row("database", "", [Check(told, most <= published and run.sessions.asked > 0)])
+
+
+SCENARIOS: dict[str, Scenario] = {
+    **{target: flood_of(target) for target in (LISTS, FILTERS, DETAILS, LOG_IN, ADMIN)},
+    "banned": banned,
+    **{kind.replace(" ", "-"): dawdlers(kind) for kind in DAWDLERS},
+    "dawdlers": dawdlers(*DAWDLERS),
+    "kill": kill,
+    "growth": growth,
+    "control": the_2019_way,
+}
+NOT_IN_QUICK = {kind.replace(" ", "-") for kind in DAWDLERS}  # all of them at once are
