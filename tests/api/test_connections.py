@@ -36,7 +36,7 @@ def test_what_does_not_fit_is_an_error_and_in_development_a_warning(settings: An
     settings.DEVELOPMENT = False
     assert [(each.id, each.is_serious()) for each in found()] == [("makerlog.E020", True)]
     assert re.fullmatch(
-        r"Database connections: 716 at most \(web 704, .+\), but the database allows \d+\.", found()[0].msg
+        r"Database connections: 717 at most \(web 704, .+\), but the database allows \d+\.", found()[0].msg
     )
     settings.DEVELOPMENT = True
     assert [(each.id, each.is_serious()) for each in found()] == [("makerlog.W020", False)]
@@ -73,7 +73,7 @@ def test_in_production_what_does_not_fit_does_not_start(tmp_path: Path) -> None:
         [sys.executable, "-c", "import makerlog.asgi"], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 3
-    assert "(makerlog.E020) Database connections: 4300 at most" in done.stderr
+    assert "(makerlog.E020) Database connections: 4301 at most" in done.stderr
     assert "Traceback" not in done.stderr
 
 

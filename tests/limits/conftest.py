@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,13 +50,14 @@ class OwnRedis:
 
 
 @pytest.fixture
-def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
-    redis = OwnRedis(tmp_path_factory.mktemp("redis"))
-    redis.start()
-    yield redis
-    with contextlib.suppress(Exception):
-        redis.thaw()
-    redis.stop()
+def own_redis() -> Iterator[OwnRedis]:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own may be cleared by a run beside this one
+        redis = OwnRedis(Path(folder))
+        redis.start()
+        yield redis
+        with contextlib.suppress(Exception):
+            redis.thaw()
+        redis.stop()
 
 
 @pytest.fixture
