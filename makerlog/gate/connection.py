@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from makerlog.env import Network
 from makerlog.gate.address import UNIX_PEER, peer_is_trusted
 from makerlog.gate.answers import Refusal
+from makerlog.gate.body import has_body
 from makerlog.gate.limits import Limits
 from makerlog.gate.strikes import Client, client_of
 
@@ -42,6 +43,19 @@ class HeadTooLarge(Refusal):
     def __init__(self, most: int) -> None:
         super().__init__()
         self.detail = f"The request line and headers are larger than {most} bytes together."
+
+
+class TooManyHeaders(Refusal):
+    status = 431
+    code = "headers_too_large"
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.detail = f"The request has more than {most} headers."
+
+
+class NoSocket(Refusal):
+    detail = "A WebSocket is opened by a GET without a body."
 
 
 class Connections:
@@ -126,6 +140,8 @@ class Connection(HttpToolsProtocol):
         self._head = 0  # bytes of the current message's line, headers and trailers
         self._unparsed = 0  # bytes in pieces of which the parser has made nothing yet
         self._refused = False
+        self._answering: RequestResponseCycle | None = None  # `cycle` is the newest, which may wait for this one
+        self._reason: Refusal = Malformed()  # why the parser stops
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
@@ -143,6 +159,10 @@ class Connection(HttpToolsProtocol):
         self._end()
         if self.cycle is not None and not self.cycle.response_complete:
             self.app.hang_ups.count()
+        if self._answering is not None:
+            # uvicorn tells the newest request only; an older one would write to a closed transport, and log it.
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -181,25 +201,46 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._parsed(len(name) + len(value) + 4)
+        if len(self.headers) >= self.limits.headers:
+            self._stop_parsing(TooManyHeaders(self.limits.headers))
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
         self._unparsed = 0
         if self._head > self.limits.head:
-            raise ValueError("the parser stops here, and send_400_response says why")
+            self._stop_parsing(HeadTooLarge(self.limits.head))
+        if len(self.pipeline) >= self.limits.pipelined:
+            self._stop_parsing(Malformed())  # in the middle of another answer: it is told nothing
+        if self._opens_socket() and not self._may_open_socket():
+            self._stop_parsing(NoSocket())
         super().on_headers_complete()
+
+    def _opens_socket(self) -> bool:
+        return self.parser.should_upgrade() and self._should_upgrade()
+
+    def _may_open_socket(self) -> bool:
+        """Stock uvicorn waits for the body of one for ever, and then answers nothing."""
+        return self.parser.get_method() == b"GET" and not has_body({"headers": self.headers})
+
+    def _stop_parsing(self, reason: Refusal) -> None:
+        self._reason = reason
+        raise ValueError("the parser stops here, and send_400_response says why")
 
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0
         super().on_body(body)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self.all.is_idle(self, self.timeout_keep_alive_task is not None)
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(HeadTooLarge(self.limits.head) if self._head > self.limits.head else Malformed())
+        self._refuse(HeadTooLarge(self.limits.head) if self._head > self.limits.head else self._reason)
 
     # --- Deadlines ---
 

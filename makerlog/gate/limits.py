@@ -50,6 +50,8 @@ class Limits:
     connections_per_peer: int = 256  # of one IPv4 address or IPv6 /64; not of trusted proxies
     descriptors_kept: int = 224  # of the process's: for files_at_once, the database, Redis, logs
     head: int = 32 * KIB  # request line and headers together
+    headers: int = 100  # of one request: a short one takes forty times its bytes in memory
+    pipelined: int = 16  # requests that a connection sends ahead; more are a flood in one packet, and it is cut off
     head_seconds: float = 10.0  # for all of it, from the connection's start or the first byte of the next request
     write_seconds: float = 30.0  # a reader that takes less than 64 KiB of its answer in so long is cut off
 

@@ -14,7 +14,7 @@ from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
-from tests.gate.serving import Reply, Service, _reply, is_refusal, mirror, says, serve, until
+from tests.gate.serving import Reply, Service, Stuck, _reply, is_refusal, mirror, says, serve, until
 
 QUICK = Limits(head=2_000, head_seconds=0.3, write_seconds=0.5, linger=0.2)
 GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -199,3 +199,37 @@ def test_a_ban_closes_no_connection_of_a_trusted_proxy() -> None:
         door.bans_changed()
         proxy.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 93.184.216.7\r\n\r\n")
         assert answer_on(proxy).status == 200
+
+
+def test_a_head_of_many_tiny_headers_is_answered_431(service: Service) -> None:
+    with service.dial() as connection:
+        connection.sendall(b"GET /x HTTP/1.1\r\n" + b"a:\r\n" * 110)
+        is_refusal(answer_on(connection), 431, "headers_too_large")
+        assert is_closed(connection)
+
+
+def test_requests_sent_ahead_are_answered_in_turn(service: Service) -> None:
+    with service.dial() as connection:
+        connection.sendall(GET * 16)
+        for _ in range(16):
+            assert answer_on(connection).status == 200
+
+
+def test_a_flood_in_one_packet_is_cut_off(caplog) -> None:
+    stuck = Stuck()
+    with serve(FrontDoor(stuck, limits=QUICK)) as service, service.dial() as connection:
+        connection.sendall(GET * 1_000)
+        assert is_closed(connection)
+        stuck.go.set()
+        assert service.get("/after").status == 200
+        assert len(stuck.paths) == 2
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("sent", [b"POST /x HTTP/1.1\r\nContent-Length: 3\r\n", b"GET /x HTTP/1.1\r\nContent-Length: 9\r\n"])
+def test_a_socket_that_is_asked_for_with_a_body_is_refused_and_not_waited_for(service: Service, sent: bytes) -> None:
+    upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
+    with service.dial() as connection:
+        connection.sendall(sent + upgrade + b"\r\nabc")
+        is_refusal(answer_on(connection), 400, "bad_request")
+        assert is_closed(connection)
