@@ -4,7 +4,7 @@ import pytest
 
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
-from tests.gate.serving import is_refusal, says, serve
+from tests.gate.serving import is_refusal, mirror, says, serve
 
 
 def answer_of(app, method="GET", **limits):
@@ -121,3 +121,15 @@ def test_one_connection_carries_many_requests():
             assert next(lines).startswith(b"HTTP/1.1 200")
             assert b"content-length: 1\r\n" in list(lines)
             assert reader.read(1) == b"x"
+
+
+def test_cookies_that_python_reads_slowly_are_left_out() -> None:
+    with serve(FrontDoor(mirror)) as service:
+        seen = service.get("/", {"Cookie": "a=1; b=" + '"' + "\\" * 30_000 + '"; c="2"'}).json()["environ"]
+    assert seen["HTTP_COOKIE"] == 'a=1; c="2"'
+
+
+def test_a_content_type_that_django_reads_slowly_is_refused() -> None:
+    with serve(FrontDoor(mirror)) as service:
+        is_refusal(service.get("/", {"Content-Type": 'a; "' + ";" * 30_000}), 431, "headers_too_large")
+        assert service.get("/", {"Content-Type": "multipart/form-data; boundary=" + "a" * 70}).status == 200
