@@ -24,7 +24,6 @@ from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import Bodies, HungUp, until_hung_up
 from makerlog.gate.caller import Caller, Recognise, Ticket, identify
 from makerlog.gate.connection import Connections
-from makerlog.gate.demand import Demand
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.hang_ups import HangUps
 from makerlog.gate.lanes import client_in, lane_of
@@ -88,8 +87,7 @@ class FrontDoor:
         self.files = Files(folders or {}, self.limits)
         self.level = "normal"
         self.loop: asyncio.AbstractEventLoop | None = None
-        demand = Demand(half_life=self.limits.half_life, most=self.limits.remembered)
-        self.pool: Pool[Any] = Pool(self.limits.lanes, demand)
+        self.pool: Pool[Any] = Pool(self.limits.lanes, self.limits.remembered)
         self.sockets = Sockets(self.connections)
         self.reception = Reception(
             streams or nothing_there,

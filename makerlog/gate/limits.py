@@ -19,6 +19,7 @@ class Lane:
     deadline: float = 10.0  # from arrival to answer; then 503
     burst: float = float("inf")  # work begun at once
     begins: float = 0.0  # and what comes back of the burst each second
+    half_life: float = 10.0  # after which a request counts for half in its client's demand
 
 
 def lanes(threads: int = 8) -> tuple[Lane, ...]:
@@ -27,12 +28,13 @@ def lanes(threads: int = 8) -> tuple[Lane, ...]:
     return (
         # Staff with a ticket; readiness.
         Lane("ops", threads=1, waiting=16, per_client=16, longest_wait=5.0, deadline=20.0),
-        # Staff signing in: a hash each, half a core for half a second. A flood of them gets a fifth of a core.
-        Lane("sign_in", threads=1, waiting=8, per_client=2, longest_wait=4.0, deadline=15.0, burst=5, begins=0.5),
+        # Staff signing in: a hash each, half a core for half a second. A flood of them gets a fifth of a core; who knocked
+        # within the last minutes stays behind who did not, else one knock a minute from each of many would do.
+        Lane("sign_in", 1, 8, 2, longest_wait=4.0, deadline=15.0, burst=5, begins=0.5, half_life=600.0),
         # Whoever has a genuine token. 24: the calls a page makes at once, over HTTP/2.
         Lane("token", threads=threads - 3 - anonymous, waiting=64, per_client=24),
         # Makers logging in, registering, choosing a password: as staff, in a queue of their own.
-        Lane("log_in", threads=1, waiting=8, per_client=2, longest_wait=3.0, deadline=15.0, burst=10, begins=0.5),
+        Lane("log_in", 1, 8, 2, longest_wait=3.0, deadline=15.0, burst=10, begins=0.5, half_life=600.0),
         # Everybody else.
         Lane("anonymous", threads=anonymous, waiting=48, per_client=24),
     )
@@ -43,8 +45,7 @@ class Limits:
     lanes: tuple[Lane, ...] = field(
         default_factory=lanes
     )  # their threads are also the most connections to the database
-    remembered: int = 20_000  # clients whose demand is known, the latest
-    half_life: float = 10.0  # after which a request counts for half in its client's demand
+    remembered: int = 20_000  # clients whose demand is known in each lane, the latest
 
     connections: int = 10_000  # idle ones go when there are more, or when descriptors run short
     connections_per_peer: int = 256  # of one IPv4 address or IPv6 /64; not of trusted proxies

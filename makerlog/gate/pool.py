@@ -69,8 +69,9 @@ class Job(Generic[T]):
 class _Lane(Generic[T]):
     """A lane's state: who waits, how many run, and how much work it may begin (see limits.Lane)."""
 
-    def __init__(self, limits: Lane) -> None:
+    def __init__(self, limits: Lane, remembered: int) -> None:
         self.limits = limits
+        self.demand = Demand(half_life=limits.half_life, most=remembered)
         self.waiting: list[Job[T]] = []
         self.clients: Counter[Hashable] = Counter()  # in flight and waiting
         self.running = 0
@@ -107,13 +108,14 @@ class Pool(Generic[T]):
     """Use it from one event loop only. ``running``, ``len(pool)`` (waiting), ``begun`` and ``lanes`` are there to be
     measured.
 
-    ``lanes``: the highest first. ``demand``: what a client asked for of late decides who waits; without one, all alike.
+    ``lanes``: the highest first. What a client asked of a lane of late decides who waits there: by lane, so that no crowd
+    in one makes another forget, and whoever looked around before signing in is not behind those who only knock.
+    ``remembered``: clients, in each.
     """
 
-    def __init__(self, lanes: Sequence[Lane], demand: Demand | None = None) -> None:
-        self.lanes: dict[str, _Lane[T]] = {lane.name: _Lane(lane) for lane in lanes}
+    def __init__(self, lanes: Sequence[Lane], remembered: int = 20_000) -> None:
+        self.lanes: dict[str, _Lane[T]] = {lane.name: _Lane(lane, remembered) for lane in lanes}
         self.size = sum(lane.threads for lane in lanes)
-        self.demand = demand
         self.begun = 0
         self._order = list(self.lanes.values())
         self._admitted: SimpleQueue[Job[T] | None] = SimpleQueue()
@@ -135,7 +137,7 @@ class Pool(Generic[T]):
         """Begin ``work``, or queue it. Raises NoRoom at once where there is no place. ``work`` must not raise."""
         place = self.lanes[lane]
         self.refuse_greed(lane, client)
-        job = Job(work, place, client, 0.0 if self.demand is None else self.demand.arrive(client))
+        job = Job(work, place, client, place.demand.arrive(client))
         if self._may_begin(place) and not place.waiting and not place.seconds_to_begin(job.asked_at):
             place.clients[client] += 1
             self._begin(job)

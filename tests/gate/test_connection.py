@@ -226,7 +226,9 @@ def test_a_flood_in_one_packet_is_cut_off(caplog) -> None:
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-@pytest.mark.parametrize("sent", [b"POST /x HTTP/1.1\r\nContent-Length: 3\r\n", b"GET /x HTTP/1.1\r\nContent-Length: 9\r\n"])
+@pytest.mark.parametrize(
+    "sent", [b"POST /x HTTP/1.1\r\nContent-Length: 3\r\n", b"GET /x HTTP/1.1\r\nContent-Length: 9\r\n"]
+)
 def test_a_socket_that_is_asked_for_with_a_body_is_refused_and_not_waited_for(service: Service, sent: bytes) -> None:
     upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
     with service.dial() as connection:

@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import time_machine
 
 from makerlog.gate.caller import Caller
 from makerlog.gate.demand import Demand
@@ -73,12 +75,12 @@ HIGH = Lane("high", threads=1, waiting=10, per_client=100, longest_wait=5.0)
 LOW = Lane("low", threads=2, waiting=10, per_client=100, longest_wait=5.0)
 
 
-def run(scenario: Callable[[Any], Any], *table: Lane, **values: Any) -> list[str]:
+def run(scenario: Callable[[Any], Any], *table: Lane) -> list[str]:
     """Runs ``scenario(pool, hold, go)``; what was begun, in order."""
     begun: list[str] = []
 
     async def main() -> None:
-        pool: Pool[Any] = Pool(table, **values)
+        pool: Pool[Any] = Pool(table)
         go = threading.Event()
 
         def hold(lane: str, name: str = "", client: str = "") -> Any:
@@ -130,8 +132,29 @@ def test_whoever_asked_least_is_served_first_and_a_flood_waits_behind() -> None:
         await asyncio.gather(*(job.future for job in jobs))
 
     table = Lane("only", threads=1, waiting=10, per_client=100)
-    begun = run(scenario, table, demand=Demand(half_life=10, most=100))
+    begun = run(scenario, table)
     assert begun == ["flood 0", "bystander", "flood 1", "flood 2", "flood 3", "flood 4"]
+
+
+def test_what_somebody_asked_of_one_lane_counts_in_no_other() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        looked = [hold("high", "looked", "staff") for _ in range(3)]
+        jobs = [hold("low", client, client) for client in ("first", "knocks", "knocks", "staff")]
+        go.set()
+        await asyncio.gather(*(job.future for job in [*looked, *jobs]))
+
+    table = Lane("high", 1, 10, 100), Lane("low", threads=1, waiting=10, per_client=100)
+    assert [name for name in run(scenario, *table) if name != "looked"] == ["first", "knocks", "staff", "knocks"]
+
+
+def test_who_knocked_minutes_ago_signs_in_after_who_did_not() -> None:
+    lane = next(lane for lane in lanes() if lane.name == "sign_in")
+    with time_machine.travel(0, tick=False) as clock:
+        demand = Demand(half_life=lane.half_life, most=1_000, clock=time.time)
+        for knock in range(3_600):  # one a second, from 200 addresses in turn
+            clock.shift(1)
+            last = demand.arrive(knock % 200)
+        assert [demand.arrive("staff") for _ in range(3)][-1] < last
 
 
 def test_where_the_queue_is_full_whoever_asked_most_goes() -> None:
@@ -146,7 +169,7 @@ def test_where_the_queue_is_full_whoever_asked_most_goes() -> None:
         go.set()
         await bystander.future
 
-    begun = run(scenario, Lane("only", threads=1, waiting=2, per_client=9), demand=Demand(half_life=10, most=100))
+    begun = run(scenario, Lane("only", threads=1, waiting=2, per_client=9))
     assert begun == ["flood", "bystander", "flood"]
 
 
