@@ -9,6 +9,7 @@ from makerlog.env import Network
 from makerlog.gate.address import client_address, peer_is_trusted
 
 ADMIN = "/admin/"
+FORWARDED = {b"forwarded", b"x-real-ip"}
 
 # The public id of the genuine token that an Authorization header holds, or None.
 Recognise = Callable[[bytes], str | None]
@@ -34,9 +35,15 @@ def identify(
     peer = scope["client"][0] if scope.get("client") else ""
     forwarded_for = _values(scope, b"x-forwarded-for")
     address = client_address(peer, forwarded_for, trusted)
-    header = next((value for key, value in scope["headers"] if key == b"authorization"), None)
+    # Several are one, and none of ours, as Django reads them: else a genuine token would carry a made-up one through.
+    header = b",".join(value for key, value in scope["headers"] if key == b"authorization")
     token = recognise(header) if header else None
-    return Caller(address, _scheme(scope, peer, trusted), token, bool(forwarded_for), _has_ticket(scope, ticket))
+    return Caller(address, _scheme(scope, peer, trusted), token, _is_forwarded(scope), _has_ticket(scope, ticket))
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    """Also by proxies that do not say for whom."""
+    return any(key in FORWARDED or key.startswith(b"x-forwarded-") for key, _ in scope["headers"])
 
 
 def _has_ticket(scope: Scope, ticket: Ticket) -> bool:

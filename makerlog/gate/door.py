@@ -26,7 +26,7 @@ from makerlog.gate.caller import Caller, Recognise, Ticket, identify
 from makerlog.gate.connection import Connections
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.hang_ups import HangUps
-from makerlog.gate.lanes import client_in, lane_of
+from makerlog.gate.lanes import WHOSE, Owners, lane_of
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool, TooSlow
@@ -81,6 +81,7 @@ class FrontDoor:
         self.services = services
         self.limits = limits or Limits()
         self.strikes = Strikes(self.limits)
+        self.owners = Owners(self.limits.remembered)
         self.bodies = Bodies(self.limits)
         self.connections = Connections(self.limits, trusted)
         self.hang_ups = HangUps(self.limits.hang_ups_told)
@@ -164,7 +165,7 @@ class FrontDoor:
     async def _admit(self, visit: Visit, caller: Caller) -> Answer:
         """Django's answer, if there is room in the caller's lane."""
         lane = visit.lane = lane_of(caller, visit.method, visit.path, self.hashing)
-        client = client_in(caller)
+        client = self.owners.client_in(caller)
         self.pool.refuse_greed(lane, client)
         async with self.bodies.read(visit.scope, visit.receive, genuine=caller.token is not None) as body:
             visit.body_was_read = True
@@ -176,6 +177,7 @@ class FrontDoor:
                 return await self._result(job, visit.receive, deadline - monotonic())
             finally:
                 metrics.note_begin(job)
+                self.owners.learn(caller.token, environ.get(WHOSE))
 
     def _note(self, caller: Caller, now: float) -> None:
         self.guard.notes.arrived(caller.address, caller.token, now)

@@ -1,12 +1,14 @@
 """Which lane a request takes: who it comes from decides, and for the dear ones what it asks."""
 
 import ipaddress
+from collections import OrderedDict
 from collections.abc import Hashable
 
 from makerlog.gate.caller import ADMIN, Caller
 from makerlog.gate.strikes import client_of
 
 SIGN_IN = "/admin/login/"
+WHOSE = "makerlog.maker"  # in a WSGI environ: the id of the maker whose token Django found in the request
 PROBES = ("/health/ready/", "/metrics/")
 
 
@@ -28,6 +30,27 @@ def lane_of(caller: Caller, method: str, path: str, hashing: frozenset[str]) -> 
 def client_in(caller: Caller) -> Hashable:
     """Whom a request is charged to: a genuine token stands for itself, wherever it comes from."""
     return caller.token or client_of(caller.address)
+
+
+class Owners:
+    """Whose tokens they are, as Django told of earlier requests: one maker's many tokens queue as one client. A token that
+    is new here stands for itself. The ``most`` learnt last are known."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._makers: OrderedDict[str, int] = OrderedDict()
+
+    def client_in(self, caller: Caller) -> Hashable:
+        maker = self._makers.get(caller.token) if caller.token else None
+        return client_in(caller) if maker is None else ("maker", maker)
+
+    def learn(self, token: str | None, maker: int | None) -> None:
+        """``maker``: who Django found ``token`` to be of; None where it did not look."""
+        if token is None or maker is None or token in self._makers:
+            return
+        self._makers[token] = maker
+        if len(self._makers) > self.most:
+            self._makers.popitem(last=False)
 
 
 def is_near(caller: Caller) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import time_machine
 
-from makerlog.gate.caller import Caller
+from makerlog.gate.caller import Caller, identify
 from makerlog.gate.demand import Demand
 from makerlog.gate.door import FrontDoor
-from makerlog.gate.lanes import client_in, lane_of
+from makerlog.gate.lanes import WHOSE, client_in, is_near, lane_of
 from makerlog.gate.limits import LEAST_THREADS, Lane, Limits, lanes
 from makerlog.gate.pool import NoRoom, Pool, TooManyAtOnce
 from tests.gate.serving import Stuck, is_refusal, one_lane, serve, until
@@ -249,3 +249,43 @@ def test_a_request_that_takes_too_long_is_answered_and_keeps_its_thread_to_the_e
         until(lambda: service.door.pool.running == 0)
         assert service.get("/after").status == 200
         assert stuck.paths == ["/slow", "/after"]
+
+
+def test_one_maker_with_many_tokens_queues_as_one_client() -> None:
+    stuck = Stuck()
+
+    def whose(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        environ[WHOSE] = 7
+        return stuck(environ, start_response)
+
+    table = (*one_lane(1, 10)[:1], Lane("token", threads=1, waiting=9, per_client=2), *one_lane(1, 10)[2:])
+    door = FrontDoor(whose, limits=Limits(table), recognise=lambda header: header.decode())
+    with serve(door) as service:
+        stuck.go.set()
+        assert [service.get("/", {"Authorization": name}).status for name in ("a", "b", "c")] == [200] * 3
+        stuck.go.clear()
+        held = [service.dial() for _ in "ab"]
+        for connection, name in zip(held, "ab", strict=True):
+            connection.sendall(f"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: {name}\r\n\r\n".encode())
+        until(lambda: door.pool.running + len(door.pool) == 2)
+        is_refusal(service.get("/", {"Authorization": "c"}), 503, "too_many_at_once")
+        stuck.go.set()
+        for connection in held:
+            connection.close()
+
+
+def test_several_authorization_headers_are_no_token() -> None:
+    seen: list[bytes] = []
+    scope = {
+        "client": ("93.184.216.34", 1),
+        "path": "/",
+        "headers": [(b"authorization", b"a"), (b"authorization", b"b")],
+    }
+    assert identify(scope, [], lambda header: seen.append(header)).token is None
+    assert seen == [b"a,b"]
+
+
+@pytest.mark.parametrize("name", [b"x-forwarded-for", b"x-forwarded-proto", b"forwarded", b"x-real-ip"])
+def test_what_any_proxy_hands_on_is_not_near(name: bytes) -> None:
+    scope = {"client": ("172.17.0.3", 1), "path": "/metrics/", "headers": [(name, b"1.2.3.4")]}
+    assert not is_near(identify(scope, []))
