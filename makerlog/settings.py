@@ -332,5 +332,9 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        # What clients send wrong is theirs to know: a line for each 404, a traceback for each made-up Host, and a flood
+        # fills the disk.
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "CRITICAL"},
     },
 }

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from makerlog.accounts import emails
@@ -24,6 +24,7 @@ from moderation.routes import checked
 from moderation.tickets import EVERYBODY
 
 BRIEFLY = timedelta(hours=1)  # the longest ban that a helper may set
+LOCK = 0x6D6B6C02  # any constant that no other pair of advisory locks of this database begins with
 
 
 @transaction.atomic
@@ -49,6 +50,7 @@ def ban(
         require(actor, "force")
     elif sentences := objections(network, trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES, own=own_address):
         raise Guarded(sentences)
+    take_turn(network)
     replaced = list(Ban.objects.select_for_update().filter(network=str(network), lifted_at=None))
     require_to_lift(replaced, actor)
     Ban.objects.filter(pk__in=[each.pk for each in replaced]).update(lifted_at=now)
@@ -70,6 +72,12 @@ def ban(
     note(act="ban", subject=f"ban:{made.pk}", actor=actor, reason=reason, **details)
     announce("ban", [made.pk, *(each.pk for each in replaced)])
     return made
+
+
+def take_turn(network: Network) -> None:
+    """Whoever bans the same network at the same moment waits until this transaction ends, and replaces its ban."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK, str(network)])
 
 
 @transaction.atomic

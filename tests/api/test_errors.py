@@ -193,3 +193,12 @@ def test_a_row_that_refers_to_what_was_just_deleted_is_a_409(monkeypatch: pytest
 
     monkeypatch.setattr(actions, "log_task", late)
     assert_error(caller("alice").post("/tasks/", {"content": "x"}), 409, "gone_meanwhile")
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [("/nowhere/", "testserver", 404), ("/me/", "testserver", 401), ("/tasks/", "evil.example", 400)],
+)
+def test_what_clients_send_wrong_writes_no_line_in_the_log(caplog, path: str, host: str, status: int) -> None:
+    assert anonymous().get(path, HTTP_HOST=host).status_code == status
+    assert caplog.records == []

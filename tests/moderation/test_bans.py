@@ -11,6 +11,7 @@ from moderation import actions
 from moderation.models import AuditEntry, Ban
 from moderation.standing import watcher
 from tests.makers import anonymous, caller
+from tests.tasks.threads import at_once
 
 pytestmark = pytest.mark.usefixtures("nothing_stands")
 ADDRESS = "93.184.216.7"
@@ -116,3 +117,10 @@ def test_a_browser_may_ask_what_it_may_send_where_tokens_pass() -> None:
     assert anonymous().options("/tasks/", REMOTE_ADDR=ADDRESS, **asked).status_code == 200
     ban()
     assert anonymous().options("/tasks/", REMOTE_ADDR=ADDRESS, **asked).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_ban_the_same_network_at_the_same_moment_both_succeed() -> None:
+    made = at_once(*[lambda: actions.ban(network=network_of(ADDRESS)).pk] * 4)
+    assert list(Ban.objects.standing().values_list("pk", flat=True)) == [max(made)]
+    assert Ban.objects.count() == 4
