@@ -115,6 +115,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "moderation" / "templates"],  # before the admin's own, which some of these extend
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -310,6 +311,7 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "moderation.formats"
 
 # --- Security ---
 

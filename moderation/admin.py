@@ -13,6 +13,7 @@ from moderation import people_admin as people_admin  # registers its pages
 from moderation.forms import RouteSwitchForm
 from moderation.looked_at import LookedAt
 from moderation.models import RouteSwitch
+from moderation.moments import spoken
 from moderation.roles import may, require
 from moderation.routes import ABOUT, current
 from products.models import Product, Project
@@ -79,11 +80,15 @@ class RouteSwitchAdmin(LookedAt):
             require(request.user, "route")
             if form.is_valid():
                 return self.switched(request, form)
-        switched_first = sorted(current(), key=lambda row: row.state == RouteSwitch.State.OPEN)
-        page = {"title": "Routes", "routes": switched_first, "about": ABOUT, "form": form}
+        sought = request.GET.get("q", "").strip().strip("/").lower()
+        found = [row for row in current() if sought in row.route.lower()]
+        switched_first = sorted(found, key=lambda row: row.state == RouteSwitch.State.OPEN)
+        page = {"title": "Routes", "routes": switched_first, "sought": sought, "about": ABOUT, "form": form}
         return super().changelist_view(request, {**page, "may_switch": may(request.user, "route")})
 
     def switched(self, request: HttpRequest, form: RouteSwitchForm) -> HttpResponse:
         switch = actions.switch_route(**form.cleaned_data, actor=request.user)
-        messages.success(request, f"{switch}. In force in every process within a second.")
-        return HttpResponseRedirect(request.path)
+        until = f", which ends {spoken(switch.expires_at)}" if switch.expires_at else ""
+        undo = "" if switch.state == RouteSwitch.State.OPEN else " To undo it, tap Open."
+        messages.success(request, f"{switch}{until}. In force in every process within a second.{undo}")
+        return HttpResponseRedirect(request.get_full_path())

@@ -15,7 +15,7 @@ def maker_called(name: str) -> Maker:
     """By username or numeric id."""
     maker = Maker.objects.named(name).first()
     if maker is None:
-        raise CommandError(f"There is no maker {name!r}.")
+        raise CommandError(f"There is no maker {name!r}; give a username, or the numeric id.")
     return maker
 
 

@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
+from makerlog.accounts.models import Maker
 from makerlog.api.bounded_admin import MOST
 from makerlog.changes.models import Change, Process
 from makerlog.changes.watch import is_lost
@@ -22,27 +24,40 @@ from moderation.forms import BanForm, LiftForm
 from moderation.guards import Guarded, objections, warnings
 from moderation.looked_at import LookedAt
 from moderation.models import AuditEntry, Ban
+from moderation.moments import column, spoken
 from moderation.roles import NotAllowed, may
 from moderation.traffic import AWAY, forwarded, would_hit
+
+NAMED = 5  # networks in one sentence
 
 
 @admin.register(Ban)
 class BanAdmin(LookedAt):
     """Set with a look at whom it would hit, lifted in bulk, never changed: a ban of the same network replaces it."""
 
-    list_display = ("network", "applies_to", "state", "refused", "last_refused_at", "author", "reason")
+    list_display = (
+        "network",
+        "state",
+        "applies_to",
+        "refused",
+        column("last_refused_at", "Last refused"),
+        "author",
+        "reason",
+    )
     list_select_related = ("author",)
     search_fields = ("pk", "network")
     search_help_text = "An address or range: finds every ban that covers it. Or the id of a ban."
     fields: ClassVar = (
-        ("network", "applies_to"),
+        ("network", "state"),
+        "in_force",
+        "applies_to",
+        ("refused", "last_refused_at"),
         ("created_at", "expires_at", "lifted_at"),
         ("reason", "reason_is_public"),
         ("author", "origin"),
-        ("refused", "last_refused_at"),
-        "in_force",
     )
-    readonly_fields = ("in_force",)
+    readonly_fields = ("state", "in_force")
+    change_form_template = "moderation/banned.html"
     actions = ("lift",)
     action_form = LiftForm
 
@@ -61,13 +76,13 @@ class BanAdmin(LookedAt):
             return []
         return Ban.objects.covering(network).values_list("pk", flat=True)[:MOST]
 
-    @admin.display(description="Until")
+    @admin.display
     def state(self, ban: Ban) -> str:
         if ban.lifted_at:
-            return "lifted"
+            return f"lifted {spoken(ban.lifted_at)}"
         if not ban.stands:
-            return "expired"
-        return f"{ban.expires_at:%Y-%m-%d %H:%M:%S}" if ban.expires_at else "lifted by hand"
+            return f"expired {spoken(ban.expires_at)}"
+        return f"stands, ends {spoken(ban.expires_at)}" if ban.expires_at else "stands until it is lifted"
 
     @admin.display(description="In force")
     def in_force(self, ban: Ban) -> str:
@@ -85,13 +100,23 @@ class BanAdmin(LookedAt):
             lifted = actions.lift(bans=bans, actor=request.user, reason=request.POST.get("reason", ""))
         except NotAllowed as error:
             self.message_user(request, str(error), messages.ERROR)
-        else:
-            self.message_user(request, f"Lifted {lifted}, in every process within a second.", messages.SUCCESS)
+            return
+        if not lifted:
+            self.message_user(request, "Nothing was lifted: none of them stood any more.", messages.WARNING)
+            return
+        networks = ", ".join(chosen.order_by("-pk").values_list("network", flat=True)[:NAMED])
+        said = f"Lifted {lifted} ({networks}{', ...' if len(bans) > NAMED else ''}), in every process within a second."
+        self.message_user(request, f"{said} To undo it, ban again.", messages.SUCCESS)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        for sentence in warned() if request.method == "GET" else ():
+        for sentence in [*warned(), *unfound(request.GET.get("q", "").strip())] if request.method == "GET" else ():
             self.message_user(request, sentence, messages.WARNING)
         return super().changelist_view(request, extra_context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().change_view(request, object_id, form_url, {"may_lift": self.has_lift_permission(request)})
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -99,15 +124,22 @@ class BanAdmin(LookedAt):
         """The first click shows whom the ban would hit and what speaks against it; the second bans."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = BanForm(request.POST or None, actor=request.user)
+        form = BanForm(request.POST or None, actor=request.user, initial={"network": request.GET.get("network", "")})
         looked: dict[str, Any] = {}
         if request.method == "POST" and form.is_valid():
             if form.confirmed and (made := self.ban(request, form)):
-                self.message_user(request, f"Ban {made.pk} of {made.network} stands.", messages.SUCCESS)
+                self.message_user(request, self.confirmation(made), messages.SUCCESS)
                 return HttpResponseRedirect(reverse("admin:moderation_ban_changelist"))
             looked = self.look(request, form)
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Ban", "form": form, **looked}
         return TemplateResponse(request, "moderation/ban.html", context)
+
+    def confirmation(self, ban: Ban) -> SafeString:
+        page = reverse("admin:moderation_ban_change", args=[ban.pk])
+        return format_html(
+            '<a href="{}">Ban {} of {}</a> {}. It applies to {}, in every process within a second. To undo it, lift it.',
+            *(page, ban.pk, ban.network, self.state(ban), ban.get_applies_to_display()),
+        )
 
     def ban(self, request: HttpRequest, form: BanForm) -> Ban | None:
         """None where it is refused; the form says why."""
@@ -136,20 +168,66 @@ class BanAdmin(LookedAt):
             "network": network,
             "previewed": form.seen,
             "hit": would_hit(network, applies_to) or AWAY,
+            "standing": [(ban, self.state(ban)) for ban in Ban.objects.covering(network).standing().order_by("pk")],
             "objections": objections(network, trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES, own=own),
             "warnings": warned(),
         }
+
+
+def unfound(term: str) -> list[SafeString]:
+    """What is to be said of a search that finds no ban that stands; an id speaks for itself."""
+    if not term or term.isdigit():
+        return []
+    try:
+        network = network_of(term)
+    except ValueError:
+        return [format_html("{} is no address, no range (CIDR) and no id of a ban.", term)]
+    if Ban.objects.covering(network).standing().exists():
+        return []
+    add = reverse("admin:moderation_ban_add", query={"network": term})
+    return [format_html('No ban that stands covers {}. <a href="{}">Ban it</a>', network, add)]
 
 
 def warned() -> list[str]:
     return warnings(trusted=settings.TRUSTED_PROXIES, forwarded=forwarded())
 
 
+PAGES = {
+    "ban": "admin:moderation_ban_change",
+    "maker": "admin:accounts_maker_change",
+    "route": "admin:moderation_routeswitch_changelist",
+}
+
+
+def linked(page: str, key: object, text: str) -> SafeString:
+    return format_html('<a href="{}">{}</a>', reverse(page, args=[key]), text)
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(LookedAt):
-    list_display = ("at", "act", "subject", "actor_id", "reason")
+    list_display = (column("at", "When"), "act", "about", "by", "reason")
+    fields: ClassVar = ("at", "act", "about", "by", "reason", "details")
+    readonly_fields = ("about", "by")
     search_fields = ("subject", "actor_id")
     search_help_text = "What was acted upon (ban:7, maker:12), or the id of the maker who acted."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
+        actor = Maker.objects.filter(pk=OuterRef("actor_id")).values("username")
+        return super().get_queryset(request).annotate(actor=Subquery(actor))
+
+    @admin.display
+    def about(self, entry: AuditEntry) -> str:
+        """The subject, and the way to it."""
+        kind, _, key = entry.subject.partition(":")
+        if kind == "route":
+            return format_html('<a href="{}">{}</a>', reverse(PAGES[kind], query={"q": key}), entry.subject)
+        return linked(PAGES[kind], key, entry.subject) if kind in PAGES and key.isdigit() else entry.subject
+
+    @admin.display
+    def by(self, entry: Any) -> str:
+        if entry.actor_id is None:
+            return "a rule" if entry.act.startswith("rule.") else "a command"
+        return linked(PAGES["maker"], entry.actor_id, entry.actor or f"maker:{entry.actor_id}")
 
     def found(self, lookup: str, term: str) -> Iterable[int]:
         if lookup == "actor_id":
@@ -162,7 +240,10 @@ class AuditEntryAdmin(LookedAt):
 class ProcessAdmin(LookedAt):
     """Heartbeats, of the last hour: who has heard of what."""
 
-    list_display = ("pid", "host", "started_at", "seen_at", "version", "behind", "state")
+    list_display = (
+        *("pid", "state", column("seen_at", "Last heard of"), "behind"),
+        *("host", column("started_at", "Started"), "version"),
+    )
     ordering: ClassVar = ("-started_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Process]:
@@ -175,4 +256,4 @@ class ProcessAdmin(LookedAt):
 
     @admin.display
     def state(self, process: Process) -> str:
-        return "lost" if is_lost(process) else "follows"
+        return "lost: what it does now nobody knows" if is_lost(process) else "follows"

@@ -9,6 +9,7 @@ import psutil
 from makerlog.changes.models import Change, Process
 from makerlog.changes.watch import in_force_since, is_lost, processes
 from moderation.models import Ban
+from moderation.moments import moment
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,3 @@ def enforcement(ban: Ban) -> list[Enforcement]:
 def has_died(process: Process) -> bool:
     """Only a silent process of this very machine is known to be dead; elsewhere it may be cut off, and serving."""
     return is_lost(process) and process.host == socket.gethostname() and not psutil.pid_exists(process.pid)
-
-
-def moment(at: datetime | None) -> str:
-    """2026-11-22 22:12:29, in UTC; "-" for none."""
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at else "-"

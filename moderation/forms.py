@@ -49,7 +49,7 @@ class RouteSwitchForm(forms.Form):
     """``switch`` is what the button tapped says: a state and a route, chosen from those there are."""
 
     switch = forms.ChoiceField(widget=forms.HiddenInput)
-    span = forms.ChoiceField(label="Switch", choices=list(SPANS.items()), required=False)
+    span = forms.ChoiceField(label="How long", choices=list(SPANS.items()), required=False)
     message = forms.CharField(
         label="Message to those refused", required=False, max_length=RouteSwitch._meta.get_field("message").max_length
     )
@@ -78,8 +78,8 @@ class BanForm(forms.Form):
     applies_to = forms.ChoiceField(choices=Ban.AppliesTo.choices, initial=Ban.AppliesTo.ANONYMOUS)
     span = SpanField(initial="1h")
     reason = forms.CharField(max_length=300, required=False)
-    reason_is_public = forms.BooleanField(required=False, label="Tell the reason to whom the ban refuses")
-    force = forms.BooleanField(required=False, label="Force it, against the guard rails")
+    reason_is_public = forms.BooleanField(required=False, label="Tell the reason to those refused", label_suffix="")
+    force = forms.BooleanField(required=False, label="Force it, against the guard rails", label_suffix="")
     # What the preview on the page was of: only that is banned by the next click.
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)
 

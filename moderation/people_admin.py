@@ -19,6 +19,7 @@ from makerlog.accounts.suspension import why_suspended
 from moderation import actions
 from moderation.leaks import DETAILS, TextTooLong, because, leak
 from moderation.looked_at import LookedAt
+from moderation.moments import column
 from moderation.people_forms import LeakForm, ReasonForm, RevokeForm, RoleForm, SuspendForm
 from moderation.revocation import Chosen, NothingChosen, choose, live
 from moderation.roles import NotAllowed, may, role_of
@@ -90,16 +91,35 @@ class MakerAdmin(LookedAt):
             return back
         form = form_class(request.POST)
         if not form.is_valid():
-            said = " ".join(str(error) for errors in form.errors.values() for error in errors)
-            self.message_user(request, said, messages.ERROR)
-            return back
+            self.message_user(request, "Nothing was done: see below.", messages.ERROR)
+            return self.asked_again(request, maker, form)
         try:
             self.message_user(request, done(request.POST["act"], maker, request.user, form.cleaned_data))
         except NotAllowed as error:
             self.message_user(request, str(error), messages.ERROR)
         return back
 
+    def asked_again(self, request: HttpRequest, maker: Maker, form: forms.Form) -> HttpResponse:
+        """What was typed, and what is wrong with it."""
+        act = request.POST["act"]
+        page = {
+            "opts": self.opts,
+            "title": f"{maker.username}: {LABELS[act]}",
+            "maker": maker,
+            "form": form,
+            "act": act,
+        }
+        context = {**self.admin_site.each_context(request), **page, "label": LABELS[act]}
+        return TemplateResponse(request, "moderation/act.html", context)
 
+
+LABELS = {
+    "unsuspend": "Lift the suspension",
+    "suspend": "Suspend",
+    "role": "Set the role",
+    "close": "Close the account",
+    "open": "Open the account",
+}
 FORMS: dict[str, type[forms.Form]] = {
     "suspend": SuspendForm,
     "unsuspend": ReasonForm,
@@ -116,15 +136,19 @@ def offers(actor: Any, maker: Maker) -> list[dict[str, Any]]:
     over = may(actor, "suspend.staff" if maker.is_staff or maker.is_superuser else "suspend")
     held = bool(maker.suspension)
     offered = [
-        ("unsuspend", "Lift the suspension", over and held),
-        ("suspend", "Suspend otherwise" if held else "Suspend", over),
-        ("role", "Set the role", may(actor, "roles")),
-        ("close", "Close the account", over and maker.is_active),
-        ("open", "Open the account", over and not maker.is_active),
+        ("unsuspend", over and held),
+        ("suspend", over),
+        ("role", may(actor, "roles")),
+        ("close", over and maker.is_active),
+        ("open", over and not maker.is_active),
     ]
     return [
-        {"act": act, "label": label, "form": FORMS[act](auto_id=f"{act}_%s", initial={"role": role_of(maker).value})}
-        for act, label, wanted in offered
+        {
+            "act": act,
+            "label": LABELS[act],
+            "form": FORMS[act](auto_id=f"{act}_%s", initial={"role": role_of(maker).value}),
+        }
+        for act, wanted in offered
         if wanted
     ]
 
@@ -136,7 +160,7 @@ def done(act: str, maker: Maker, actor: Any, given: dict[str, Any]) -> str:
         maker = actions.suspend(
             maker=maker, actor=actor, kind=given["kind"], reason=reason, expires_at=given["span"]
         )  # fmt: skip
-        return f"{maker.username} is told: {why_suspended(maker)}"
+        return f"{maker.username} is told: {why_suspended(maker)} To undo it, lift the suspension here."
     if act == "unsuspend":
         actions.unsuspend(maker=maker, actor=actor, reason=reason)
         return f"{maker.username} is no longer suspended."
@@ -151,11 +175,25 @@ def done(act: str, maker: Maker, actor: Any, given: dict[str, Any]) -> str:
 class AccessTokenAdmin(LookedAt):
     """A token's secret is shown to its owner alone, once. Revoked with a look at what it would hit."""
 
-    list_display = ("prefix", "maker", "kind", "name", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_display = (
+        *("prefix", "maker", "kind", "name"),
+        *(column("last_used_at", "Last used"), column("created_at", "Created")),
+        *(column("expires_at", "Expires"), column("revoked_at", "Revoked")),
+    )
     list_select_related = ("maker",)
     search_fields = ("pk", "public_id", "maker__username__lower")
+    search_help_text = "A maker's name, a token's prefix (mkl_ and 11 characters), or its id."
     exclude = ("digest", "pepper")
     change_list_template = "moderation/tokens.html"
+    change_form_template = "moderation/token.html"
+
+    def found(self, lookup: str, term: str) -> Iterable[int]:
+        return super().found(lookup, term.removeprefix("mkl_") if lookup == "public_id" else term)
+
+    def subject(self, key: str) -> str:
+        """Revocations are noted under whose the tokens are."""
+        token = AccessToken.objects.filter(pk=key).first() if key.isdigit() else None
+        return f"maker:{token.maker_id}" if token else "tokens"
 
     def get_urls(self) -> list[URLPattern]:
         return [
@@ -167,13 +205,17 @@ class AccessTokenAdmin(LookedAt):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {**(extra_context or {}), "may_revoke": may(request.user, "revoke")})
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().change_view(request, object_id, form_url, {"may_revoke": may(request.user, "revoke")})
+
     @method_decorator(sensitive_post_parameters("token"))
     def revoke(self, request: HttpRequest) -> HttpResponse:
         """The first click shows what it would hit; the second revokes. A token's whole text is not shown again."""
         require_revoke(request)
-        form = RevokeForm(
-            request.POST if request.method == "POST" else None, initial={"user": request.GET.get("user", "")}
-        )
+        given = {name: request.GET.get(name, "") for name in ("user", "token")}
+        form = RevokeForm(request.POST if request.method == "POST" else None, initial=given)
         chosen = None
         if request.method == "POST" and form.is_valid():
             try:

@@ -30,3 +30,6 @@ class Process(models.Model):
     version = models.BigIntegerField()
     # The newest versions and when each was in force here: [[version, Unix seconds], ...], at most HISTORY.
     reached = models.JSONField(default=list)
+
+    class Meta:
+        verbose_name_plural = "processes"

@@ -130,8 +130,11 @@ def parsed(address: str) -> tuple[int, int, int]:
 
 def network_of(text: str) -> Network:
     """The network that a ban of ``text`` (an address or CIDR) is of: an IPv6 address stands for its /64, the least that
-    one client holds; an IPv4-mapped one for its IPv4. ValueError where it is neither, or has host bits set."""
-    network = ipaddress.ip_network(text.strip(), strict="/" in text)
+    one client holds; an IPv4-mapped one for its IPv4. ValueError where it is neither, or has host bits set: what to write."""
+    try:
+        network = ipaddress.ip_network(text.strip(), strict="/" in text)
+    except ValueError as error:
+        raise ValueError(_instead(text.strip())) from error
     if network.version == 6:
         mapped = network.network_address.ipv4_mapped
         if mapped is not None and network.prefixlen >= 96:
@@ -139,3 +142,10 @@ def network_of(text: str) -> Network:
         if network.prefixlen > 64:
             return network.supernet(new_prefix=64)
     return network
+
+
+def _instead(text: str) -> str:
+    try:
+        return f"it has host bits set; the range around it is {ipaddress.ip_network(text, strict=False)}"
+    except ValueError:
+        return "write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/48"

@@ -32,5 +32,6 @@ class Migration(migrations.Migration):
                 ('version', models.BigIntegerField()),
                 ('reached', models.JSONField(default=list)),
             ],
+            options={'verbose_name_plural': 'processes'},
         ),
     ]

@@ -49,7 +49,9 @@ class Command(BaseCommand):
         except Guarded as error:
             raise CommandError("\n".join([*error.sentences, "--force bans it all the same."])) from error
         until = f"until {expires_at:%Y-%m-%d %H:%M:%S} UTC" if expires_at else "until it is lifted"
-        return self.stdout.write(f"Ban {made.pk}: {made} {until}, in force everywhere within a second.")
+        return self.stdout.write(
+            f"Ban {made.pk}: {made} {until}, in force everywhere within a second. `unban {made.pk}` lifts it."
+        )
 
     def preview(self, network: Network, applies_to: str) -> None:
         hit = would_hit(network, applies_to)

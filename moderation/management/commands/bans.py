@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from moderation.enforcement import moment
 from moderation.models import Ban, BanQuerySet
+from moderation.moments import moment
 
 BATCH = 2_000
 COLUMNS = "{:>8} {:<43} {:<10} {:<19} {:>9} {:<19} {} {}"

@@ -7,9 +7,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from moderation.arguments import network_called
-from moderation.enforcement import enforcement, moment
+from moderation.enforcement import enforcement
 from moderation.guards import warnings
 from moderation.models import Ban
+from moderation.moments import moment
 from moderation.traffic import forwarded
 
 NOT_BANNED, NOT_EVERYWHERE = 1, 2

@@ -23,8 +23,12 @@ class Command(RevokingCommand):
         """Whoever pipes a text in cannot be asked: they say --yes."""
         try:
             found = leak(read(options["file"]))
-        except (TextTooLong, OSError) as error:
+        except TextTooLong as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(
+                f"{options['file']!r} cannot be read: {error.strerror}. Give a file, or - and pipe it in."
+            ) from error
         self.stdout.write(f"{found.genuine} genuine tokens in the text, {found.over} of which had ended before.")
         self.revoke(found.chosen, because(options["reason"]), options)
 

@@ -30,13 +30,14 @@ def ban_called(text: str) -> Ban:
     if text.isascii() and text.isdigit():
         ban = Ban.objects.standing().filter(pk=int(text)).first() if int(text) < LARGEST_ID else None
         if ban is None:
-            raise CommandError(f"No ban {text} stands.")
+            raise CommandError(f"No ban {text} stands; `bans` lists those that do.")
         return ban
     network = network_called(text)
     ban = Ban.objects.standing().filter(network=str(network)).first()
     if ban is None:
         wider = Ban.objects.standing().covering(network).first()
         raise CommandError(
-            f"{network} is not banned by itself" + (f"; ban {wider.pk} of {wider.network} covers it." if wider else ".")
+            f"{network} is not banned by itself"
+            + (f"; ban {wider.pk} of {wider.network} covers it." if wider else "; `bans` lists those that stand.")
         )
     return ban

@@ -1,0 +1,1 @@
+"""How the admin's pages write moments: settings.FORMAT_MODULE_PATH."""
