@@ -16,6 +16,7 @@ from makerlog.gate.limits import Limits, lanes
 from makerlog.live.hub import hub
 from makerlog.routing import streams
 from moderation import standing
+from tasks.consumers import TeamsOfSockets
 
 
 def folders() -> dict[str, Folder]:
@@ -44,5 +45,9 @@ application = FrontDoor(
     services=[standing.watcher, standing.teller, hub],
     streams=streams,
 )
-standing.watcher.subscribers += [TokensOfSockets(application.sockets), MakersOfSockets(application.sockets)]
+standing.watcher.subscribers += [
+    TokensOfSockets(application.sockets),
+    MakersOfSockets(application.sockets),
+    TeamsOfSockets(),
+]
 standing.watcher.listeners.append(application.bans_changed)

@@ -20,6 +20,7 @@ from makerlog.accounts.models import Maker
 from makerlog.accounts.slugs import create_with_slug
 from makerlog.api.exceptions import Conflict
 from makerlog.api.files import forget_files
+from makerlog.changes.journal import announce
 from products.models import MAX_HOLDERS, MAX_TEAM, Membership, Product, Project
 
 OF_THE_TEAM = {"private", "team", "projects"}
@@ -100,11 +101,11 @@ def change_product(*, product: Product, maker: Maker, **values: Any) -> None:
     if maker.pk != product.author_id:
         require_unchanged(product, values.get("private"), team)
     write(product, settled(values, product))
-    if team is not None:
-        set_team(product, team)
+    parted = set() if team is None else set_team(product, team)
     if projects is not None:
         set_projects(product, projects, maker=maker)
     Product.objects.filter(pk=product.pk).change()
+    announce_parting(product, parted)
 
 
 @transaction.atomic
@@ -126,6 +127,12 @@ def leave(*, product: Product, maker: Maker) -> None:
         raise PermissionDenied("You are not on this team.", "not_yours")
     part_with(product, {maker.pk})
     Product.objects.filter(pk=product.pk).change()
+    announce_parting(product, {maker.pk})
+
+
+def announce_parting(product: Product, makers: Collection[int]) -> None:
+    """What these have open of the team's alone is closed in every process."""
+    announce("team", [f"{product.pk}:{maker}" for maker in sorted(makers)])
 
 
 def require_unchanged(product: Product, private: bool | None, team: Collection[int] | None) -> None:
@@ -160,8 +167,8 @@ def settled(values: dict[str, Any], product: Product | None = None) -> dict[str,
     return values
 
 
-def set_team(product: Product, makers: Collection[int]) -> None:
-    """The team becomes these makers; the owner among them is passed over."""
+def set_team(product: Product, makers: Collection[int]) -> set[int]:
+    """The team becomes these makers; the owner among them is passed over. Gives those who are on it no longer."""
     wanted, team = set(makers) - {product.author_id}, members(product)
     if len(wanted) > MAX_TEAM:
         raise ValidationError({"team": [f"A team has at most {MAX_TEAM} makers beside the owner."]})
@@ -173,6 +180,7 @@ def set_team(product: Product, makers: Collection[int]) -> None:
     Membership.objects.bulk_create(
         Membership(product=product, maker_id=maker, listed=product.listed) for maker in sorted(joining)
     )
+    return team - wanted
 
 
 def set_projects(product: Product, projects: Collection[int], *, maker: Maker) -> None:

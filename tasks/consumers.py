@@ -14,6 +14,8 @@ from makerlog.accounts.models import Maker
 from makerlog.api.keyset import Bounds, Branch, Reading, read
 from makerlog.api.renderers import weight
 from makerlog.api.timezones import moment_said
+from makerlog.gate.socket import BANNED
+from makerlog.live.hub import hub
 from products.models import Membership, Product
 from tasks import events
 from tasks.filters import filing
@@ -117,3 +119,21 @@ class ProductStream(TaskStream):
             branches=(listed, Branch(Q(product_filings__listed=False, hidden=False))) if mine else (listed,),
         )
         return Followed(events.of_team(product.pk) if mine else events.of_product(product.pk), reading)
+
+
+class TeamsOfSockets:
+    """Closes the open sockets of who is on a product's team no longer. Follows what is announced of teams (see
+    makerlog.changes)."""
+
+    topic = "team"
+
+    def load(self) -> None:
+        """Whoever may have left unheard is asked to come back."""
+        for stream in hub.streams():
+            if stream.endswith(events.TEAM):
+                hub.close(stream, None, BANNED, "The team may have changed; come back.")
+
+    def refresh(self, keys: list[str]) -> None:
+        for key in keys:
+            product, _, maker = key.partition(":")
+            hub.close(events.of_team(int(product)), int(maker), BANNED, "You are no longer on this team.")

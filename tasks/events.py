@@ -28,8 +28,11 @@ def of_product(product: int) -> str:
     return f"product:{product}"
 
 
+TEAM = ":team"
+
+
 def of_team(product: int) -> str:
-    return f"product:{product}:team"
+    return f"product:{product}{TEAM}"
 
 
 def created(task: Task) -> None:

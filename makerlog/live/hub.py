@@ -68,14 +68,18 @@ class Hub:
         if not followers:
             self._followers.pop(stream, None)
 
-    def close(self, stream: str, maker: int, code: int, reason: str) -> None:
-        """Closes what this maker has open of ``stream``. May be called from any thread."""
+    def streams(self) -> list[str]:
+        """That somebody here follows. May be called from any thread."""
+        return list(self._followers)
+
+    def close(self, stream: str, maker: int | None, code: int, reason: str) -> None:
+        """Closes what this maker has open of ``stream``; None: what anybody has. May be called from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._close, stream, maker, code, reason)
 
-    def _close(self, stream: str, maker: int, code: int, reason: str) -> None:
+    def _close(self, stream: str, maker: int | None, code: int, reason: str) -> None:
         for socket in list(self._followers.get(stream, {})):
-            if socket.maker == maker:
+            if maker in (None, socket.maker):
                 socket.end(code, reason)
 
     # --- From Redis ---

@@ -24,6 +24,7 @@ from makerlog.gate.notes import Notes
 from makerlog.live.hub import hub
 from makerlog.routing import streams
 from moderation.standing import Bans
+from tasks.consumers import TeamsOfSockets
 from tests.gate.serving import DEADLINE_S, mirror, serve, until
 
 QUIET_S = 0.4  # in which what was told would have come
@@ -96,7 +97,7 @@ def live(trusted: Sequence[Network] = (), limits: Limits | None = None) -> Itera
         services=[watcher, hub],
         streams=streams,
     )
-    watcher.subscribers += [TokensOfSockets(door.sockets), MakersOfSockets(door.sockets)]
+    watcher.subscribers += [TokensOfSockets(door.sockets), MakersOfSockets(door.sockets), TeamsOfSockets()]
     watcher.listeners.append(door.bans_changed)
     with serve(door) as service, contextlib.ExitStack() as stack:
         until(lambda: hub.connected and watcher.version is not None)
