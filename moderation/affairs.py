@@ -15,7 +15,7 @@ NAMED = 3
 
 def affairs() -> Iterator[tuple[str, str]]:
     """Each sentence, and the page that tells more."""
-    yield _bans(), reverse("admin:moderation_ban_changelist")
+    yield _bans(), reverse("admin:moderation_ban_changelist", query={"q": "standing"})
     yield _routes(), reverse("admin:moderation_routeswitch_changelist")
     yield _processes(), reverse("admin:changes_process_changelist")
 

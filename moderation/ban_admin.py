@@ -29,6 +29,7 @@ from moderation.roles import NotAllowed, may
 from moderation.traffic import AWAY, forwarded, would_hit
 
 NAMED = 5  # networks in one sentence
+STANDING = "standing"  # a search for it finds the bans that stand
 
 
 @admin.register(Ban)
@@ -46,7 +47,7 @@ class BanAdmin(LookedAt):
     )
     list_select_related = ("author",)
     search_fields = ("pk", "network")
-    search_help_text = "An address or range: finds every ban that covers it. Or the id of a ban."
+    search_help_text = "An address or range: finds every ban that covers it. Or the id of a ban. Or the word standing."
     fields: ClassVar = (
         ("network", "state"),
         "in_force",
@@ -70,6 +71,8 @@ class BanAdmin(LookedAt):
     def found(self, lookup: str, term: str) -> Iterable[int]:
         if lookup != "network":
             return super().found(lookup, term)
+        if term == STANDING:
+            return Ban.objects.standing().order_by("-pk").values_list("pk", flat=True)[:MOST]
         try:
             network = network_of(term)
         except ValueError:
@@ -176,12 +179,12 @@ class BanAdmin(LookedAt):
 
 def unfound(term: str) -> list[SafeString]:
     """What is to be said of a search that finds no ban that stands; an id speaks for itself."""
-    if not term or term.isdigit():
+    if not term or term.isdigit() or term == STANDING:
         return []
     try:
         network = network_of(term)
     except ValueError:
-        return [format_html("{} is no address, no range (CIDR) and no id of a ban.", term)]
+        return [format_html("“{}” is no address, no range (CIDR) and no id of a ban.", term)]
     if Ban.objects.covering(network).standing().exists():
         return []
     add = reverse("admin:moderation_ban_add", query={"network": term})
@@ -210,6 +213,11 @@ class AuditEntryAdmin(LookedAt):
     readonly_fields = ("about", "by")
     search_fields = ("subject", "actor_id")
     search_help_text = "What was acted upon (ban:7, maker:12), or the id of the maker who acted."
+
+    def subject(self, key: str) -> str:
+        """Its own: all that was done to the same."""
+        entry = AuditEntry.objects.filter(pk=key).first() if key.isdigit() else None
+        return entry.subject if entry else ""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         actor = Maker.objects.filter(pk=OuterRef("actor_id")).values("username")

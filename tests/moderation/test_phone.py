@@ -19,7 +19,7 @@ from tests.makers import caller, make_maker
 from tests.moderation.test_ban_commands import process
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
+NOW = datetime(2020, 11, 22, 3, tzinfo=UTC)
 LIST, ADD = reverse("admin:moderation_ban_changelist"), reverse("admin:moderation_ban_add")
 ROUTES, LOG = reverse("admin:moderation_routeswitch_changelist"), reverse("admin:moderation_auditentry_changelist")
 
@@ -71,6 +71,16 @@ def test_the_first_page_says_how_things_stand(admin: Client) -> None:
     assert "1 of 2 processes have not been heard of" in page
 
 
+def test_the_bans_that_stand_are_one_tap_from_the_first_page(admin: Client) -> None:
+    made = ban("93.184.216.7")
+    ban("93.184.216.8", expires_at=NOW)
+    actions.lift(bans=[ban("93.184.216.9").pk])
+    assert f'<a href="{LIST}?q=standing">1 ban stands.</a>' in shown(admin, reverse("admin:index"))
+    page = admin.get(LIST, {"q": "standing"})
+    assert [each.pk for each in page.context["cl"].result_list] == [made.pk]
+    assert "is no address" not in page.content.decode()
+
+
 def test_an_address_given_on_the_first_page_stands_in_the_form(admin: Client) -> None:
     assert 'value="93.184.216.7"' in shown(admin, ADD, {"network": "93.184.216.7"})
 
@@ -82,11 +92,11 @@ def test_an_address_given_on_the_first_page_stands_in_the_form(admin: Client) ->
     ("at", "said"),
     [
         (None, "-"),
-        (NOW + timedelta(hours=1), "in 1 hour (2026-11-22 04:00:00 UTC)"),
-        (NOW + timedelta(minutes=59, seconds=59), "in 1 hour (2026-11-22 03:59:59 UTC)"),
-        (NOW + timedelta(seconds=9), "in moments (2026-11-22 03:00:09 UTC)"),
-        (NOW, "moments ago (2026-11-22 03:00:00 UTC)"),
-        (NOW - timedelta(days=3, hours=2), "3 days ago (2026-11-19 01:00:00 UTC)"),
+        (NOW + timedelta(hours=1), "in 1 hour (2020-11-22 04:00:00 UTC)"),
+        (NOW + timedelta(minutes=59, seconds=59), "in 1 hour (2020-11-22 03:59:59 UTC)"),
+        (NOW + timedelta(seconds=9), "in moments (2020-11-22 03:00:09 UTC)"),
+        (NOW, "moments ago (2020-11-22 03:00:00 UTC)"),
+        (NOW - timedelta(days=3, hours=2), "3 days ago (2020-11-19 01:00:00 UTC)"),
     ],
 )
 def test_a_moment_is_said_as_ago_or_in(at: datetime | None, said: str) -> None:
@@ -146,7 +156,7 @@ def test_a_search_that_finds_no_ban_says_why_and_leads_on(admin: Client) -> None
     assert f'No ban that stands covers 8.8.4.4/32. <a href="{ADD}?network=8.8.4.4">Ban it</a>' in shown(
         admin, LIST, {"q": "8.8.4.4"}
     )
-    assert "&lt;b&gt; is no address, no range (CIDR) and no id of a ban." in shown(admin, LIST, {"q": "<b>"})
+    assert "“&lt;b&gt;” is no address, no range (CIDR) and no id of a ban." in shown(admin, LIST, {"q": "<b>"})
     assert "No ban that stands" not in shown(admin, LIST, {"q": "93.184.216.7"})
 
 
@@ -175,7 +185,9 @@ def test_what_was_typed_about_a_maker_is_kept_beside_what_is_wrong_with_it(admin
 def test_history_is_the_audit_log(admin: Client) -> None:
     made, alice = ban("93.184.216.7"), caller()
     token = alice.maker.tokens.get()
+    entry = AuditEntry.objects.get(subject=f"ban:{made.pk}")
     for page, subject in (
+        (reverse("admin:moderation_auditentry_history", args=[entry.pk]), f"ban%3A{made.pk}"),
         (reverse("admin:moderation_ban_history", args=[made.pk]), f"ban%3A{made.pk}"),
         (reverse("admin:accounts_maker_history", args=[alice.maker.pk]), f"maker%3A{alice.maker.pk}"),
         (reverse("admin:accounts_accesstoken_history", args=[token.pk]), f"maker%3A{alice.maker.pk}"),
