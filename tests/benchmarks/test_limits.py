@@ -1,0 +1,41 @@
+"""`make bench`: what it costs to know whether a caller may ask."""
+
+import itertools
+import time
+from collections.abc import Callable
+from statistics import median
+from uuid import uuid4
+
+import pytest
+
+from makerlog.api.limits import LIMITS
+from makerlog.api.store import redis_client
+from makerlog.api.throttling import charge, limiter
+from tests.benchmarks.board import Board, Row
+
+pytestmark = pytest.mark.bench
+CALLS, BATCHES = 300, 15
+
+
+def microseconds(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    for _ in range(CALLS):
+        act()
+    return (time.perf_counter() - began) / CALLS * 1e6
+
+
+def test_a_decision_on_all_limits_of_a_write_is_one_round_trip(table: Board) -> None:
+    makers = itertools.cycle([uuid4().hex for _ in range(200)])
+
+    def decide() -> None:
+        maker = next(makers)
+        owners = {"token": maker, "maker": maker, "app": "app"}
+        costs = {"token": 5, "maker": 5, "app": 5, "write": 1}
+        assert limiter.decide([charge(LIMITS[name], owners, units) for name, units in costs.items()]).allowed
+
+    figures = [(microseconds(decide), microseconds(redis_client.ping)) for _ in range(BATCHES)]
+    decision, ping = (median(each) for each in zip(*figures, strict=True))
+    details = {"microseconds": [round(decision, 1), round(ping, 1)]}
+    table.add(
+        Row("throttle decision, four limits", "one Redis PING", 1.5, None, decision / ping, True, details=details)
+    )
