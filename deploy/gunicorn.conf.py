@@ -1,6 +1,7 @@
 """gunicorn, in development and in production: `gunicorn -c deploy/gunicorn.conf.py makerlog.asgi:application`."""
 
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -19,6 +20,14 @@ from prometheus_client import multiprocess
 
 from makerlog import settings
 from makerlog.api.connections import sentence
+
+DESCRIPTORS = 65_536
+
+# As many descriptors as we may have: each client connection is one. The front door keeps below the limit whatever it is.
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(
+    resource.RLIMIT_NOFILE, (min(most, DESCRIPTORS) if most != resource.RLIM_INFINITY else DESCRIPTORS, most)
+)
 
 bind = f"0.0.0.0:{settings.PORT}"
 workers = 1 if settings.PROCESS == "ops" else settings.WEB_CONCURRENCY

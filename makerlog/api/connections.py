@@ -14,7 +14,7 @@ from makerlog.gate import deadline
 
 logger = logging.getLogger("makerlog.connections")
 
-BESIDE_THREADS = 3  # of each process that answers: the watcher's, the teller's, and that of the sockets' one thread
+BESIDE_THREADS = 2  # of each process that answers: the watcher's and the teller's; sockets use the lanes' threads
 COMMANDS = 3  # kept for migrations, manage.py and psql
 ASK_S = 3.0
 

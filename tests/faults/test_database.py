@@ -10,7 +10,7 @@ from makerlog.gate.limits import Lane
 from tests.faults.service import THREADS, Database, Service, running
 
 DEADLINE_S = Lane.deadline
-SUM = THREADS + 3  # the one worker's published connections: threads, watcher, teller, sockets
+SUM = THREADS + 2  # the one worker's published connections: threads, watcher, teller
 
 
 @pytest.fixture(scope="module")
