@@ -3,20 +3,24 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
-from tests.attack.floods import prober
+from tests.attack.floods import prober, service
 from tests.attack.floods.bounds import (
     BANNED_P50_TIMES,
+    EVENT_S,
     GOODPUT,
     GOODPUT_BACK_S,
     GROWTH,
     MEMORY_BYTES,
     MIB,
     NEW_TOKEN_S,
+    OPEN_SOCKETS,
     OUTAGE_HEALTH_S,
     OUTAGE_TIMES,
     REFUSED_TIMES,
+    SOCKETS_CLOSED_S,
     Check,
     Probes,
     Row,
@@ -26,12 +30,17 @@ from tests.attack.floods.bounds import (
     ms,
 )
 from tests.attack.floods.control import service as control
-from tests.attack.floods.run import BODY, RAMP_S, RESTS_S, Run, figures
+from tests.attack.floods.listeners import Heard
+from tests.attack.floods.listeners import Plan as ListenerPlan
+from tests.attack.floods.run import BODY, PROXIES, RAMP_S, RESTS_S, Run, figures
 from tests.attack.floods.service import DESCRIPTORS, Tool, answers, flooded, probed
-from tests.attack.floods.targets import ADMIN, DETAILS, FILTERS, LISTS, LOG_IN
+from tests.attack.floods.targets import ADMIN, DETAILS, FILTERS, LISTS, LOG_IN, SOCKETS
 
 Scenario = Callable[[Run], Iterator[Row]]
 
+OPEN_S = 60.0  # how long the sockets are listened to at most
+STREAM = "/explore/stream/"
+BANNED = 4403
 LARGE = "/tasks/?limit=100"
 SHAPES = [
     (connections, addresses, keep_alive)
@@ -59,6 +68,7 @@ def paths(run: Run, target: str) -> list[str]:
         ],
         LOG_IN: ["/api-token-auth/"],
         ADMIN: ["/admin/login/"],
+        SOCKETS: [STREAM, f"/discussions/{world.discussions[0]}/"],
     }[target]
 
 
@@ -66,8 +76,10 @@ def flood_of(target: str) -> Scenario:
     """A target under 64 and 512 connections, from one address and from 200, with keep-alive and without."""
 
     def scenario(run: Run) -> Iterator[Row]:
-        unloaded = run.unloaded()
+        unloaded = run.unloaded_lately()
         for connections, addresses, keep_alive in QUICK_SHAPES if run.quick else SHAPES:
+            if target == SOCKETS and keep_alive:
+                continue  # the flood is of connects: a socket that stays open asks for nothing more
             name = f"{target} {connections}x{addresses} {'kept' if keep_alive else 'new'}"
             plan = run.plan(
                 target,
@@ -270,6 +282,73 @@ def outage(probes: Probes, unloaded: Probes) -> list[Check]:
     ]
 
 
+def open_sockets(run: Run) -> Iterator[Row]:
+    """Thousands of WebSockets, and a ban of some. With descriptors for them: a worker keeps 600 where there are 1024."""
+    count, of_banned = OPEN_SOCKETS
+    hit = [f"45.250.1.{n % 50 + 1}" for n in range(of_banned)]
+    spared = [f"45.250.{2 + n // 250}.{n % 50 + 1}" for n in range(count - of_banned)]
+    with ExitStack() as stack:
+        served = stack.enter_context(service.serving(descriptors=4 * DESCRIPTORS))
+        plan = ListenerPlan(served.port, OPEN_S, STREAM, [*hit, *spared], PROXIES)
+        tool = stack.enter_context(Tool("listeners", plan))
+        opened = tool.line() == "open"
+        first = post(served, "mark-1")
+        time.sleep(EVENT_S + RESTS_S)
+        served.run("manage.py", "ban", "45.250.1.0/24")
+        banned_at = moment_of_ban(served)
+        time.sleep(SOCKETS_CLOSED_S + RESTS_S)
+        second = post(served, "mark-2")
+        time.sleep(EVENT_S + RESTS_S)
+        tool.enough()
+        heard = [Heard(**each) for each in tool.result()]
+    yield Row(
+        "open sockets",
+        f"{count} sockets, {of_banned} of them of a banned /24",
+        [
+            Check(f"{sum(each.opened for each in heard)} opened", opened and all(each.opened for each in heard)),
+            reached("a task", heard, "mark-1", first),
+            *closed(heard[:of_banned], heard[of_banned:], banned_at),
+            reached("after the ban, a task", heard[of_banned:], "mark-2", second),
+        ],
+    )
+
+
+def reached(what: str, heard: list[Heard], mark: str, sent: float) -> Check:
+    """Whether what was posted at ``sent`` came to all of them in time."""
+    late = max((each.marks.get(mark, float("inf")) - sent for each in heard), default=float("inf"))
+    there = sum(mark in each.marks for each in heard)
+    return Check(
+        f"{what} reached {there} of {len(heard)}, the last after {late:.2f} s (< {EVENT_S:.0f} s)", late < EVENT_S
+    )
+
+
+def closed(hit: list[Heard], spared: list[Heard], banned_at: float) -> list[Check]:
+    """Exactly the banned ones, in time, and with the code that says why."""
+    ends = [each.closed_at - banned_at if each.code == BANNED and each.closed_at else float("inf") for each in hit]
+    lost = sum(each.closed_at is not None for each in spared)
+    timely = sum(end <= SOCKETS_CLOSED_S for end in ends)
+    told = f"{timely} of {len(hit)} banned closed with {BANNED}, the last after {max(ends):.2f} s"
+    return [
+        Check(f"{told} (<= {SOCKETS_CLOSED_S:.0f} s)", max(ends) <= SOCKETS_CLOSED_S),
+        Check(f"{lost} of {len(spared)} neighbours behind the same proxies closed", not lost),
+    ]
+
+
+def post(served: service.Service, content: str) -> float:
+    """When it was asked for."""
+    began = time.monotonic()
+    status = service.posts(served.port, "/tasks/", {"content": content, "done": True}, served.world.holders[0])
+    if status != 201:
+        raise service.AttackError(f"A task could not be posted: {status}.")
+    return began
+
+
+def moment_of_ban(served: service.Service) -> float:
+    """Of the latest, on the monotonic clock."""
+    made = served.query("SELECT extract(epoch FROM max(created_at)) FROM moderation_ban")
+    return time.monotonic() - (time.time() - float(made))
+
+
 def connections(run: Run) -> Row:
     """Asked all through the run, whatever it was."""
     most, published = run.sessions.most, run.service.world.connections
@@ -278,11 +357,12 @@ def connections(run: Run) -> Row:
 
 
 SCENARIOS: dict[str, Scenario] = {
-    **{target: flood_of(target) for target in (LISTS, FILTERS, DETAILS, LOG_IN, ADMIN)},
+    **{target: flood_of(target) for target in (LISTS, FILTERS, DETAILS, LOG_IN, ADMIN, SOCKETS)},
     "banned": banned,
     **{kind.replace(" ", "-"): dawdlers(kind) for kind in DAWDLERS},
     "dawdlers": dawdlers(*DAWDLERS),
     "kill": kill,
+    "open-sockets": open_sockets,
     "growth": growth,
     "control": the_2019_way,
 }

@@ -5,9 +5,11 @@ import ctypes
 import http.client
 import json
 import os
+import random
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,6 @@ from tests.attack.floods.bounds import Probe, Probes
 from tests.attack.floods.flood import Flooded
 from tests.attack.floods.flood import Plan as FloodPlan
 from tests.attack.floods.world import World
-from tests.deploy.test_supervisor import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 DESCRIPTORS = 1024
@@ -38,22 +40,42 @@ SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'makerlog' AND
 PR_SET_PDEATHSIG = 1
 
 
+PORTS = range(20_000, 32_000)  # below those that outgoing connections are given: a flood opens thousands of them
+
+
 class AttackError(Exception):
     """The attack itself cannot go on. The message is one sentence."""
 
 
-def as_a_service() -> None:
+def free_port() -> int:
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("0.0.0.0", port))  # noqa: S104
+            return port
+
+
+def as_a_service(descriptors: int = DESCRIPTORS) -> None:
     """In the child, before it becomes the service: few descriptors, and an end when whoever attacks it is killed."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def answers(port: int, path: str, token: str = "", seconds: float = 5.0) -> int:
     """The status; 0 for none."""
+    return asks(port, "GET", path, None, {"Authorization": f"Token {token}"} if token else {}, seconds)
+
+
+def posts(port: int, path: str, body: object, token: str) -> int:
+    headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
+    return asks(port, "POST", path, json.dumps(body), headers, 10.0)
+
+
+def asks(port: int, method: str, path: str, body: str | None, headers: dict[str, str], seconds: float) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
-        connection.request("GET", path, headers={"Authorization": f"Token {token}"} if token else {})
+        connection.request(method, path, body, headers)
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return 0
@@ -88,7 +110,7 @@ class Workers:
 class Service:
     """`make run`, on data of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, descriptors: int) -> None:
         self.data_dir = folder / "data"
         self.data_dir.mkdir()
         self.port = free_port()
@@ -109,7 +131,7 @@ class Service:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=as_a_service,
+                preexec_fn=partial(as_a_service, descriptors),
             )
         self.workers = Workers(self.master)
 
@@ -130,6 +152,14 @@ class Service:
         if done.returncode:
             raise AttackError(f"{' '.join(arguments)} failed: {done.stderr[-2000:]}")
         return done.stdout
+
+    def query(self, sql: str) -> Any:
+        """The first value that the service's database answers."""
+        with contextlib.closing(psycopg2.connect(embedded_database_url(self.data_dir))) as connection:
+            cursor = connection.cursor()
+            cursor.execute(sql)
+            row = cursor.fetchone()
+            return row[0] if row else None
 
     def master(self) -> psutil.Process | None:
         record = self.data_dir / "run" / "web.json"
@@ -156,9 +186,9 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[Service]:
+def serving(descriptors: int = DESCRIPTORS) -> Iterator[Service]:
     with tempfile.TemporaryDirectory(prefix="attack-", ignore_cleanup_errors=True) as folder:
-        service = Service(Path(folder))
+        service = Service(Path(folder), descriptors)
         try:
             service.wait()
             yield service
@@ -172,7 +202,20 @@ class Tool:
     def __init__(self, module: str, plan: Any) -> None:
         command = [sys.executable, "-m", f"tests.attack.floods.{module}", json.dumps(asdict(plan))]
         self.module, self.seconds = module, plan.seconds
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+
+    def line(self) -> str:
+        """What it says next; for a tool that says something before its result."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().decode().strip()
+
+    def enough(self) -> None:
+        """For a tool that goes on until its input ends."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.stdin = None
 
     def result(self) -> Any:
         output, _ = self.process.communicate(timeout=self.seconds + 60)

@@ -15,8 +15,7 @@ import psycopg2
 
 from deploy.embedded import end, gone, wait_until
 from makerlog.env import embedded_database_url, embedded_redis_url
-from tests.attack.floods.service import ROOT, WORKERS, AttackError, answers, as_a_service
-from tests.deploy.test_supervisor import free_port
+from tests.attack.floods.service import ROOT, WORKERS, AttackError, answers, as_a_service, free_port
 
 SERVE = [
     *(sys.executable, "-W", "ignore", "-m", "gunicorn", "-w", str(WORKERS)),
