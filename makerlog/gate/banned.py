@@ -1,13 +1,17 @@
 """The refusal of a banned client: one decision and one answer, for the front door and for Django's middleware."""
 
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from makerlog.gate.answers import Refusal
 from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.caller import Caller
-from makerlog.gate.notes import Notes
+from makerlog.gate.limits import Limits
+from makerlog.gate.notes import Notes, client_of
 
-# Where staff sign in: their phone may sit in a banned network. What keeps a flood off it are limits of its own.
+# Where staff sign in: their phone may sit in a banned network. What keeps a flood off it: Spared, and a lane of its own.
 SPARED = ("/admin/login/", "/admin/login")
 
 # Within so many seconds a ban reaches every process.
@@ -53,8 +57,11 @@ class BanGuard:
         """Raises Banned, and counts it."""
         standing = self.standing(caller, method, path, now)
         if standing is not None:
-            self.notes.refused(standing.id, now)
-            raise Banned(standing, self.appeal)
+            self.refuse_by(standing, now)
+
+    def refuse_by(self, standing: Standing, now: float) -> None:
+        self.notes.refused(standing.id, now)
+        raise Banned(standing, self.appeal)
 
     def note_if_slipped(self, caller: Caller, method: str, path: str, *, began: float, now: float) -> None:
         """Asked once more about a request that was answered: should a ban have refused it when it came, at ``began``?"""
@@ -68,3 +75,33 @@ class BanGuard:
             return None
         genuine = caller.token is not None or method == "OPTIONS"
         return self.bans.refusal(caller.address, genuine=genuine, now=now)
+
+
+class Spared:
+    """How often a banned client may still come to where staff sign in: else a ban would stop no flood of that. A bucket for
+    each client; the ``struck_clients`` that came last are known. Used on the event loop only."""
+
+    def __init__(self, guard: BanGuard, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.guard = guard
+        self.limits = limits
+        self.clock = clock
+        self._full_at: OrderedDict[str, float] = OrderedDict()
+
+    def refuse_if_spent(self, caller: Caller, path: str, now: float) -> None:
+        """Raises Banned. ``now``: Unix seconds."""
+        if path not in SPARED or caller.ticket:
+            return
+        standing = self.guard.bans.refusal(caller.address, genuine=caller.token is not None, now=now)
+        if standing is not None and not self._take(client_of(caller.address)):
+            self.guard.refuse_by(standing, now)
+
+    def _take(self, client: str) -> bool:
+        at = self.clock()
+        full_at = max(self._full_at.get(client, at), at) + 1.0 / self.limits.spared_back
+        if full_at - at > self.limits.spared / self.limits.spared_back:
+            return False
+        self._full_at[client] = full_at
+        self._full_at.move_to_end(client)
+        if len(self._full_at) > self.limits.struck_clients:
+            self._full_at.popitem(last=False)
+        return True

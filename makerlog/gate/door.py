@@ -19,7 +19,7 @@ from makerlog.env import Network
 from makerlog.gate import metrics, wsgi
 from makerlog.gate.address import UNIX_PEER
 from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, as_json
-from makerlog.gate.banned import BanGuard
+from makerlog.gate.banned import BanGuard, Spared
 from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import Bodies, HungUp, until_hung_up
 from makerlog.gate.caller import Caller, Recognise, Ticket, identify
@@ -81,6 +81,7 @@ class FrontDoor:
         self.services = services
         self.limits = limits or Limits()
         self.strikes = Strikes(self.limits)
+        self.spared = Spared(self.guard, self.limits)
         self.owners = Owners(self.limits.remembered)
         self.bodies = Bodies(self.limits)
         self.connections = Connections(self.limits, trusted)
@@ -152,6 +153,7 @@ class FrontDoor:
         caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket)
         self._note(caller, began)
         self.guard.refuse(caller, visit.method, visit.path, began)
+        self.spared.refuse_if_spent(caller, visit.path, began)
         if self.files.serve(visit.path):
             return await self.files(visit.scope, visit.receive, visit.reply, visit.request_id)
         self.strikes.refuse_if_spent(caller, visit.method, visit.path)

@@ -67,7 +67,9 @@ class Limits:
 
     strikes: int = 120  # answers of 401, 403 and 404 that a client without a genuine token may have at once; then 429
     strikes_back: float = 1.0  # of them come back each second
-    struck_clients: int = 20_000  # are remembered, those struck last: some 5 MB
+    spared: int = 20  # requests that a banned client may still make where staff sign in
+    spared_back: float = 1 / 60  # of them come back each second
+    struck_clients: int = 20_000  # of each kind are remembered, those struck last: some 5 MB
 
     files_at_once: int = 128  # each holds a file descriptor while its reader dawdles
     file_seconds: float = 120.0  # for one file: 10 MiB at 85 KiB/s

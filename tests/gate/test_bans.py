@@ -5,7 +5,11 @@ import random
 
 import pytest
 
+from makerlog.gate.banned import BanGuard, Banned, Spared
 from makerlog.gate.bans import BanIndex, Standing, network_of
+from makerlog.gate.caller import Caller
+from makerlog.gate.limits import Limits
+from makerlog.gate.notes import Notes
 
 NOW = 1_800_000_000.0
 
@@ -126,3 +130,21 @@ def test_what_a_ban_of_an_address_or_cidr_is_of(text: str, network: str) -> None
 def test_what_is_no_network_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         network_of(text)
+
+
+def test_a_banned_client_comes_to_where_staff_sign_in_but_not_without_end() -> None:
+    now = [0.0]
+    index = BanIndex()
+    index.put(Standing(1, network_of("93.184.216.0/24"), "everything", since=0.0))
+    spared = Spared(BanGuard(index, Notes()), Limits(spared=3, spared_back=0.1), lambda: now[0])
+    banned, other, staff = (Caller(f"93.184.216.{n}", "https") for n in (7, 8, 9))
+    for _ in range(3):
+        spared.refuse_if_spent(banned, "/admin/login/", 5.0)
+    with pytest.raises(Banned):
+        spared.refuse_if_spent(banned, "/admin/login/", 5.0)
+    spared.refuse_if_spent(other, "/admin/login", 5.0)
+    spared.refuse_if_spent(banned._replace(address="8.8.8.8"), "/admin/login/", 5.0)
+    for _ in range(9):
+        spared.refuse_if_spent(staff._replace(ticket=True), "/admin/login/", 5.0)
+    now[0] = 10.0
+    spared.refuse_if_spent(banned, "/admin/login/", 5.0)
