@@ -3,7 +3,8 @@
 import io
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -24,9 +25,11 @@ from makerlog.api.fields import says_nothing
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MAX_PIXELS = 40_000_000
 
-# A file of 5 KB can hold so many pixels, and takes 0.5 GB and a second to write anew: one at a time in a process.
+# A file of 5 KB can hold so many pixels, and takes 0.5 GB and a second to write anew: one at a time in a process. One more
+# may wait: whoever waits holds a thread, and one maker's uploads would hold them all.
 WAIT_S = 2.0
 darkroom = threading.BoundedSemaphore(1)
+line = threading.BoundedSemaphore(2)  # at work and waiting
 
 
 class LocalStorage(FileSystemStorage):
@@ -95,8 +98,10 @@ class CleanImageField(serializers.FileField):
         return self.rewritten(upload)
 
     def rewritten(self, upload: Any) -> ContentFile:
-        if not darkroom.acquire(timeout=WAIT_S):
-            raise Busy("Too many images at once. Try again in a moment.", "images_busy")
+        with taken(line, timeout=0), taken(darkroom, timeout=WAIT_S):
+            return self.developed(upload)
+
+    def developed(self, upload: Any) -> ContentFile:
         try:
             with Image.open(upload, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
@@ -104,8 +109,16 @@ class CleanImageField(serializers.FileField):
                 return encoded(image, self.side)
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning):
             self.fail("not_an_image")
-        finally:
-            darkroom.release()
+
+
+@contextmanager
+def taken(semaphore: threading.Semaphore, *, timeout: float) -> Iterator[None]:
+    if not semaphore.acquire(timeout=timeout):
+        raise Busy("Too many images at once. Try again in a moment.", "images_busy")
+    try:
+        yield
+    finally:
+        semaphore.release()
 
 
 def encoded(image: Image.Image, side: int) -> ContentFile:
@@ -117,5 +130,8 @@ def encoded(image: Image.Image, side: int) -> ContentFile:
     upright = ImageOps.exif_transpose(scaled)
     upright.info = {}  # Pillow writes comments and colour profiles on: any bytes one likes
     buffer = io.BytesIO()
-    upright.save(buffer, "JPEG" if photograph else "PNG", quality=88, optimize=True)
+    if photograph:
+        upright.save(buffer, "JPEG", quality=88, optimize=True)
+    else:
+        upright.save(buffer, "PNG", compress_level=3)  # the best one takes ten times as long, and seconds over noise
     return ContentFile(buffer.getvalue(), name="image.jpg" if photograph else "image.png")

@@ -48,6 +48,7 @@ LIMITS = {
         Limit("address", "address", 1200, MINUTE, 600, "All that is asked without a token from one address."),
         # What a request costs beside that, because of what it does.
         Limit("write", "maker", 1500, MINUTE, 1000, "What one maker writes; each task of a batch is one."),
+        Limit("image", "maker", 180, 10 * MINUTE, 60, "Images that one maker uploads."),
         Limit("log-in", "address", 60, 10 * MINUTE, 30, "Log-ins with a password, right or wrong."),
         Limit("registration", "address", 40, HOUR, 20, "New accounts."),
         Limit("activation", "address", 60, HOUR, 30, "Links of activation mails that are opened."),

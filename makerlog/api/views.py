@@ -72,10 +72,16 @@ class Endpoint(generics.GenericAPIView):
 
     def validated(self, serializer_class: type[BaseSerializer] | None = None, **kwargs: Any) -> dict[str, Any]:
         """The request's body, checked. ``kwargs`` go to the serializer."""
+        self.charge_images()
         serializer_class = serializer_class or self.get_serializer_class()
         serializer = serializer_class(data=self.request.data, context=self.get_serializer_context(), **kwargs)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
+
+    def charge_images(self) -> None:
+        """An image takes up to a second to write anew, where any other write takes milliseconds."""
+        if self.request.auth is not None and self.request.FILES:
+            self.charge("image", units=len(self.request.FILES))
 
     def answer(self, instance: Any, *, status: int = 200) -> Response:
         return Response(self.get_serializer(instance).data, status=status)

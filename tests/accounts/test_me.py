@@ -285,3 +285,11 @@ def test_only_a_token_with_all_scopes_changes_the_address() -> None:
     assert_error(narrow.patch("/me/privileged/", {"email": "new@example.com"}), 403, "missing_scope")
     same = narrow.patch("/me/privileged/", {"email": "alice@example.com", "status": "Here"})
     assert (same.status_code, same.json()["email"], same.json()["status"]) == (200, "alice@example.com", "Here")
+
+
+def test_an_image_is_charged_beside_the_write() -> None:
+    alice = caller("alice")
+    response = alice.patch("/me/", {"avatar": picture()}, format="multipart")
+    assert response.status_code == 200
+    assert '"image";r=59' in response["RateLimit"]
+    assert '"image"' not in alice.patch("/me/", {"status": "x"})["RateLimit"]

@@ -1,6 +1,7 @@
 """Images: judged by their content, bounded, and written anew."""
 
 import random
+import time
 from io import BytesIO
 from typing import Any
 
@@ -10,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from rest_framework import serializers
 
 from makerlog.api.exceptions import Busy
-from makerlog.api.files import CleanImageField, RandomName, darkroom
+from makerlog.api.files import CleanImageField, RandomName, darkroom, line
 from tests.tasks.images import giant_png, image_bytes, upload
 
 SECRET = b"<?php secret ?>"
@@ -128,3 +129,19 @@ def test_one_image_at_a_time_and_none_waits_for_ever(monkeypatch: pytest.MonkeyP
     with pytest.raises(serializers.ValidationError):
         rewritten(SECRET)
     assert rewritten(image_bytes())
+
+
+def test_one_image_may_wait_for_the_one_at_work_and_no_more() -> None:
+    with line, line, pytest.raises(Busy):
+        rewritten(image_bytes())
+    assert rewritten(image_bytes())
+
+
+def test_noise_is_written_anew_in_good_time() -> None:
+    buffer = BytesIO()
+    Image.effect_noise((200, 200), 90).convert("RGBA").resize((2_000, 2_000), Image.Resampling.NEAREST).save(
+        buffer, "PNG"
+    )
+    began = time.thread_time()
+    assert rewritten(buffer.getvalue(), side=2_048)
+    assert time.thread_time() - began < 1.5
