@@ -112,8 +112,10 @@ def charge(limit: Limit, owners: dict[str, str], units: int) -> Charge:
 
 
 def mailbox(address: str) -> str:
-    """The subject that a mailbox is: hashed, so that Redis keeps no addresses, and short."""
-    return hashlib.blake2b(address.strip().lower().encode(), digest_size=12).hexdigest()
+    """The subject that a mailbox is: hashed, so that Redis keeps no addresses, and short. What stands behind a plus is the
+    same mailbox's at most hosts: else one could be flooded under a thousand names."""
+    local, at, host = address.strip().lower().rpartition("@")
+    return hashlib.blake2b(f"{local.partition('+')[0]}{at}{host}".encode(), digest_size=12).hexdigest()
 
 
 def writes(request: Request, view: Any) -> bool:

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from makerlog.accounts import emails
 from makerlog.accounts.actions import delete_account, register, update_profile
+from makerlog.api.throttling import mailbox
 from makerlog.jobs.models import Job
 from tests.jobs.queue import run_jobs
 from tests.makers import anonymous, make_maker
@@ -100,3 +101,8 @@ def test_a_known_and_an_unknown_address_cost_the_same(django_assert_num_queries:
     for email in ("alice@example.com", "nobody@example.com"):
         with django_assert_num_queries(1):
             assert anonymous().post("/accounts/forgot/", {"email": email}).status_code == 200
+
+
+def test_one_mailbox_under_many_names_is_one_mailbox() -> None:
+    assert mailbox("Ann+1@example.com ") == mailbox("ann+2@example.com") == mailbox("ann@example.com")
+    assert mailbox("ann@example.com") != mailbox("ann@example.org") != mailbox("bob@example.org")
