@@ -57,7 +57,8 @@ class Row:
     @property
     def line(self) -> str:
         goal = "" if self.goal is None else f"{'<=' if self.at_most else '>='} {self.goal:g}{self.unit}"
-        figures = ["" if value is None else f"{value:.2f}{self.unit}" for value in (self.by_cpu, self.measured)]
+        values = (self.by_cpu, self.measured)
+        figures = ["" if value is None else f"{value:,.{0 if value >= 1_000 else 2}f}{self.unit}" for value in values]
         return COLUMNS.format(self.work, self.against, goal, *figures, self.verdict)
 
 

@@ -103,7 +103,7 @@ def ours(variables: dict[str, str]) -> Server:
 
 
 def stock(variables: dict[str, str]) -> Server:
-    """In threads, where it is about twice as fast as on Django's own ASGI handler."""
+    """In threads, where it is faster than on Django's own ASGI handler: 64 lists a second of CPU against 52."""
     command = ["-m", "gunicorn", "-b", "127.0.0.1:{port}", "-w", "1", "-k", "gthread", "--threads", "8"]
     command += ["--keep-alive", "75", "--no-control-socket", "django.core.wsgi:get_wsgi_application()"]
     return Server(command, variables, DJANGO_SETTINGS_MODULE=f"{PEERS}.stock_settings", PROCESS="web")

@@ -14,10 +14,11 @@ class Size:
     rounds: int  # of which the median counts
     seconds: float  # one round
     mixed: tuple[int, int]  # requests after which the memory of a worker is read
+    sockets: int = 500
     clone: bool = False  # whether a clone is set up anew
 
 
-QUICK = Size("quick", 50_000, 2_000, 50_000, 1_000, rounds=3, seconds=1.0, mixed=(1_000, 3_000))
+QUICK = Size("quick", 50_000, 2_000, 50_000, 1_000, rounds=3, seconds=1.0, mixed=(1_000, 3_000), sockets=200)
 STANDARD = Size("standard", 1_000_000, 20_000, 1_000_000, 10_000, rounds=7, seconds=3.0, mixed=(1_000, 100_000))
 FULL = Size("full", 1_000_000, 20_000, 10_000_000, 10_000, rounds=11, seconds=5.0, mixed=(1_000, 100_000), clone=True)
 
