@@ -22,7 +22,8 @@ def main(names: list[str]) -> int:
     if unknown := [name for name in names if name not in SCENARIOS]:
         say(f"There is no flood {unknown[0]!r}; there are {', '.join(SCENARIOS)}.")
         return 2
-    signal.signal(signal.SIGTERM, interrupted)
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, interrupted)
     try:
         rows = attack(names or [name for name in SCENARIOS if not (quick and name in NOT_IN_QUICK)], quick)
     except (service.AttackError, EmbeddedError) as error:
