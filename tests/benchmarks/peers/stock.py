@@ -20,7 +20,16 @@ from products.models import Product, Project
 from tasks.days import run_length
 from tasks.hashtags import project_names
 from tasks.models import DayCount, Task, TaskProduct, TaskProject
-from tests.benchmarks.peers.rows import SETTINGS
+
+PUBLIC = {
+    "digest": True,
+    "dark_mode": False,
+    "weekends_off": False,
+    "hardcore_mode": False,
+    "email_notifications": True,
+    "ads_enabled": True,
+    "og_image": None,
+}  # what its owner alone reads otherwise
 
 
 class UserSerializer(serializers.ModelSerializer):
@@ -39,7 +48,7 @@ class UserSerializer(serializers.ModelSerializer):
         ]  # fmt: skip
 
     def to_representation(self, maker: Maker) -> dict[str, Any]:
-        return {**super().to_representation(maker), **SETTINGS}
+        return {**super().to_representation(maker), **PUBLIC}
 
 
 class ProjectSerializer(serializers.ModelSerializer):
