@@ -19,6 +19,9 @@ class Lane:
     deadline: float = 10.0  # from arrival to answer; then 503
     burst: float = float("inf")  # work begun at once
     begins: float = 0.0  # and what comes back of the burst each second
+    share: float = (
+        1.0  # of the time of one process, as long as a higher lane is in use: threads take it from each other
+    )
     half_life: float = 10.0  # after which a request counts for half in its client's demand
 
 
@@ -35,8 +38,8 @@ def lanes(threads: int = 8) -> tuple[Lane, ...]:
         Lane("token", threads=threads - 3 - anonymous, waiting=64, per_client=24),
         # Makers logging in, registering, choosing a password: as staff, in a queue of their own.
         Lane("log_in", 1, 8, 2, longest_wait=3.0, deadline=15.0, burst=10, begins=0.5, half_life=600.0),
-        # Everybody else.
-        Lane("anonymous", threads=anonymous, waiting=48, per_client=24),
+        # Everybody else. A third: a flood of them then costs token holders half as much time again, not three times as much.
+        Lane("anonymous", threads=anonymous, waiting=48, per_client=24, share=1 / 3),
     )
 
 
@@ -44,7 +47,7 @@ def lanes(threads: int = 8) -> tuple[Lane, ...]:
 class Limits:
     lanes: tuple[Lane, ...] = field(
         default_factory=lanes
-    )  # their threads are also the most connections to the database
+    )  # their threads are also the database connections of requests
     remembered: int = 20_000  # clients whose demand is known in each lane, the latest
 
     connections: int = 10_000  # idle ones go when there are more, or when descriptors run short

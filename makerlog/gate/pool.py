@@ -21,6 +21,8 @@ from makerlog.gate.limits import Lane
 
 T = TypeVar("T")
 
+IN_USE_S = 1.0  # a lane is in use for so long after it was asked for
+
 
 class NoRoom(Refusal):
     """Too many wait already, or this one has waited long enough."""
@@ -76,16 +78,23 @@ class _Lane(Generic[T]):
         self.clients: Counter[Hashable] = Counter()  # in flight and waiting
         self.running = 0
         self.shed = 0
+        self.used_at = -IN_USE_S
+        self._rests_until = 0.0
         self._left = limits.burst
         self._left_at = 0.0
 
     def seconds_to_begin(self, now: float) -> float:
         """How long until it may begin work again, threads aside."""
+        rest = max(0.0, self._rests_until - now)
         if self.limits.begins:
             self._left = min(self.limits.burst, self._left + (now - self._left_at) * self.limits.begins)
             self._left_at = now
-            return max(0.0, (1.0 - self._left) / self.limits.begins)
-        return 0.0
+            return max(rest, (1.0 - self._left) / self.limits.begins)
+        return rest
+
+    def rest(self, now: float, worked: float) -> None:
+        """After ``worked`` seconds, leave as many to others as make it this lane's share."""
+        self._rests_until = now + worked * (1.0 / self.limits.share - 1.0)
 
     def begin(self) -> None:
         self.running += 1
@@ -137,6 +146,7 @@ class Pool(Generic[T]):
         """Begin ``work``, or queue it. Raises NoRoom at once where there is no place. ``work`` must not raise."""
         place = self.lanes[lane]
         self.refuse_greed(lane, client)
+        place.used_at = asyncio.get_running_loop().time()
         job = Job(work, place, client, place.demand.arrive(client))
         if self._may_begin(place) and not place.waiting and not place.seconds_to_begin(job.asked_at):
             place.clients[client] += 1
@@ -277,12 +287,20 @@ class Pool(Generic[T]):
     def _finish(self, job: Job[T], outcome: T | "Crash") -> None:
         job.lane.running -= 1
         job.lane.forget(job.client)
+        self._let_rest(job)
         if not job.future.done():
             if isinstance(outcome, Crash):
                 job.future.set_exception(outcome)
             else:
                 job.future.set_result(outcome)
         self._begin_next()
+
+    def _let_rest(self, job: Job[T]) -> None:
+        """A thread that works takes time from all others of the process, whichever lane they are of."""
+        now, lane = job.loop.time(), job.lane
+        above = self._order[: self._order.index(lane)]
+        if job.begun_at is not None and any(now - each.used_at < IN_USE_S for each in above):
+            lane.rest(now, now - job.begun_at)
 
 
 class Crash(Exception):

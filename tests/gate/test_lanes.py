@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -201,6 +202,21 @@ def test_dear_work_begins_at_its_rate_after_a_burst() -> None:
         assert times[3] - times[2] >= 0.04
 
     run(scenario, Lane("dear", threads=4, waiting=10, per_client=9, burst=2, begins=20))
+
+
+@pytest.mark.parametrize(("in_use", "least"), [(True, 0.12), (False, 0.0)])
+def test_a_lane_leaves_time_to_higher_ones_as_long_as_they_are_in_use(in_use: bool, least: float) -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        go.set()
+        if in_use:
+            await hold("high").future
+        jobs = [pool.offer(lambda: threading.Event().wait(0.03), "low", n) for n in range(4)]
+        await asyncio.gather(*(job.future for job in jobs))
+        rests = [later.begun_at - earlier.begun_at - 0.03 for earlier, later in pairwise(jobs)]
+        assert sum(rests) >= least
+        assert in_use or sum(rests) < 0.1
+
+    run(scenario, HIGH, Lane("low", threads=1, waiting=10, per_client=9, share=1 / 3))
 
 
 # --- Demand ---
