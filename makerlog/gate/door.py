@@ -26,12 +26,13 @@ from makerlog.gate.caller import Caller, Recognise, Ticket, identify
 from makerlog.gate.connection import Connections
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.hang_ups import HangUps
-from makerlog.gate.lanes import WHOSE, Owners, lane_of
+from makerlog.gate.lanes import WHOSE, Owners, client_in, lane_of
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool, TooSlow
 from makerlog.gate.reception import Reception, nothing_there
 from makerlog.gate.socket import Sockets
+from makerlog.gate.spent import Spent
 from makerlog.gate.strikes import Strikes
 from makerlog.gate.visit import Visit
 
@@ -81,6 +82,7 @@ class FrontDoor:
         self.services = services
         self.limits = limits or Limits()
         self.strikes = Strikes(self.limits)
+        self.spent = Spent()
         self.spared = Spared(self.guard, self.limits)
         self.owners = Owners(self.limits.remembered)
         self.bodies = Bodies(self.limits)
@@ -157,9 +159,11 @@ class FrontDoor:
         if self.files.serve(visit.path):
             return await self.files(visit.scope, visit.receive, visit.reply, visit.request_id)
         self.strikes.refuse_if_spent(caller, visit.method, visit.path)
+        self.spent.refuse(client_in(caller), visit.method, visit.path)
         answer = await self._admit(visit, caller)
         visit.outcome = metrics.outcome_of(answer.status)
         self.strikes.count(answer.status, caller, visit.path)
+        self.spent.note(answer, client_in(caller))
         if answer.status < 300:
             self.guard.note_if_slipped(caller, visit.method, visit.path, began=began, now=time())
         return await visit.answer(answer)
