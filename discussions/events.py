@@ -3,11 +3,15 @@ nothing of what is hidden. Called within the transaction that writes, which hold
 
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
+
 from discussions.models import Discussion, Reply
 from discussions.serializers import ReplySerializer
+from makerlog.api.compiled import compiled
 from makerlog.live.events import Event, publish
 
 EVERYBODY = "discussions"
+ANYBODY = AnonymousUser()
 
 
 def of_discussion(discussion: int) -> str:
@@ -48,4 +52,5 @@ def streams(discussion: Discussion) -> tuple[str, ...]:
 
 def payload(reply: Reply) -> dict[str, Any]:
     """The reply as the API shows it."""
-    return ReplySerializer(reply).data
+    [shown] = compiled(ReplySerializer).of(Reply.objects.filter(pk=reply.pk), ANYBODY)
+    return shown

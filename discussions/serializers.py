@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from discussions.models import MAX_BODY, Discussion, Reply
 from makerlog.accounts.serializers import MakerSerializer
+from makerlog.api.compiled import Through
 from makerlog.api.fields import MAX_ID, AlwaysNullField, FlexibleBooleanField, TextField, UtcDateTimeField, says_nothing
 
 CONTROLS = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -68,11 +69,10 @@ class ReplySerializer(serializers.ModelSerializer):
         read_only_fields = ["praise"]
 
 
-class ParticipantSerializer(MakerSerializer):
+class ParticipantSerializer(Through, MakerSerializer):
     """A maker's part in a discussion, as the maker."""
 
-    def to_representation(self, participant: Any) -> dict[str, Any]:
-        return super().to_representation(participant.maker)
+    through = "maker"
 
 
 class PeopleQuerySerializer(serializers.Serializer):

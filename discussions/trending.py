@@ -1,10 +1,13 @@
 """What is talked about now: a score over the newest discussions, never over all."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
 from discussions.models import Discussion
+from discussions.serializers import DiscussionSerializer
+from makerlog.api.compiled import compiled
 
 CANDIDATES = 200
 MAX_TRENDING = 20
@@ -17,11 +20,12 @@ def score(reply_count: int, created_at: datetime, now: datetime) -> float:
     return (reply_count + 1) / (hours + 2) ** 1.5
 
 
-def trending() -> list[Discussion]:
-    """The best of the newest ``CANDIDATES`` that are listed; of equals, the newest first."""
+def trending(reader: Any) -> list[Any]:
+    """In words: the best of the newest ``CANDIDATES`` that are listed; of equals, the newest first."""
     now = timezone.now()
     listed = Discussion.objects.filter(listed=True)
     newest = listed.order_by("-created_at", "-id").values_list("id", "reply_count", "created_at")[:CANDIDATES]
     ranked = sorted(newest, key=lambda row: (score(row[1], row[2], now), row[0]), reverse=True)[:MAX_TRENDING]
-    whole = listed.whole().in_bulk([row[0] for row in ranked])
-    return [whole[row[0]] for row in ranked if row[0] in whole]
+    shown = compiled(DiscussionSerializer).of(listed.filter(pk__in=[row[0] for row in ranked]), reader)
+    places = {row[0]: place for place, row in enumerate(ranked)}
+    return sorted(shown, key=lambda each: places[each["id"]])

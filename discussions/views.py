@@ -22,6 +22,8 @@ from discussions.trending import CANDIDATES, MAX_TRENDING, trending
 from makerlog import content
 from makerlog.accounts.praise import Praises
 from makerlog.accounts.serializers import MakerSerializer
+from makerlog.api.audience import moderates
+from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, Endpoint, ViewSet
 
@@ -34,7 +36,7 @@ class Moderated(Endpoint):
     def require_right(self, row: Any, values: dict[str, Any]) -> None:
         """Old apps send whole objects: only what would change counts."""
         changed = {name for name, value in values.items() if getattr(row, name) != value}
-        moderator = content.moderates(self.caller)
+        moderator = moderates(self.caller)
         if changed - MODERATED or not moderator:
             self.require_own(row)
         if changed & MODERATED and not moderator:
@@ -49,27 +51,30 @@ class DiscussionViewSet(Moderated, ViewSet):
     filterset_class = DiscussionFilter
     lookup_field = "slug"
 
-    def get_queryset(self) -> QuerySet[Discussion]:
-        return Discussion.objects.whole().visible_to(self.caller)
+    rows = fixed(Discussion.objects.all())
+
+    @classmethod
+    def visible_to(cls, reader: Any) -> QuerySet[Discussion]:
+        return Discussion.objects.visible_to(reader)
 
     def list(self, request: Request) -> Response:
-        return self.listed(Discussion.objects.whole(), content.branches(self.caller))
+        return self.listed(self.rows, content.branches(self.caller))
 
     def create(self, request: Request) -> Response:
         values = self.validated()
         self.require_right(Discussion(author=self.caller), values)
         made = actions.open_discussion(author=self.caller, **values)
-        return self.answer(Discussion.objects.whole().get(pk=made.pk), status=201)
+        return self.shown(self.rows, pk=made.pk, status=201)
 
     def retrieve(self, request: Request, slug: str) -> Response:
-        return self.answer(self.get_object())
+        return self.shown(slug=slug)
 
     def update(self, request: Request, slug: str, partial: bool = False) -> Response:
         discussion = self.get_object()
         values = self.validated(partial=partial)
         self.require_right(discussion, values)
         actions.change_discussion(discussion=discussion, **values)
-        return self.answer(self.get_object())
+        return self.shown(slug=slug)
 
     def partial_update(self, request: Request, slug: str) -> Response:
         return self.update(request, slug, partial=True)
@@ -89,8 +94,10 @@ class RecentDiscussions(ApiView):
     pagination_class = BareKeysetPagination
     order = ("-created_at", "-id")
 
+    rows = fixed(Discussion.objects.all())
+
     def get(self, request: Request) -> Response:
-        return self.listed(Discussion.objects.whole(), content.PUBLIC)
+        return self.listed(self.rows, content.PUBLIC)
 
 
 class RecentQuestions(RecentDiscussions):
@@ -99,7 +106,7 @@ class RecentQuestions(RecentDiscussions):
     within = ("type",)
 
     def get(self, request: Request) -> Response:
-        return self.listed(Discussion.objects.whole(), content.PUBLIC, type=Discussion.Type.QUESTION)
+        return self.listed(self.rows, content.PUBLIC, type=Discussion.Type.QUESTION)
 
 
 class Trending(ApiView):
@@ -112,7 +119,7 @@ class Trending(ApiView):
 
     @extend_schema(responses=DiscussionSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return Response(self.get_serializer(trending(), many=True).data)
+        return Response(trending(self.caller))
 
 
 class DiscussionPart(Endpoint):
@@ -124,15 +131,19 @@ class DiscussionPart(Endpoint):
     def discussion(self) -> Discussion:
         return get_object_or_404(Discussion.objects.visible_to(self.caller), slug=self.kwargs["slug"])
 
+    all_replies = fixed(Reply.objects.all())
+    open_replies = fixed(Reply.objects.filter(hidden=False))
+
     @property
     def replies(self) -> QuerySet[Reply]:
-        """Those the caller may see, of any discussion; each knows its own."""
-        replies = Reply.objects.select_related("author", "discussion")
-        return replies if content.moderates(self.caller) else replies.filter(hidden=False)
+        """Those the caller may see, of any discussion."""
+        return self.all_replies if moderates(self.caller) else self.open_replies
 
     @property
     def reply(self) -> Reply:
-        return get_object_or_404(self.replies, pk=self.kwargs["pk"], discussion=self.discussion)
+        """It knows its author and its discussion."""
+        replies = self.replies.select_related("author", "discussion")
+        return get_object_or_404(replies, pk=self.kwargs["pk"], discussion=self.discussion)
 
 
 class Replies(DiscussionPart, Moderated, ViewSet):
@@ -158,7 +169,7 @@ class Replies(DiscussionPart, Moderated, ViewSet):
         return self.answer(made, status=201)
 
     def retrieve(self, request: Request, slug: str, pk: int) -> Response:
-        return self.answer(self.get_object())
+        return self.shown(self.replies, pk=pk, discussion=self.discussion.pk)
 
     def update(self, request: Request, slug: str, pk: int, partial: bool = False) -> Response:
         reply, values = self.get_object(), self.validated(partial=partial)
@@ -185,12 +196,14 @@ class People(DiscussionPart, ApiView):
     order = ("id",)
     within = ("discussion",)
 
+    people = fixed(Participant.objects.all())
+
     @extend_schema(parameters=[PeopleQuerySerializer], responses=MakerSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
         query = PeopleQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         discussion = self.discussion
-        people = Participant.objects.select_related("maker")
+        people = self.people
         if query.validated_data["exclude_owner"]:
             people = people.exclude(maker=discussion.author_id)
         return self.listed(people, discussion=discussion.pk)

@@ -12,10 +12,12 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from makerlog.api.audience import moderates
 from makerlog.api.keyset import Branch
 
 T = TypeVar("T", bound=models.Model)
 PUBLIC = (Branch(Q(listed=True)),)
+OWN = Q(listed=False, hidden=False)  # of one author
 
 
 class Content(models.Model):
@@ -44,20 +46,15 @@ def may_see(maker: Any) -> Q:
     """The condition of ``visible_to``: what the lists hold, and to a moderator what was hidden."""
     condition = Q(hidden=True) if moderates(maker) else Q()
     for branch in branches(maker):
-        condition |= branch.condition
+        condition |= branch.where
     return condition
-
-
-def moderates(maker: Any) -> bool:
-    """Whether ``maker``, who may be Django's AnonymousUser, sees what is hidden, and hides it."""
-    return getattr(maker, "is_moderator", False)
 
 
 def branches(maker: Any) -> tuple[Branch, ...]:
     """What ``maker`` is listed: the public, and their own private."""
     if not maker.is_authenticated:
         return PUBLIC
-    return (*PUBLIC, Branch(Q(listed=False, hidden=False, author=maker), narrow=True))
+    return (*PUBLIC, Branch(OWN, narrow=True, author=maker.pk))
 
 
 Relister = Callable[[list[int], list[int]], None]

@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from makerlog.accounts.models import Maker
+from makerlog.api.derived import derived
 from makerlog.api.files import RandomName
 from makerlog.content import Content, ContentQuerySet, may_see
 
@@ -58,13 +59,18 @@ class ProductQuerySet(ContentQuerySet["Product"]):
 
     def named(self, name: str) -> "ProductQuerySet":
         """By slug or by numeric id: slugs are never all digits."""
-        if name.isascii() and name.isdigit():
-            return self.filter(pk=int(name)) if len(name) < 19 else self.none()
-        return self.filter(slug=name)
+        return self.filter(**look_up(name))
 
     def whole(self, maker: Any) -> "ProductQuerySet":
         """With all that a product's answer shows to ``maker``, in three queries however many products."""
         return self.prefetch_related(*parts(maker))
+
+
+def look_up(name: str) -> dict[str, Any]:
+    """What finds a product of that slug or numeric id; the id 0, which is none's, where there can be none."""
+    if name.isascii() and name.isdigit():
+        return {"pk": int(name) if len(name) < 19 else 0}
+    return {"slug": name}
 
 
 def parts(maker: Any, path: str = "") -> tuple[models.Prefetch, models.Prefetch]:
@@ -129,7 +135,7 @@ class Product(Content):
     def __str__(self) -> str:
         return self.name
 
-    @property
+    @derived("icon")
     def icon_url(self) -> str | None:
         return self.icon.url if self.icon else None
 

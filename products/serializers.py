@@ -1,12 +1,13 @@
 """Projects and products in words, and what may be sent of them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.validators import URLValidator
 from rest_framework import serializers
 from rest_framework.fields import empty
 
 from makerlog.accounts.serializers import MakerSerializer
+from makerlog.api.compiled import Part, Through
 from makerlog.api.fields import (
     MAX_ID,
     FlexibleBooleanField,
@@ -16,7 +17,7 @@ from makerlog.api.fields import (
     UtcDateTimeField,
 )
 from makerlog.api.files import CleanImageField
-from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Product, Project
+from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Membership, Product, Project
 
 
 class ProjectSerializer(serializers.ModelSerializer):
@@ -71,13 +72,22 @@ class ProductSerializer(serializers.ModelSerializer):
             "launched_at", "icon", "description", "accent", "tags", "private", "created_at", "updated_at",
         ]  # fmt: skip
         read_only_fields = fields
+        parts: ClassVar = {
+            "team": Part(lambda reader: Membership.objects.filter(owner=False), by="product", value="maker"),
+            "projects": Part(Project.objects.visible_to, by="products"),
+        }
 
 
-class PlaceSerializer(ProductSerializer):
+class MemberSerializer(Through, MakerSerializer):
+    """A place on a team, as the maker who has it."""
+
+    through = "maker"
+
+
+class PlaceSerializer(Through, ProductSerializer):
     """A place on a team, as the product it is on."""
 
-    def to_representation(self, place: Any) -> dict[str, Any]:
-        return super().to_representation(place.product)
+    through = "product"
 
 
 class RelatedSerializer(serializers.Serializer):

@@ -23,7 +23,9 @@ def common(part: str) -> list[str]:
     return sorted(counts, key=lambda tag: (-counts[tag], tag))[:MAX_TAGS_NAMED]
 
 
-def related(product: Product, products: QuerySet[Product]) -> list[Product]:
+def related(product: Product) -> QuerySet[Product]:
     """Of the candidates, the newest that share a tag with ``product``."""
-    sharing = products.filter(tags__overlap=product.tags).exclude(pk=product.pk)
-    return list(read_from(sharing, newest()).order_by("-created_at", "-id")[:MAX_RELATED]) if product.tags else []
+    if not product.tags:
+        return Product.objects.none()
+    sharing = Product.objects.filter(tags__overlap=product.tags).exclude(pk=product.pk)
+    return read_from(sharing, newest()).order_by("-created_at", "-id")[:MAX_RELATED]

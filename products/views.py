@@ -1,5 +1,7 @@
 """Projects, and the products they stand under."""
 
+from typing import Any
+
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -11,13 +13,15 @@ from makerlog import content
 from makerlog.accounts.models import Maker
 from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.serializers import MakerSerializer, SuccessSerializer
-from makerlog.api.keyset import Branch
+from makerlog.api.compiled import compiled
+from makerlog.api.keyset import Branch, fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, ViewSet
 from products import actions, tags
 from products.filters import ProductFilter
-from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TEAM, Membership, Product, Project, parts
+from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TEAM, Membership, Product, Project, look_up
 from products.serializers import (
+    MemberSerializer,
     PlaceSerializer,
     ProductInputSerializer,
     ProductSerializer,
@@ -38,8 +42,10 @@ class MyProjects(ViewSet):
     order = ("id",)
     within = ("author",)
 
+    rows = fixed(Project.objects.all())
+
     def list(self, request: Request) -> Response:
-        return self.listed(Project.objects.all(), author=self.caller.pk)
+        return self.listed(self.rows, author=self.caller.pk)
 
     @extend_schema(responses={201: ProjectSerializer, 200: ProjectSerializer})
     def create(self, request: Request) -> Response:
@@ -53,11 +59,12 @@ class ProjectViewSet(ViewSet):
     scope = "projects"
     serializer_class = ProjectSerializer
 
-    def get_queryset(self) -> QuerySet[Project]:
-        return Project.objects.visible_to(self.caller)
+    @classmethod
+    def visible_to(cls, reader: Any) -> QuerySet[Project]:
+        return Project.objects.visible_to(reader)
 
     def retrieve(self, request: Request, pk: int) -> Response:
-        return self.answer(self.get_object())
+        return self.shown(pk=pk)
 
     def update(self, request: Request, pk: int, partial: bool = False) -> Response:
         project = self.get_object()
@@ -100,16 +107,22 @@ class ProductViewSet(ViewSet):
         products = Product.objects.visible_to(self.caller).whole(self.caller)
         return get_object_or_404(products.named(self.kwargs["slug"]))
 
+    rows = fixed(Product.objects.all())
+
+    @classmethod
+    def visible_to(cls, reader: Any) -> QuerySet[Product]:
+        return Product.objects.visible_to(reader)
+
     def list(self, request: Request) -> Response:
-        return self.listed(Product.objects.whole(self.caller), content.branches(self.caller))
+        return self.listed(self.rows, content.branches(self.caller))
 
     @extend_schema(request=ProductInputSerializer)
     def create(self, request: Request) -> Response:
         product = actions.create_product(author=self.caller, **self.validated(ProductInputSerializer))
-        return self.answer(Product.objects.whole(self.caller).get(pk=product.pk), status=201)
+        return self.shown(self.rows, pk=product.pk, status=201)
 
     def retrieve(self, request: Request, slug: str) -> Response:
-        return self.answer(self.get_object())
+        return self.shown(**look_up(slug))
 
     @extend_schema(request=ProductInputSerializer)
     def update(self, request: Request, slug: str, partial: bool = False) -> Response:
@@ -118,7 +131,7 @@ class ProductViewSet(ViewSet):
             raise PermissionDenied("Only its owner and its team may do this.", "not_yours")
         values = self.validated(ProductInputSerializer, instance=product, partial=partial)
         actions.change_product(product=product, maker=self.caller, **values)
-        return self.answer(self.get_object())
+        return self.shown(**look_up(slug))
 
     @extend_schema(request=ProductInputSerializer)
     def partial_update(self, request: Request, slug: str) -> Response:
@@ -161,9 +174,8 @@ class ProductPeople(ProductPart):
 
     @extend_schema(responses=MakerSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
-        places = Membership.objects.filter(product=self.product).select_related("maker").order_by("id")
-        makers = [place.maker for place in places[: MAX_TEAM + 1]]
-        return Response(self.get_serializer(makers, many=True).data)
+        places = Membership.objects.filter(product=self.product).order_by("id")
+        return Response(compiled(MemberSerializer).of(places[: MAX_TEAM + 1], self.caller))
 
 
 class ProductProjects(ProductPart):
@@ -175,7 +187,7 @@ class ProductProjects(ProductPart):
     @extend_schema(responses=ProjectSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
         projects = Project.objects.visible_to(self.caller).filter(products=self.product).order_by("id")
-        return Response(self.get_serializer(projects[:MAX_PROJECTS], many=True).data)
+        return Response(compiled(ProjectSerializer).of(projects[:MAX_PROJECTS], self.caller))
 
 
 class RelatedProducts(ProductPart):
@@ -186,8 +198,7 @@ class RelatedProducts(ProductPart):
 
     @extend_schema(responses=ProductSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
-        found = tags.related(self.product, Product.objects.whole(self.caller))
-        return Response(self.get_serializer(found, many=True).data)
+        return Response(compiled(ProductSerializer).of(tags.related(self.product), self.caller))
 
 
 class Launches(ApiView):
@@ -197,8 +208,10 @@ class Launches(ApiView):
     serializer_class = ProductSerializer
     order = ("-launched_at", "-id")
 
+    rows = fixed(Product.objects.filter(launched=True))
+
     def get(self, request: Request) -> Response:
-        return self.listed(Product.objects.whole(self.caller).filter(launched=True), content.PUBLIC)
+        return self.listed(self.rows, content.PUBLIC)
 
 
 class RecentlyLaunched(Launches):
@@ -220,8 +233,7 @@ class Places(ApiView):
     public = content.PUBLIC
     own = (*content.PUBLIC, Branch(Q(listed=False, product__hidden=False)))
 
-    def places(self) -> QuerySet[Membership]:
-        return Membership.objects.select_related("product").prefetch_related(*parts(self.caller, "product__"))
+    rows = fixed(Membership.objects.all())
 
 
 class MyProducts(Places):
@@ -231,7 +243,7 @@ class MyProducts(Places):
 
     @extend_schema(responses=ProductSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return self.listed(self.places(), self.own, maker=self.caller.pk)
+        return self.listed(self.rows, self.own, maker=self.caller.pk)
 
 
 class MakerProducts(Places):
@@ -240,7 +252,7 @@ class MakerProducts(Places):
     @extend_schema(responses=ProductSerializer(many=True))
     def get(self, request: Request, maker: str) -> Response:
         found = get_object_or_404(Maker.objects.named(maker), is_active=True)
-        return self.listed(self.places(), self.own if found == self.caller else self.public, maker=found.pk)
+        return self.listed(self.rows, self.own if found == self.caller else self.public, maker=found.pk)
 
 
 class ProductTags(ApiView):

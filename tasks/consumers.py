@@ -11,7 +11,8 @@ from django.utils import timezone
 from makerlog import content
 from makerlog.accounts.consumers import ANYBODY, MakerStream
 from makerlog.accounts.models import Maker
-from makerlog.api.keyset import Bounds, Branch, Reading, read
+from makerlog.api.compiled import compiled
+from makerlog.api.keyset import Bounds, Branch, Reading, fixed, read
 from makerlog.api.renderers import weight
 from makerlog.api.timezones import moment_said
 from makerlog.gate.socket import BANNED
@@ -26,6 +27,7 @@ MOST_SYNCED = 50
 SYNC_BYTES = 64 * 1024  # said twice in one frame, of the 256 KiB that a reader may leave unread
 SYNCED = timedelta(days=1)
 OLDEST_FIRST = ("created_at", "id")
+ROWS = fixed(Task.objects.all())
 
 
 class Followed(NamedTuple):
@@ -59,12 +61,11 @@ class TaskStream(MakerStream):
     def synced(self, since: datetime) -> list[Any]:
         """Who reads, and what they may, is asked anew."""
         pk = self.socket.maker
-        reading = replace(
-            self.followed(ANYBODY if pk is None else Maker.objects.get(pk=pk)).reading, bounds=Bounds(since)
-        )
-        most = MOST_SYNCED
+        reader = ANYBODY if pk is None else Maker.objects.get(pk=pk)
+        reading = replace(self.followed(reader).reading, bounds=Bounds(since))
+        tasks, most = compiled(TaskSerializer), MOST_SYNCED
         while True:
-            found = list(TaskSerializer(read(reading, None, most).rows, many=True).data)
+            found = tasks.shown(read(reading, None, most, tasks.columns).rows, reader)
             if len(found) <= 1 or weight(found) <= SYNC_BYTES:
                 return found
             most = len(found) // 2
@@ -76,7 +77,7 @@ class ExploreStream(TaskStream):
     public = events.EVERYBODY
 
     def followed(self, reader: Any) -> Followed:
-        return Followed(self.public, Reading(Task.objects.whole(reader), OLDEST_FIRST, branches=content.PUBLIC))
+        return Followed(self.public, Reading(ROWS, OLDEST_FIRST, branches=content.PUBLIC))
 
 
 class MakerTaskStream(TaskStream):
@@ -99,9 +100,7 @@ class OwnTaskStream(TaskStream):
 def tasks_of(maker: Maker, reader: Any) -> Followed:
     name = events.own(maker.pk) if maker == reader else events.of_maker(maker.pk)
     branches = content.branches(reader) if maker == reader else content.PUBLIC
-    return Followed(
-        name, Reading(Task.objects.whole(reader), OLDEST_FIRST, pins={"author": maker.pk}, branches=branches)
-    )
+    return Followed(name, Reading(ROWS, OLDEST_FIRST, pins={"author": maker.pk}, branches=branches))
 
 
 class ProductStream(TaskStream):
@@ -112,7 +111,7 @@ class ProductStream(TaskStream):
         mine = reader.is_authenticated and Membership.objects.filter(product=product, maker=reader).exists()
         listed = Branch(Q(product_filings__listed=True))
         reading = Reading(
-            Task.objects.whole(reader),
+            ROWS,
             OLDEST_FIRST,
             where=Q(product_filings__product=product.pk),
             columns=filing("product"),

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import F
 
+from makerlog.api.compiled import compiled
 from makerlog.live.events import Event, publish
 from tasks.models import Task, TaskProduct, TaskQuerySet
 from tasks.serializers import TaskSerializer
@@ -86,4 +87,5 @@ def written(kind: str, task: Task) -> list[Event]:
 
 def payload(task: Task, reader: Any) -> dict[str, Any]:
     """The task as the API shows it to ``reader``."""
-    return TaskSerializer(Task.objects.whole(reader).get(pk=task.pk)).data
+    [shown] = compiled(TaskSerializer).of(Task.objects.filter(pk=task.pk), reader)
+    return shown

@@ -1,15 +1,22 @@
 """A task in words."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from rest_framework import serializers
 
 from makerlog.accounts.serializers import MakerSerializer
-from makerlog.api.fields import AlwaysNullField, FlexibleBooleanField, NullableTextField, UtcDateTimeField
+from makerlog.api.compiled import Part
+from makerlog.api.fields import (
+    AlwaysNullField,
+    AlwaysOneField,
+    FlexibleBooleanField,
+    NullableTextField,
+    UtcDateTimeField,
+)
 from makerlog.api.files import CleanImageField
-from products.models import MAX_HOLDERS
+from products.models import MAX_HOLDERS, Product, Project
 from products.serializers import ProductSummarySerializer, ProjectSerializer
 from tasks.models import MAX_PROJECTS, Task, TaskComment
 
@@ -45,14 +52,15 @@ class TaskSerializer(serializers.ModelSerializer):
             "external_id",
         ]  # fmt: skip
         read_only_fields = ["event", "praise", "comment_count"]
+        parts: ClassVar = {
+            "project_set": Part(Project.objects.visible_to, by="filings__task"),
+            "product_set": Part(Product.objects.visible_to, by="filings__task"),
+        }
 
     def validate_done_at(self, moment: datetime | None) -> datetime | None:
         if moment and moment > timezone.now() + CLOCK_SKEW:
             raise serializers.ValidationError("A task cannot be done in the future; due_at says when it is due.")
         return moment
-
-    def to_representation(self, task: Task) -> dict[str, Any]:
-        return {**super().to_representation(task), "attachment": task.attachment_url}
 
 
 class CommentSerializer(serializers.ModelSerializer):
@@ -61,16 +69,13 @@ class CommentSerializer(serializers.ModelSerializer):
     user = MakerSerializer(source="author", read_only=True)
     content = serializers.CharField(max_length=2000)
     object_id = serializers.IntegerField(source="task_id", read_only=True)
-    content_type = serializers.SerializerMethodField()
+    content_type = AlwaysOneField()
     created_at = UtcDateTimeField(read_only=True)
     updated_at = UtcDateTimeField(read_only=True)
 
     class Meta:
         model = TaskComment
         fields = ["id", "user", "content", "object_id", "content_type", "created_at", "updated_at"]
-
-    def get_content_type(self, comment: TaskComment) -> int:
-        return 1
 
 
 class SyncSerializer(serializers.Serializer):

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F
 from rest_framework.request import Request
 
 from makerlog.accounts.models import Maker
+from makerlog.api.columns import Asked
+from makerlog.api.compiled import compiled
 from makerlog.api.filters import commit_horizon
-from makerlog.api.keyset import Reading, Slice, read
+from makerlog.api.keyset import Reading, Row, Slice, fixed, read
 from makerlog.api.pagination import Cursor, link
 from tasks.models import DeletedTask, Task
+from tasks.serializers import TaskSerializer
 
 # What a cursor holds, by the fields that read it: where the tasks go on, where the tombstones, and the horizon.
 FIELDS: list[Any] = [
@@ -21,13 +25,17 @@ KEY = tuple(field.name for field in FIELDS)
 
 Position = tuple[datetime, int]
 
+SHOWN = fixed(Task.objects.filter(hidden=False))
+DELETED = fixed(DeletedTask.objects.all())
+ID = Asked([F("task_id")])
+
 
 @dataclass(frozen=True)
 class Changes:
     """``sync_date``: what to ask with the next time; all before it was told by then. ``next``: there is more."""
 
     sync_date: datetime
-    tasks: list[Task]
+    tasks: list[Row]  # of the columns that a TaskSerializer shows
     deleted: list[int]
     next: str | None
 
@@ -45,27 +53,24 @@ class Walk:
 def changes(maker: Maker, since: datetime, request: Request, most: int) -> Changes:
     """At most ``most`` changed tasks and as many deleted ids, each oldest first."""
     walk = going_on(request) or Walk((since, 0), (since, 0), commit_horizon())
-    tasks = Reading(
-        rows=Task.objects.filter(hidden=False).whole(maker), key=("updated_at", "id"), pins={"author": maker.pk}
-    )
-    gone = Reading(rows=DeletedTask.objects.all(), key=("deleted_at", "task_id"), pins={"author": maker.pk})
-    changed, changed_to = step(tasks, walk.changed, most)
-    deleted, deleted_to = step(gone, walk.deleted, most)
-    rests = [piece.rest[0] for piece in (changed, deleted) if piece.rest]
+    tasks = Reading(rows=SHOWN, key=("updated_at", "id"), pins={"author": maker.pk})
+    gone = Reading(rows=DELETED, key=("deleted_at", "task_id"), pins={"author": maker.pk})
+    changed, changed_to = step(tasks, walk.changed, most, compiled(TaskSerializer).columns)
+    deleted, deleted_to = step(gone, walk.deleted, most, ID)
+    rests = [datetime.fromisoformat(piece.rest[0]) for piece in (changed, deleted) if piece.rest]
     onward = [*changed_to, *deleted_to, walk.horizon]
     return Changes(
         sync_date=min([walk.horizon, *rests]),
         tasks=changed.rows,
-        deleted=[tombstone.task_id for tombstone in deleted.rows],
+        deleted=[pk for (pk,) in deleted.rows],
         next=link(request, Cursor(request, KEY).write(onward, backwards=False)) if rests else None,
     )
 
 
-def step(reading: Reading, position: Position, most: int) -> tuple[Slice, Position]:
+def step(reading: Reading, position: Position, most: int, columns: Asked) -> tuple[Slice, tuple[Any, ...]]:
     """The page behind ``position``, and the position that it reached."""
-    piece = read(reading, position, most)
-    moment, pk = reading.position(piece.rows[-1]) if piece.rows else position
-    return piece, (moment, pk)
+    piece = read(reading, position, most, columns)
+    return piece, piece.positions[-1] if piece.positions else position
 
 
 def going_on(request: Request) -> Walk | None:

@@ -15,9 +15,10 @@ from makerlog import content
 from makerlog.accounts.models import Maker
 from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.praise import Praises
+from makerlog.api.compiled import compiled
 from makerlog.api.fields import UtcDateTimeField
 from makerlog.api.filters import day_around, moment_named
-from makerlog.api.keyset import Bounds
+from makerlog.api.keyset import Bounds, fixed
 from makerlog.api.pagination import MAX_LIMIT, BareKeysetPagination
 from makerlog.api.views import ApiView, ViewSet
 from tasks import actions, sync
@@ -35,25 +36,28 @@ class TaskViewSet(ViewSet):
     serializer_class = TaskSerializer
     filterset_class = TaskFilter
 
-    def get_queryset(self) -> QuerySet[Task]:
-        return Task.objects.visible_to(self.caller).whole(self.caller)
+    rows = fixed(Task.objects.all())
+
+    @classmethod
+    def visible_to(cls, reader: Any) -> QuerySet[Task]:
+        return Task.objects.visible_to(reader)
 
     def list(self, request: Request) -> Response:
-        return self.listed(Task.objects.whole(self.caller), content.branches(self.caller))
+        return self.listed(self.rows, content.branches(self.caller))
 
     @extend_schema(responses={201: TaskSerializer, 200: TaskSerializer})
     def create(self, request: Request) -> Response:
         task, new = actions.log_task(author=self.caller, **self.validated())
-        return self.answer(Task.objects.whole(self.caller).get(pk=task.pk), status=201 if new else 200)
+        return self.shown(self.rows, pk=task.pk, status=201 if new else 200)
 
     def retrieve(self, request: Request, pk: int) -> Response:
-        return self.answer(self.get_object())
+        return self.shown(pk=pk)
 
     def update(self, request: Request, pk: int, partial: bool = False) -> Response:
         task = self.get_object()
         self.require_own(task)
         actions.change_task(task=task, **self.validated(instance=task, partial=partial))
-        return self.answer(self.get_object())
+        return self.shown(pk=pk)
 
     def partial_update(self, request: Request, pk: int) -> Response:
         return self.update(request, pk, partial=True)
@@ -88,8 +92,8 @@ class TaskBatch(ApiView):
         if not serializer.is_valid():
             return {"status": 400, "errors": serializer.errors}
         task, new = actions.log_task(author=self.caller, **serializer.validated_data)
-        whole = Task.objects.whole(self.caller).get(pk=task.pk)
-        return {"status": 201 if new else 200, "task": self.get_serializer(whole).data}
+        [shown] = compiled(TaskSerializer).of(Task.objects.filter(pk=task.pk), self.caller)
+        return {"status": 201 if new else 200, "task": shown}
 
 
 class MyTasks(ApiView):
@@ -102,8 +106,10 @@ class MyTasks(ApiView):
     order = ("-created_at", "-id")
     within = ("author",)
 
+    rows = fixed(Task.objects.all())
+
     def get(self, request: Request) -> Response:
-        return self.listed(Task.objects.whole(self.caller), content.branches(self.caller), author=self.caller.pk)
+        return self.listed(self.rows, content.branches(self.caller), author=self.caller.pk)
 
 
 class TaskSync(ApiView):
@@ -168,20 +174,20 @@ class TaskComments(TaskPart):
     order = ("id",)
     within = ("task",)
 
-    comments = TaskComment.objects.filter(hidden=False).select_related("author")
+    comments = fixed(TaskComment.objects.filter(hidden=False))
 
     def get_queryset(self) -> QuerySet[TaskComment]:
-        return self.comments.filter(task=self.task)
+        return self.comments.filter(task=self.task).select_related("author")
 
     def list(self, request: Request, task: int) -> Response:
-        return self.listed(self.comments.all(), task=self.task.pk)
+        return self.listed(self.comments, task=self.task.pk)
 
     def create(self, request: Request, task: int) -> Response:
         made = actions.comment(task=self.task, author=self.caller, **self.validated())
         return self.answer(made, status=201)
 
     def retrieve(self, request: Request, task: int, pk: int) -> Response:
-        return self.answer(self.get_object())
+        return self.shown(self.comments, pk=pk, task=self.task.pk)
 
     def partial_update(self, request: Request, task: int, pk: int) -> Response:
         comment = self.get_object()
@@ -205,13 +211,14 @@ class MakerTasks(ApiView):
     order = ("-created_at", "-id")
     within = ("author",)
 
+    rows = fixed(Task.objects.all())
+
     def get(self, request: Request, maker: str) -> Response:
         return self.tasks_of(maker)
 
     def tasks_of(self, name: str, bounds: Bounds | None = None) -> Response:
         maker = get_object_or_404(Maker.objects.named(name), is_active=True)
-        tasks = Task.objects.whole(self.caller)
-        return self.listed(tasks, content.branches(self.caller), bounds=bounds, author=maker.pk)
+        return self.listed(self.rows, content.branches(self.caller), bounds=bounds, author=maker.pk)
 
 
 class MakerDay(MakerTasks):

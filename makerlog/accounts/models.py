@@ -1,7 +1,8 @@
 """Makers, whom they follow, and their tokens."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
@@ -15,10 +16,13 @@ from django.utils import timezone
 
 from makerlog.accounts.names import validate_username
 from makerlog.accounts.rhythm import WEEK, Rhythm, local_day
+from makerlog.api.derived import derived
 from makerlog.api.files import RandomName
 from makerlog.api.timezones import known
 
 DEFAULT_AVATAR = f"{settings.PUBLIC_URL}{settings.STATIC_URL}accounts/avatar.png"
+
+RHYTHM = ("run_length", "last_day", "week_counts", "timezone")  # what streak, average and score are derived from
 
 models.CharField.register_lookup(Lower)
 models.EmailField.register_lookup(Lower)
@@ -36,11 +40,15 @@ def no_week() -> list[int]:
 class MakerManager(UserManager["Maker"]):
     def named(self, name: str) -> models.QuerySet["Maker"]:
         """By numeric id or by username, whatever its case: usernames are never all digits."""
-        if "\x00" in name:  # PostgreSQL's text cannot hold it
-            return self.none()
+        return self.filter(**self.look_up(name))
+
+    @staticmethod
+    def look_up(name: str) -> dict[str, Any]:
+        """What finds a maker of that numeric id or username; the id 0, which is nobody's, where there can be none."""
         if name.isascii() and name.isdigit():
-            return self.filter(pk=int(name)) if len(name) < 19 else self.none()
-        return self.filter(username__lower=name.lower())
+            return {"pk": int(name) if len(name) < 19 else 0}
+        # PostgreSQL's text cannot hold a NUL.
+        return {"pk": 0} if "\x00" in name else {"username__lower": name.lower()}
 
     def at(self, email: str) -> models.QuerySet["Maker"]:
         """By e-mail address. Without the second condition the index, which leaves out makers without one, is of no use."""
@@ -148,6 +156,12 @@ class Maker(AbstractUser):
     def today(self) -> date:
         return local_day(timezone.now(), self.timezone)
 
+    @derived("timezone")
+    def day(self) -> tuple[datetime, datetime]:
+        """From when until when it is today."""
+        zone, today = ZoneInfo(self.timezone), self.today
+        return datetime.combine(today, time(), zone), datetime.combine(today + timedelta(days=1), time(), zone)
+
     @property
     def suspension(self) -> str:
         """How the maker is suspended now: a value of Suspension. Over at its second."""
@@ -158,27 +172,27 @@ class Maker(AbstractUser):
     def rhythm(self) -> Rhythm:
         return Rhythm(self.run_length, self.last_day, self.week_counts)
 
-    @property
+    @derived(*RHYTHM)
     def streak(self) -> int:
         return self.rhythm.streak(self.today)
 
-    @property
+    @derived(*RHYTHM)
     def week_tda(self) -> int:
         return self.rhythm.week_tda(self.today)
 
-    @property
+    @derived(*RHYTHM)
     def maker_score(self) -> int:
         return self.rhythm.score(self.today)
 
-    @property
+    @derived(*RHYTHM)
     def streak_end_date(self) -> Any:
         return self.rhythm.streak_ends_at(self.today, self.timezone)
 
-    @property
+    @derived("avatar")
     def avatar_url(self) -> str:
         return self.avatar.url if self.avatar else DEFAULT_AVATAR
 
-    @property
+    @derived("header")
     def header_url(self) -> str:
         return self.header.url if self.header else ""
 
@@ -187,7 +201,7 @@ class Maker(AbstractUser):
         """Whether the maker has said nothing of themselves so far."""
         return not (self.first_name or self.status or self.description or self.avatar)
 
-    @property
+    @derived()
     def og_image(self) -> None:
         """Pictures for link previews are not made here; the key is on the wire."""
 
@@ -246,7 +260,7 @@ class AccessToken(models.Model):
     def __str__(self) -> str:
         return f"mkl_{self.public_id}_…"
 
-    @property
+    @derived("public_id")
     def prefix(self) -> str:
         return f"mkl_{self.public_id}"
 

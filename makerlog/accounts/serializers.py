@@ -12,11 +12,13 @@ from rest_framework.fields import empty
 
 from makerlog.accounts import links
 from makerlog.accounts.actions import EMAIL_TAKEN, USERNAME_TAKEN
-from makerlog.accounts.models import AccessToken, Follow, Maker, validate_timezone
+from makerlog.accounts.models import AccessToken, Maker, validate_timezone
 from makerlog.accounts.names import validate_username
 from makerlog.accounts.scopes import SCOPES, unknown_scopes
 from makerlog.accounts.tokens import LAST_EXPIRY
+from makerlog.api.compiled import Through
 from makerlog.api.fields import (
+    Constant,
     FlexibleBooleanField,
     FlexibleListField,
     FormTextField,
@@ -27,18 +29,12 @@ from makerlog.api.fields import (
 from makerlog.api.files import CleanImageField
 
 
-class PublicDefault(serializers.BooleanField):
+class PublicDefault(Constant, serializers.BooleanField):
     """A setting of its owner's: everybody else reads its default."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(read_only=True, **kwargs)
 
     def bind(self, field_name: str, parent: Any) -> None:
         super().bind(field_name, parent)
-        self.value = Maker._meta.get_field(field_name).get_default()  # type: ignore[union-attr]
-
-    def get_attribute(self, instance: Any) -> bool:
-        return self.value
+        self.constant = Maker._meta.get_field(field_name).get_default()  # type: ignore[union-attr]
 
 
 SETTINGS = ("digest", "dark_mode", "weekends_off", "hardcore_mode", "email_notifications", "ads_enabled")
@@ -90,7 +86,9 @@ class DerivedSerializer(serializers.ModelSerializer):
 
 
 class MakerSerializer(DerivedSerializer):
-    """The public form of a maker, called User on the wire."""
+    """The public form of a maker, called User on the wire: for a day of theirs, as long as their row stays as it is."""
+
+    kept = "day"
 
     avatar = serializers.URLField(source="avatar_url", read_only=True)
     header = serializers.CharField(source="header_url", read_only=True)
@@ -107,17 +105,10 @@ class MakerSerializer(DerivedSerializer):
         read_only_fields = FIELDS
 
 
-class FollowedSerializer(serializers.ModelSerializer):
+class FollowedSerializer(Through, MakerSerializer):
     """Of a follow, the maker who is followed."""
 
-    followed = MakerSerializer()
-
-    class Meta:
-        model = Follow
-        fields = ["followed"]
-
-    def to_representation(self, instance: Follow) -> Any:
-        return super().to_representation(instance)["followed"]
+    through = "followed"
 
 
 class MeSerializer(DerivedSerializer):

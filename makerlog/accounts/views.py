@@ -35,6 +35,7 @@ from makerlog.accounts.serializers import (
     TokenSerializer,
     UsernameSerializer,
 )
+from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.throttling import mailbox
 from makerlog.api.views import ApiView, ViewSet
@@ -90,9 +91,10 @@ class Tokens(ViewSet):
     def get_queryset(self) -> QuerySet[AccessToken]:
         return self.caller.tokens.filter(kind=AccessToken.Kind.PERSONAL, revoked_at=None)
 
+    live = fixed(AccessToken.objects.filter(revoked_at=None))
+
     def list(self, request: Request) -> Response:
-        live = AccessToken.objects.filter(revoked_at=None)
-        return self.listed(live, maker=self.caller.pk, kind=AccessToken.Kind.PERSONAL)
+        return self.listed(self.live, maker=self.caller.pk, kind=AccessToken.Kind.PERSONAL)
 
     @extend_schema(responses={201: NewTokenSerializer})
     def create(self, request: Request) -> Response:
@@ -177,10 +179,11 @@ class MyFollowing(ApiView):
     order = ("-id",)
     within = ("follower",)
 
+    follows = fixed(Follow.objects.filter(followed__is_active=True))
+
     @extend_schema(responses=MakerSerializer(many=True))
     def get(self, request: Request) -> Response:
-        follows = Follow.objects.filter(followed__is_active=True).select_related("followed")
-        return self.listed(follows, follower=self.caller.pk)
+        return self.listed(self.follows, follower=self.caller.pk)
 
 
 # --- Makers ---
@@ -191,14 +194,14 @@ class Makers(ViewSet):
 
     scope = "user"
     serializer_class = MakerSerializer
-    queryset = Maker.objects.filter(is_active=True)
+    queryset = fixed(Maker.objects.filter(is_active=True))
     order = ("-id",)
 
     def list(self, request: Request) -> Response:
-        return self.listed(self.get_queryset())
+        return self.listed(type(self).queryset)
 
     def retrieve(self, request: Request, maker: str) -> Response:
-        return self.answer(active_maker(maker))
+        return self.shown(type(self).queryset, **Maker.objects.look_up(maker))
 
     @extend_schema(request=MeSerializer, responses=MeSerializer)
     def partial_update(self, request: Request, maker: str) -> Response:

@@ -19,6 +19,7 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
 from makerlog.api.bounded_admin import BoundedAdmin, BoundedPaginator
+from makerlog.api.compiled import CannotCompile, compiled
 from makerlog.api.limits import LIMITS, PRICES
 from makerlog.api.pagination import MAX_LIMIT, KeysetPagination
 from makerlog.api.throttling import Throttle
@@ -278,6 +279,24 @@ def callers_are_named(route: Route) -> Iterator[checks.Error]:
             8,
             "says nowhere who may call it.",
             "Name the resource in `scope`; or, for what needs no token, permission_classes = [AllowAny].",
+        )
+
+
+@of_each_route
+def reads_are_compiled(route: Route) -> Iterator[checks.Error]:
+    if not (route.lists or (route.ours and route.reader == "retrieve" and not route.view.bounded_by)):
+        return
+    serializer_class = route.view.serializer_class
+    if any(unbounded(serializer_class(), ())):
+        return  # E006 has more to say
+    try:
+        compiled(serializer_class)
+    except CannotCompile as error:
+        yield route.error(
+            10,
+            f"reads what is not said in columns: {error}",
+            "Say where it comes from, as makerlog/api/compiled.py has it; or, if it is one thing and no list, what bounds it"
+            " in `bounded_by`, and answer with a serializer of your own.",
         )
 
 

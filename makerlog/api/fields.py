@@ -8,6 +8,7 @@ import orjson
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from makerlog.api.columns import UtcText
 from makerlog.api.timezones import moment_said
 
 NOTHING = {"", "null", "undefined"}
@@ -43,6 +44,9 @@ class UtcDateTimeField(serializers.DateTimeField):
         if not FIRST_YEAR <= moment.year <= LAST_YEAR:
             self.fail("year", first=FIRST_YEAR, last=LAST_YEAR)
         return moment.astimezone(UTC)
+
+    def compiled(self, column: Any) -> tuple[Any, None]:
+        return UtcText, None
 
     def to_representation(self, value: datetime) -> str:
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -131,11 +135,26 @@ class FlexibleBooleanField(serializers.BooleanField):
         return super().to_internal_value(data.strip() if isinstance(data, str) else data)
 
 
-class AlwaysNullField(serializers.CharField):
+class Constant(serializers.Field):
+    """Says the same of every row."""
+
+    constant: Any = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"read_only": True, **kwargs})
+
+    def get_attribute(self, instance: Any) -> Any:
+        return self.constant
+
+
+class AlwaysNullField(Constant, serializers.CharField):
     """A key that old clients decode and that says nothing here."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"read_only": True, "allow_null": True, **kwargs})
+        super().__init__(**{"allow_null": True, **kwargs})
 
-    def get_attribute(self, instance: Any) -> None:
-        return None
+
+class AlwaysOneField(Constant, serializers.IntegerField):
+    """A number that old clients decode: here there is one kind of it."""
+
+    constant = 1

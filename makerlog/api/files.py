@@ -91,6 +91,13 @@ class CleanImageField(serializers.FileField):
             raise SkipField
         return super().run_validation(None if says_nothing(data) else data)
 
+    def to_representation(self, value: Any) -> str | None:
+        return value.url if value else None
+
+    def compiled(self, column: Any) -> tuple[None, Any]:
+        """By the name that the column holds."""
+        return None, lambda name: column.storage.url(name) if name else None
+
     def to_internal_value(self, data: Any) -> ContentFile:
         upload = super().to_internal_value(data)
         if upload.size > settings.UPLOAD_LIMIT:

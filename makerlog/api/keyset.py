@@ -4,13 +4,13 @@ Where filters are combined that no one index serves, a page looks at ``WINDOW`` 
 found, with a position to go on from.
 """
 
-import heapq
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db.models import F, Field, Lookup, Model, Q, QuerySet, prefetch_related_objects
+from django.db import connection
+from django.db.models import DateTimeField, F, Field, Lookup, Q, QuerySet
 from django.db.models.fields.tuple_lookups import (
     Tuple,
     TupleGreaterThan,
@@ -19,6 +19,8 @@ from django.db.models.fields.tuple_lookups import (
     TupleLessThanOrEqual,
 )
 
+from makerlog.api.columns import Asked, Number, UtcText
+from makerlog.api.statements import NO_ROWS, Written, statements, united, written
 from makerlog.api.window import read_from
 
 WINDOW = 2_000
@@ -41,11 +43,17 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Branch:
-    """One part of what the reader may see. ``narrow``: it has an index of its own, of one maker's rows, in which filters are
-    looked up; elsewhere their values are pinned as the columns that the list's index begins with."""
+    """One part of what the reader may see: rows of ``condition``, and of one ``author`` where it names one. ``narrow``: it
+    has an index of its own, of one maker's rows, in which filters are looked up; elsewhere their values are pinned as the
+    columns that the list's index begins with."""
 
     condition: Q = Q()
     narrow: bool = False
+    author: int | None = None
+
+    @property
+    def where(self) -> Q:
+        return self.condition if self.author is None else self.condition & Q(author=self.author)
 
 
 @dataclass(frozen=True)
@@ -77,18 +85,19 @@ class Reading:
 
     @property
     def fields(self) -> list[Field]:
-        return [self.rows.model._meta.get_field(name) for name in self.names]
+        """What reads the values of the key; of a generated column, the field of what is generated."""
+        found: list[Any] = [self.rows.model._meta.get_field(name) for name in self.names]
+        return [field.output_field if field.generated else field for field in found]
 
     def reversed(self) -> "Reading":
         flipped = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in self.key)
         return replace(self, key=flipped)
 
     def within(self, branch: Branch) -> "Reading":
-        """This list, of one branch alone: the bare rows."""
+        """This list, of one branch alone."""
         pins = {} if branch.narrow else self.pins
         looked_up = Q(**self.pins) if branch.narrow else Q()
-        where = self.where & branch.condition & looked_up
-        return replace(self, rows=self.rows.prefetch_related(None), pins=pins, where=where, branches=())
+        return replace(self, pins=pins, where=self.where & branch.where & looked_up, branches=())
 
     @property
     def order(self) -> list[str]:
@@ -135,51 +144,155 @@ class Reading:
         values = (*self.pins.values(), *position)
         return Q(comparison(Tuple(*map(F, self.order[: len(values)])), values)) if values else Q()
 
-    def position(self, row: Model) -> tuple[Any, ...]:
-        return tuple(getattr(row, name) for name in self.names)
+    # --- As a statement that is written once ---
+
+    @property
+    def values(self) -> list[Any]:
+        """What differs between two requests for the same list, if its rows are ``fixed`` and all its filters are pins."""
+        owners = [branch.author for branch in self.branches]
+        return [*self.pins.values(), self.bounds.floor, self.bounds.ceiling, *owners]
+
+    def refilled(self, values: Sequence[Any]) -> "Reading":
+        """The same list with other ``values``."""
+        pinned = len(self.pins)
+        floor, ceiling, *authors = values[pinned:]
+        return replace(
+            self,
+            pins=dict(zip(self.pins, values[:pinned], strict=True)),
+            bounds=replace(self.bounds, floor=floor, ceiling=ceiling),
+            branches=tuple(replace(each, author=author) for each, author in zip(self.branches, authors, strict=True)),
+        )
+
+    @property
+    def shape(self) -> Hashable | None:
+        """All that its statement depends on beside its values; None where nothing but the ORM can tell."""
+        if self.scan is not None or self.where or not is_fixed(self.rows):
+            return None
+        branches = tuple((branch.condition, branch.narrow) for branch in self.branches)
+        return (self.rows, self.key, *self.pins, self.columns, self.bounds.to_ceiling, branches)
+
+
+def fixed(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """``rows``, declared once and for all requests: what is read of them need be written as SQL only once. Whatever is made
+    of them by filtering is fixed no more."""
+    rows.fixed = True  # type: ignore[attr-defined]
+    return rows
+
+
+def is_fixed(rows: QuerySet[Any]) -> bool:
+    return getattr(rows, "fixed", False)
+
+
+Row = tuple[Any, ...]
+Position = Sequence[Any]
 
 
 @dataclass(frozen=True)
 class Slice:
-    """``rows`` in reading order; ``rest``: the position to go on from, None at the end."""
+    """``rows`` in reading order, tuples of the columns asked for; ``positions``: their keys; ``rest``: the position to go on
+    from, None at the end."""
 
-    rows: list[Any]
-    rest: tuple[Any, ...] | None
+    rows: list[Row]
+    positions: list[Row]
+    rest: Row | None
 
 
-def read(reading: Reading, position: Sequence[Any] | None, limit: int) -> Slice:
-    """At most ``limit`` rows behind ``position``. One query a branch, and one more for the end of a window; what the rows
-    are shown with is fetched for the page, once for all branches."""
-    found = [read_branch(reading.within(branch), position, limit) for branch in reading.branches]
-    merged = heapq.merge(*(piece.rows for piece in found), key=reading.position, reverse=reading.descending)
+def read(reading: Reading, position: Position | None, limit: int, columns: Asked) -> Slice:
+    """At most ``limit`` rows behind ``position``, in one statement, and one more for the ends of windows."""
+    ends = window_ends(reading, position) if reading.scan is not None else [None] * len(reading.branches)
     # Behind the first place where a branch has more, rows of that branch are missing: the page ends there.
-    ends = [piece.rest for piece in found if piece.rest is not None]
-    end = (max(ends) if reading.descending else min(ends)) if ends else None
-    rows = list(itertools.islice(itertools.takewhile(until(reading, end), merged), limit + 1))
-    piece = Slice(rows[:limit], reading.position(rows[limit - 1])) if len(rows) > limit else Slice(rows, end)
-    prefetch_related_objects(piece.rows, *reading.rows._prefetch_related_lookups)  # type: ignore[attr-defined]
-    return piece
+    near = [end for end in ends if end is not None]
+    end = (max(near) if reading.descending else min(near)) if near else None
+    width = len(reading.key)
+    found = fetched(*page_statement(reading, position, ends, limit, columns))
+    rows = list(itertools.takewhile(until(reading, end), found))
+    positions = [row[:width] for row in rows[:limit]]
+    rest = positions[-1] if len(rows) > limit else end
+    return Slice([row[width:] for row in rows[:limit]], positions, rest)
 
 
-def until(reading: Reading, end: tuple[Any, ...] | None) -> Callable[[Any], bool]:
+def until(reading: Reading, end: Row | None) -> Callable[[Row], bool]:
     """Whether a row lies before ``end``, or at it."""
     if end is None:
         return lambda row: True
-    if reading.descending:
-        return lambda row: reading.position(row) >= end
-    return lambda row: reading.position(row) <= end
+    width = len(end)
+    return (lambda row: row[:width] >= end) if reading.descending else (lambda row: row[:width] <= end)
 
 
-def read_branch(reading: Reading, position: Sequence[Any] | None, limit: int) -> Slice:
+def fetched(sql: str, params: Sequence[Any]) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall()
+
+
+def said(reading: Reading) -> list[Any]:
+    """The key as a position says it: moments as text, which orders them as well."""
+    pairs = zip(reading.names, reading.fields, strict=True)
+    return [UtcText(F(name)) if isinstance(field, DateTimeField) else F(name) for name, field in pairs]
+
+
+# --- Statements ---
+
+
+def page_statement(
+    reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, columns: Asked
+) -> Written:
+    if reading.shape is None:
+        return list_written(reading, position, ends, limit, columns)
+    known = len(reading.values)
+
+    def write(values: Sequence[Any]) -> Written:
+        return list_written(reading.refilled(values[:known]), values[known:] or None, ends, limit, columns)
+
+    key = (reading.shape, limit, columns)
+    return statements.filled(key, [*reading.values, *(position or ())], write)
+
+
+def list_written(
+    reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, columns: Asked
+) -> Written:
+    """The rows of all branches, each read by its own index, in the list's order."""
+    pieces = [
+        branch_rows(reading.within(branch), position, end, limit)
+        for branch, end in zip(reading.branches, ends, strict=True)
+    ]
+    asked = [*said(reading), *columns]
+    if len(pieces) == 1:
+        return written(pieces[0].values_list(*asked))
+    return merged(reading, [piece.values_list(*map(F, reading.names), *asked) for piece in pieces], len(asked), limit)
+
+
+def merged(reading: Reading, pieces: Sequence[QuerySet[Any]], width: int, limit: int) -> Written:
+    """Each piece begins with the key, which orders the whole and is not answered."""
+    sql, params = united(pieces)
+    if (sql, params) == NO_ROWS:
+        return NO_ROWS
+    keys = [f"k{number}" for number in range(len(reading.key))]
+    answered = [f"c{number}" for number in range(width)]
+    way = " DESC" if reading.descending else ""
+    order = ", ".join(key + way for key in keys)
+    names = ", ".join([*keys, *answered])
+    outer = f"SELECT {', '.join(answered)} FROM ({sql}) page ({names}) ORDER BY {order} LIMIT {limit + 1}"  # noqa: S608
+    return outer, params
+
+
+def branch_rows(reading: Reading, position: Position | None, end: Row | None, limit: int) -> QuerySet[Any]:
     if reading.scan is None:
-        rows = list(reading.after(position, reading.rows)[: limit + 1])
-        return Slice(rows[:limit], reading.position(rows[limit - 1]) if len(rows) > limit else None)
+        return reading.after(position, reading.rows)[: limit + 1]
     # What is read is all up to the window's end, not what was in the window a moment ago: rows come and go. Twice the
     # window leaves room for those that come.
-    ends = reading.after(position, reading.scan).values_list(*reading.names)[WINDOW - 1 : WINDOW]
-    end = next(iter(ends), None)
     window = reading.after(position, reading.scan, end)[: 2 * WINDOW]
     # In the window's own order, the pinned columns first: it is read in order then, and only as far as the page goes.
     pins = [f"-{name}" if reading.descending else name for name in reading.pins]
-    rows = list(read_from(reading.rows, window).order_by(*pins, *reading.key)[: limit + 1])
-    return Slice(rows[:limit], reading.position(rows[limit - 1]) if len(rows) > limit else end)
+    return read_from(reading.rows, window).order_by(*pins, *reading.key)[: limit + 1]
+
+
+def window_ends(reading: Reading, position: Position | None) -> list[Row | None]:
+    """Where the window of each branch ends; None where the branch does before that."""
+    pieces = []
+    for number, branch in enumerate(reading.branches):
+        part = reading.within(branch)
+        rows = part.after(position, part.scan)[WINDOW - 1 : WINDOW]  # type: ignore[arg-type]
+        pieces.append(rows.values_list(Number(number), *said(reading)))
+    found = {number: tuple(end) for number, *end in fetched(*united(pieces))}
+    return [found.get(number) for number in range(len(reading.branches))]

@@ -16,8 +16,9 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from makerlog.api.columns import Asked
 from makerlog.api.exceptions import BadParameter
-from makerlog.api.keyset import Reading, read
+from makerlog.api.keyset import Reading, Row, read
 from makerlog.api.renderers import MAX_ROWS
 
 MAX_LIMIT = MAX_ROWS
@@ -57,7 +58,7 @@ class KeysetPagination(BasePagination):
     max_limit = MAX_LIMIT
     links: dict[str, str | None]
 
-    def page(self, reading: Reading, request: Request, most: int = MAX_LIMIT) -> list[Any]:
+    def page(self, reading: Reading, request: Request, columns: Asked, most: int = MAX_LIMIT) -> list[Row]:
         """The rows of the page that ``request`` asks for, at most ``most``. Remembers the links."""
         refuse_offsets(request)
         limit = min(self.limit(request), most)
@@ -65,22 +66,16 @@ class KeysetPagination(BasePagination):
         backwards, position = False, None
         if text := request.query_params.get("cursor"):
             backwards, position = cursor.read(text, reading.fields)
-        piece = read(reading.reversed() if backwards else reading, position, limit)
+        piece = read(reading.reversed() if backwards else reading, position, limit, columns)
         rows = piece.rows[::-1] if backwards else piece.rows
-        before = self.edge(reading, rows, 0, position) if not backwards else piece.rest
-        after = piece.rest if not backwards else self.edge(reading, rows, -1, position)
+        # Where to turn back from: the page's first row as it was read, or the cursor's own place on an empty page.
+        turn = None if position is None else next(iter(piece.positions), tuple(position))
+        before, after = (piece.rest, turn) if backwards else (turn, piece.rest)
         self.links = {
             "next": None if after is None else link(request, cursor.write(after, backwards=False)),
             "previous": None if before is None else link(request, cursor.write(before, backwards=True)),
         }
         return rows
-
-    @staticmethod
-    def edge(reading: Reading, rows: list[Any], index: int, position: Sequence[Any] | None) -> tuple[Any, ...] | None:
-        """Where to turn back from: the page's outermost row, or the cursor's own place on an empty page."""
-        if position is None:
-            return None
-        return reading.position(rows[index]) if rows else tuple(position)
 
     def limit(self, request: Request) -> int:
         text = request.query_params.get("limit")

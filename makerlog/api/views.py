@@ -4,10 +4,12 @@ A list declares its ``order`` (and ``within``, the columns its index begins with
 ``self.listed(...)`` answers one page of it. What is no list says so: ``bounded_by`` names what bounds its answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
+import orjson
 from django.db.models import QuerySet
+from django.http import Http404
 from django.utils import timezone
 from rest_framework import generics, viewsets
 from rest_framework.exceptions import PermissionDenied
@@ -16,11 +18,15 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from makerlog.api import idempotency, throttling
+from makerlog.api.audience import audience_of
+from makerlog.api.compiled import Compiled, compiled
+from makerlog.api.fields import MAX_ID
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
-from makerlog.api.keyset import Bounds, Branch, Reading
+from makerlog.api.keyset import Bounds, Branch, Reading, Row, fetched
 from makerlog.api.limits import LIMITS
 from makerlog.api.pagination import KeysetPagination
-from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES, weight
+from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES
+from makerlog.api.statements import Written, statements, written
 from makerlog.api.timezones import request_timezone
 
 T = TypeVar("T")
@@ -86,6 +92,35 @@ class Endpoint(generics.GenericAPIView):
     def answer(self, instance: Any, *, status: int = 200) -> Response:
         return Response(self.get_serializer(instance).data, status=status)
 
+    @classmethod
+    def visible_to(cls, reader: Any) -> QuerySet[Any]:
+        """The rows that ``reader`` may know of, one by one. Of the reader, nothing counts but what an Audience holds."""
+        raise NotImplementedError(f"{cls.__qualname__} says nowhere which rows it shows.")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return super().get_queryset() if type(self).queryset is not None else self.visible_to(self.caller)
+
+    def shown(self, rows: QuerySet[Any] | None = None, *, status: int = 200, **look_up: Any) -> Response:
+        """The one row that ``look_up`` finds among ``rows``, which are ``fixed``, or else among those that the caller may
+        know of. Http404 where there is none."""
+        if any(isinstance(value, int) and value > MAX_ID for value in look_up.values()):
+            raise Http404
+        found = self.form.shown(self.found(rows, look_up), self.caller)
+        if not found:
+            raise Http404
+        return Response(found[0], status=status)
+
+    def found(self, rows: QuerySet[Any] | None, look_up: dict[str, Any]) -> list[Row]:
+        audience, columns = audience_of(self.caller), self.form.columns
+
+        def write(values: Sequence[Any]) -> Written:
+            *asked, pk = values
+            among = self.visible_to(audience.with_id(pk)) if rows is None else rows
+            return written(among.filter(**dict(zip(look_up, asked, strict=True))).values_list(*columns))
+
+        key = (type(self), rows, columns, audience.kind, *look_up)
+        return fetched(*statements.filled(key, [*look_up.values(), audience.pk], write))
+
     def charge(self, name: str, *, units: int = 1, subject: str = "") -> None:
         """Charges the limit ``name`` for what only the body tells, such as ``subject``, whom it is for. TooOften: a 429."""
         owners = {**throttling.owners_of(self.request), "subject": subject}
@@ -109,12 +144,17 @@ class Endpoint(generics.GenericAPIView):
         ``order``.
         """
         reading = self.reading(queryset, branches, bounds or Bounds(), pins)
+        columns = self.form.columns
         pagination: KeysetPagination = self.paginator  # type: ignore[assignment]
-        _, data = self.lightened(lambda most: pagination.page(reading, self.request, most), rows_of=list)
+        _, data = self.lightened(lambda most: pagination.page(reading, self.request, columns, most), rows_of=list)
         return pagination.get_paginated_response(data)
 
-    def lightened(self, read: Callable[[int], T], rows_of: Callable[[T], list[Any]]) -> tuple[T, Any]:
-        """What ``read`` gives of at most so many rows, and those rows as data, so few that the renderer takes them.
+    @property
+    def form(self) -> Compiled:
+        return compiled(self.get_serializer_class())
+
+    def lightened(self, read: Callable[[int], T], rows_of: Callable[[T], list[Row]]) -> tuple[T, orjson.Fragment]:
+        """What ``read`` gives of at most so many rows, and those rows written, so few that the renderer takes them.
 
         A row may be as heavy as its author likes, within what a row may hold: a page of such is shorter, so that nobody
         can write a list past the renderer's ceiling, and so take it from everybody.
@@ -122,10 +162,11 @@ class Endpoint(generics.GenericAPIView):
         most = MAX_ROWS
         while True:
             found = read(most)
-            data = self.get_serializer(rows_of(found), many=True).data
-            if len(data) <= 1 or weight(data) <= PAGE_BYTES:
-                return found, data
-            most = len(data) // 2
+            shown = self.form.shown(rows_of(found), self.caller)
+            body = orjson.dumps(shown)
+            if len(shown) <= 1 or len(body) <= PAGE_BYTES:
+                return found, orjson.Fragment(body)
+            most = len(shown) // 2
 
     def reading(
         self, queryset: QuerySet[Any], branches: tuple[Branch, ...], bounds: Bounds, pins: dict[str, Any]

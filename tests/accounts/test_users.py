@@ -48,6 +48,7 @@ def test_the_list_is_walked_page_by_page() -> None:
 def test_a_list_is_one_query(count: int, django_assert_num_queries: Any) -> None:
     for number in range(count):
         make_maker(f"m{number}")
+    anonymous().get("/users/")
     with django_assert_num_queries(1):
         assert len(names(anonymous().get("/users/"))) == count
 
