@@ -75,13 +75,14 @@ class Board:
         return [head, *(row.line for row in self.rows), "", *self.rates()]
 
     def rates(self) -> list[str]:
-        """Requests a second behind the ratios."""
-        return [
+        """Requests a second behind the ratios, each once."""
+        lines = (
             f"{row.work}, {name}: {told['by_cpu']:.0f} requests a second of CPU, {told['by_wall']:.0f} on the clock"
             for row in self.rows
             for name, told in row.details.items()
             if isinstance(told, dict) and "rounds" in told
-        ]
+        )
+        return [*dict.fromkeys(lines)]
 
     def keep(self) -> Path:
         """Writes the JSON and the chart beside it."""
