@@ -129,7 +129,8 @@ class Pool(Generic[T]):
         self._order = list(self.lanes.values())
         self._admitted: SimpleQueue[Job[T] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._wake: asyncio.TimerHandle | None = None
+        self._wake: asyncio.Handle | None = None
+        self._wakes_at = 0.0  # kept here: for what is due at once, uvloop gives a handle that does not know
 
     def __len__(self) -> int:
         return sum(len(lane.waiting) for lane in self._order)
@@ -248,10 +249,11 @@ class Pool(Generic[T]):
     def _wake_in(self, seconds: float) -> None:
         """A lane that may begin nothing now is looked at again when it may; the soonest counts."""
         loop = asyncio.get_running_loop()
-        if self._wake is None or self._wake.when() > loop.time() + seconds:
+        moment = loop.time() + seconds
+        if self._wake is None or self._wakes_at > moment:
             if self._wake is not None:
                 self._wake.cancel()
-            self._wake = loop.call_later(seconds, self._look_again)
+            self._wake, self._wakes_at = loop.call_later(seconds, self._look_again), moment
 
     def _look_again(self) -> None:
         self._wake = None

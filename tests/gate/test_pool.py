@@ -2,6 +2,7 @@ import asyncio
 import threading
 
 import pytest
+import uvloop
 
 from makerlog.gate.body import HungUp
 from makerlog.gate.limits import Lane
@@ -160,3 +161,21 @@ def test_closing_does_not_wait_for_ever():
 
     asyncio.run(scenario())
     go.set()
+
+
+def test_on_the_loop_of_production_a_lane_may_be_looked_at_again_at_once():
+    """uvloop's handle for what is due within half a millisecond does not know when that is."""
+
+    async def scenario():
+        pool = pool_of(1, 10)
+        pool._wake_in(0.0001)
+        pool._wake_in(0.00005)
+        looked = pool._wake
+        await asyncio.sleep(0.05)
+        await pool.close(1)
+        return looked, pool._wake
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        looked, after = runner.run(scenario())
+    assert looked is not None
+    assert after is None
