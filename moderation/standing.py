@@ -9,6 +9,7 @@ from time import time
 
 from django.conf import settings
 
+from makerlog.accounts.identity import followers, identities
 from makerlog.accounts.revoked import revoked
 from makerlog.changes.watch import Watcher
 from makerlog.gate.banned import BanGuard
@@ -107,5 +108,6 @@ notes = Notes()
 route_switches = Switches()
 guard = BanGuard(bans, notes, settings.APPEAL_TO)
 tickets = Tickets()
-watcher = Watcher([Bans(bans), route_switches, revoked, tickets])
+watcher = Watcher([Bans(bans), route_switches, revoked, tickets, *followers])
+identities.trusted = lambda: watcher.hears
 teller = Teller(notes)

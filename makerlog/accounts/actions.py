@@ -201,7 +201,7 @@ def update_profile(*, maker: Maker, **values: Any) -> Maker:
     ``no_key``: who praises or comments holds the task and refers to its maker at the end; here it is the other way round.
     """
     maker = locked_maker(maker, no_key=True)
-    before = {name: getattr(maker, name) for name in ("private", "email")}
+    before = {name: getattr(maker, name) for name in ("private", "email", "timezone")}
     forget_files(getattr(maker, name).name for name in FILES if name in values)
     for name, value in values.items():
         setattr(maker, name, value)
@@ -210,6 +210,8 @@ def update_profile(*, maker: Maker, **values: Any) -> Maker:
         content.relist(makers=[maker.pk])
     if maker.email != before["email"]:
         emails.mail_address_changed.enqueue(maker.pk, before["email"])
+    if maker.timezone != before["timezone"]:
+        announce("maker", [maker.pk])
     return maker
 
 

@@ -2,15 +2,18 @@
 
 import hmac
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from makerlog.accounts import tokens
+from makerlog.accounts.identity import identities
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.accounts.revoked import revoked
 from makerlog.accounts.suspension import is_out, why_suspended
@@ -34,7 +37,7 @@ class TokenAuthentication(BaseAuthentication):
         text = token_text(header)
         if not text:
             raise AuthenticationFailed("Send `Authorization: Token <your token>`.", "bad_credential")
-        maker, token = recognise(text, request.META["REMOTE_ADDR"])
+        maker, token = recognise(text, request.META["REMOTE_ADDR"], whole=needs_whole_caller(request))
         request.META[WHOSE] = maker.pk  # for the front door: all of a maker's tokens queue as one client
         return maker, token
 
@@ -57,12 +60,19 @@ def genuine_token(header: bytes) -> str | None:
     return token.public_id
 
 
-def recognise(text: str, address: str) -> tuple[Maker, AccessToken]:
-    """The maker behind a token used from ``address``. The database is asked only about tokens that we made."""
+def needs_whole_caller(request: Request) -> bool:
+    """Whether more of the maker is wanted than who they are: where they write, or read of themselves."""
+    view: Any = (request.parser_context or {}).get("view")
+    return request.method not in SAFE_METHODS or getattr(view, "whole_caller", True)
+
+
+def recognise(text: str, address: str, *, whole: bool = True) -> tuple[Maker, AccessToken]:
+    """The maker behind a token used from ``address``. The database is asked only about tokens that we made, and where not
+    the ``whole`` maker is wanted, only about those that are not remembered (see identity.py)."""
     token = tokens.genuine(PEPPERS, text)
     if token is None:
         raise AuthenticationFailed("This is no token of ours.", "bad_credential")
-    kept = AccessToken.objects.select_related("maker").filter(public_id=token.public_id).first()
+    kept = look_up(token.public_id) if whole else identities.find(token.public_id)
     if kept is None or not hmac.compare_digest(bytes(kept.digest), token.digest):
         raise AuthenticationFailed("This token has expired or was revoked.", "token_expired")
     if not kept.live():
@@ -73,6 +83,10 @@ def recognise(text: str, address: str) -> tuple[Maker, AccessToken]:
         raise AuthenticationFailed(why_suspended(kept.maker), "suspended")
     note_use(kept, address)
     return kept.maker, kept
+
+
+def look_up(public_id: str) -> AccessToken | None:
+    return AccessToken.objects.select_related("maker").filter(public_id=public_id).first()
 
 
 def why_ended(token: AccessToken) -> str:
@@ -89,6 +103,8 @@ def note_use(token: AccessToken, address: str) -> None:
     now = timezone.now()
     if not token.last_used_at or token.last_used_at < now - LAST_USED_EVERY:
         AccessToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)
+        token.last_used_at = now
+        identities.used(token)
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

@@ -128,6 +128,7 @@ class Me(ApiView):
     permission_classes = [HasOwnScope]
     serializer_class: type[MeSerializer] = MeSerializer
     bounded_by = "one maker"
+    whole_caller = True
 
     def get(self, request: Request) -> Response:
         return self.answer(self.caller)
@@ -232,6 +233,7 @@ class FollowAct(ApiView):
     serializer_class = FollowingSerializer
     bounded_by = "one fact"
     price = "write"
+    whole_caller = True
     http_method_names = NO_HEAD
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:

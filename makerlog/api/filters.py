@@ -74,6 +74,12 @@ class KeysetFilterSet(django_filters.FilterSet):
             branches=self.branches(index, branches),
         )
 
+    @classmethod
+    def unfiltered(cls, queryset: QuerySet[Any], branches: tuple[Branch, ...]) -> Reading:
+        """How the list is read where no parameter says anything: by its first index, the newest first."""
+        key = tuple(f"-{name}" for name in cls.indexes[0].key)
+        return Reading(rows=queryset, key=key, branches=branches)
+
     def asked_for(self) -> set[str]:
         """The names of the filters that this request uses."""
         return {name for name in self.filters if self.given(name)} - {"ordering"}

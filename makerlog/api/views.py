@@ -36,6 +36,8 @@ class Endpoint(generics.GenericAPIView):
     """What all endpoints do around their handler: the time zone, the idempotency key, OPTIONS, validation."""
 
     scope: ClassVar[str] = ""
+    # Whether a GET reads more of its caller than who they are and what they may. One that writes does, too.
+    whole_caller: ClassVar[bool] = False
     bounded_by: ClassVar[str] = ""
     answers_with_secret: ClassVar[bool] = False
     hashes_password: ClassVar[bool] = False  # all but its GET take a lane of their own; its path has no parameters
@@ -174,6 +176,9 @@ class Endpoint(generics.GenericAPIView):
         if self.order:
             pins = {name: pins[name] for name in self.within}
             return Reading(rows=queryset, key=self.order, branches=branches, bounds=bounds, pins=pins)
+        filters = self.filterset_class
+        if filters is not None and not filters.base_filters.keys() & self.request.query_params.keys():
+            return filters.unfiltered(queryset, branches)
         filterset = FilterBackend().get_filterset(self.request, queryset, self)
         return filterset.reading(queryset, branches)
 

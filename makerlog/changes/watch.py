@@ -27,6 +27,7 @@ from makerlog.changes.repeating import Repeating
 logger = logging.getLogger("makerlog.changes")
 
 EVERY_S = 0.4
+BELIEVED_S = 2.0  # since the last look
 FIRST_LOAD_S = 5.0  # 100,000 bans take two
 AT_ONCE = 5_000  # changes read in one look
 HEARTBEAT_S = 3.0  # between two heartbeats of a process that has nothing new to say
@@ -64,9 +65,15 @@ class Watcher(Repeating):
         self.version: int | None = None
         self._reached: list[tuple[int, float]] = []
         self._looked_at = 0.0
+        self._heard_at = -math.inf  # monotonic: when the last look began that heard all there was
         self._beaten_at = -math.inf
         self._answers = True
         self._loaded = threading.Event()
+
+    @property
+    def hears(self) -> bool:
+        """Whether what is kept in memory can be believed: all that changed until a moment ago has been heard of."""
+        return self.alive and time.monotonic() - self._heard_at < BELIEVED_S
 
     def start(self) -> None:
         """Waits for the first load, so that a new worker lets no banned client in; where the database is away, not for
@@ -107,6 +114,7 @@ class Watcher(Repeating):
 
     def catch_up(self) -> None:
         """Brings all subscribers up to the newest change."""
+        began = time.monotonic()
         if self.version is None or time.time() - self._looked_at > KEPT.total_seconds() / 2:
             self._load()
         self._looked_at = time.time()
@@ -116,7 +124,8 @@ class Watcher(Repeating):
                     subscriber.refresh(keys)
             self._arrive(changes[-1][0])
             if len(changes) < AT_ONCE:
-                return
+                break
+        self._heard_at = began
 
     def _news(self) -> list[tuple[int, str, str]]:
         newer = Change.objects.filter(number__gt=self.version).order_by("number")
