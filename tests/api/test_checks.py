@@ -80,6 +80,18 @@ class Nested(Comments):
     serializer_class = Nesting
 
 
+class Counted(serializers.ModelSerializer):
+    letters = serializers.SerializerMethodField()
+
+    class Meta:
+        model = TaskComment
+        fields = ["id", "letters"]
+
+
+class Uncompiled(Comments):
+    serializer_class = Counted
+
+
 class Unthrottled(Comments):
     throttle_classes = []
 
@@ -132,10 +144,17 @@ def errors(settings: Any) -> Any:
         (OfNoLimit, ["makerlog.E007"]),
         (OfNoPrice, ["makerlog.E007"]),
         (ForNobody, ["makerlog.E008"]),
+        (Uncompiled, ["makerlog.E010"]),
     ],
 )
 def test_each_fault_is_found_and_no_other(errors: Callable[[Any], list[str]], view: Any, expected: list[str]) -> None:
     assert errors(view) == expected
+
+
+def test_what_cannot_be_compiled_is_named_with_its_field(errors: Callable[[Any], list[str]]) -> None:
+    errors(Uncompiled)
+    [error] = checks.check_routes()
+    assert "Counted.letters cannot be compiled" in error.msg
 
 
 def test_what_is_no_list_says_what_bounds_it(errors: Callable[[Any], list[str]]) -> None:
