@@ -14,7 +14,7 @@ from makerlog.accounts.revoked import Revoked, revoked
 from makerlog.changes.models import Change
 from moderation.standing import watcher
 from tests.errors import assert_error
-from tests.makers import Caller, caller, make_maker
+from tests.makers import Caller, anonymous, caller, make_maker
 
 pytestmark = pytest.mark.django_db
 
