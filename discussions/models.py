@@ -12,9 +12,7 @@ MAX_BODY = 20_000
 
 
 class DiscussionQuerySet(ContentQuerySet["Discussion"]):
-    def whole(self) -> "DiscussionQuerySet":
-        """With all that a discussion's answer shows, in one query."""
-        return self.select_related("author")
+    pass
 
 
 class Discussion(Content):

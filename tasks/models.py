@@ -30,12 +30,6 @@ class TaskQuerySet(ContentQuerySet["Task"]):
             condition |= Q(models.Exists(filed), hidden=False)
         return self.filter(condition)
 
-    def whole(self, maker: Any) -> "TaskQuerySet":
-        """With all that a task's answer shows to ``maker``, in three queries however many tasks."""
-        projects = models.Prefetch("projects", Project.objects.visible_to(maker))
-        products = models.Prefetch("products", Product.objects.visible_to(maker))
-        return self.select_related("author").prefetch_related(projects, products)
-
 
 class Task(Content):
     """``done_at`` follows ``done``. ``worked_at`` is the moment that date filters go by."""
