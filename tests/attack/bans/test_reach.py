@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from makerlog.accounts.actions import revoke_token
 from makerlog.gate.bans import network_of
 from moderation import actions
+from tests.makers import caller
 from tests.moderation.test_everywhere import by_admin, by_command, expiring, fresh
-from tests.moderation.workers import REACH_S, ROOT, Workers, distribution
+from tests.moderation.workers import REACH_S, ROOT, Workers, distribution, timed
 
 pytestmark = [pytest.mark.attack, pytest.mark.django_db(transaction=True)]
 
@@ -59,6 +61,35 @@ def test_ten_thousand_bans_in_a_minute_hold_up_no_event_loop(workers: Workers, s
     say(f"  longest {lags[-1]:.1f}; not in force everywhere after 1 s: {len(checker.late)} of {checker.asked:,}")
     assert (took < SECONDS * 1.2, checker.asked, checker.late) == (True, BANS, [])
     assert p99 < MOST_LAG_MS
+
+
+def switching(workers: Workers) -> tuple[float, float]:
+    """Seconds until a route was closed, and open again, in every worker."""
+    asked = {"path": "/launches/"}
+    closed = timed(lambda: actions.switch_route(route="launches/", state="closed"))
+    closed_for = workers.reach(fresh(), 503, since=closed, **asked)
+    opened = timed(lambda: actions.switch_route(route="launches/", state="open"))
+    return closed_for, workers.reach(fresh(), 200, since=opened, **asked)
+
+
+def revoking(workers: Workers) -> float:
+    """Seconds until a token that every worker remembers was refused by all."""
+    address = fresh()
+    holder = caller(f"holder-{address.replace('.', '-')}")
+    asked = {"path": "/me/", "Authorization": f"Token {holder.token}"}
+    assert {worker.status(address, **asked) for worker in workers.each} == {200}
+    token = holder.maker.tokens.get()
+    return workers.reach(address, 401, since=timed(lambda: revoke_token(token=token)), **asked)
+
+
+def test_a_hundred_route_switches_and_revocations_with_redis_and_without(workers: Workers, say: Any) -> None:
+    for title in ("", "without Redis, "):
+        closed, opened = zip(*(switching(workers) for _ in range(100)), strict=True)
+        revoked = [revoking(workers) for _ in range(100)]
+        for what, times in (("route closed", closed), ("route opened", opened), ("token revoked", revoked)):
+            say(distribution(f"{title}{what}", times))
+            assert max(times) < REACH_S
+        workers.kill_redis()
 
 
 def test_without_redis_a_hundred_bans_and_lifts_each_way(workers: Workers, say: Any) -> None:
