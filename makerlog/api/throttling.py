@@ -5,9 +5,7 @@ A view says what is special about it: ``price`` (what its GET costs), ``limits``
 """
 
 import hashlib
-import ipaddress
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +18,7 @@ from makerlog.api.buckets import Charge, Decision, Limiter, Standing
 from makerlog.api.exceptions import BadParameter, TooOften
 from makerlog.api.limits import LIMITS, PRICES, ROWS_A_UNIT, SEARCH, UNCHANGED, Limit
 from makerlog.api.store import redis_client
+from makerlog.gate.bans import client_of
 
 limiter = Limiter(redis_client, processes=settings.WEB_CONCURRENCY)
 
@@ -84,21 +83,12 @@ def charges(request: Request, view: Any) -> list[Charge]:
 
 def owners_of(request: Request) -> dict[str, str]:
     """Whose buckets a request may be charged to, by ``per``."""
-    owners = {"address": network(request.META["REMOTE_ADDR"])}
+    owners = {"address": client_of(request.META["REMOTE_ADDR"])}
     if (token := request.auth) is not None:
         owners |= {"token": str(token.pk), "maker": str(request.user.pk)}
         if app := getattr(token, "app_id", None):
             owners["app"] = str(app)
     return owners
-
-
-@lru_cache(maxsize=1000)
-def network(address: str) -> str:
-    """An address as limits count it: of IPv6, the /64 that one household has."""
-    parsed = ipaddress.ip_address(address)
-    if parsed.version == 4:
-        return address
-    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def own_limits(owners: dict[str, str]) -> list[Limit]:

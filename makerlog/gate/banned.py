@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from makerlog.gate.answers import Refusal
-from makerlog.gate.bans import BanIndex, Standing
+from makerlog.gate.bans import BanIndex, Standing, client_of
 from makerlog.gate.caller import Caller
 from makerlog.gate.limits import Limits
-from makerlog.gate.notes import Notes, client_of
+from makerlog.gate.notes import Notes
 
 # Where staff sign in: their phone may sit in a banned network. What keeps a flood off it: Spared, and a lane of its own.
 SPARED = ("/admin/login/", "/admin/login")

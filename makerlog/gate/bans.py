@@ -128,6 +128,12 @@ def parsed(address: str) -> tuple[int, int, int]:
     return 4, int.from_bytes(inet_pton(AF_INET, address)), 32
 
 
+@lru_cache(maxsize=4_096)
+def client_of(address: str) -> str:
+    """One client, as a ban and every limit see it: an IPv4 address, or the /64 of an IPv6 one ("2a00:1450:4001:81b::")."""
+    return str(network_of(address).network_address) if ":" in address else address
+
+
 def network_of(text: str) -> Network:
     """The network that a ban of ``text`` (an address or CIDR) is of: an IPv6 address stands for its /64, the least that
     one client holds; an IPv4-mapped one for its IPv4. ValueError where it is neither, or has host bits set: what to write."""

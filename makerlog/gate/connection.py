@@ -18,9 +18,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from makerlog.env import Network
 from makerlog.gate.address import UNIX_PEER, peer_is_trusted
 from makerlog.gate.answers import Refusal
+from makerlog.gate.bans import client_of
 from makerlog.gate.body import has_body
 from makerlog.gate.limits import Limits
-from makerlog.gate.strikes import Client, client_of
 
 log = logging.getLogger("makerlog.connection")
 log.setLevel(logging.ERROR)  # what clients send wrong is theirs to know: a flood of it must not fill the log
@@ -70,9 +70,9 @@ class Connections:
         self.most = most_connections(limits)
         self.dropped = 0
         self.upgraded = 0  # became WebSockets, which hold descriptors like any other
-        self._all: dict[Connection, Client | None] = {}  # None: a trusted proxy's
+        self._all: dict[Connection, str | None] = {}  # None: a trusted proxy's
         self._idle: dict[Connection, None] = {}
-        self._of_peer: Counter[Client] = Counter()
+        self._of_peer: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._all)

@@ -4,8 +4,8 @@ import ipaddress
 from collections import OrderedDict
 from collections.abc import Hashable
 
+from makerlog.gate.bans import client_of
 from makerlog.gate.caller import ADMIN, Caller
-from makerlog.gate.strikes import client_of
 
 SIGN_IN = "/admin/login/"
 WHOSE = "makerlog.maker"  # in a WSGI environ: the id of the maker whose token Django found in the request

@@ -1,11 +1,11 @@
 """What the door has noticed and not yet told anybody: who called, and whom a ban refused. Kept in memory, within bounds,
 until somebody takes it (moderation.teller does, every two seconds). Pure; written from any thread."""
 
-import ipaddress
 import logging
 from dataclasses import dataclass, field
-from functools import lru_cache
 from threading import Lock
+
+from makerlog.gate.bans import client_of
 
 log = logging.getLogger("makerlog.gate")
 
@@ -116,11 +116,3 @@ class Notes:
             for ban, (count, last) in taken.items():
                 since, newer = self._refused.get(ban, (0, 0.0))
                 self._refused[ban] = (since + count, max(last, newer))
-
-
-@lru_cache(maxsize=4_096)
-def client_of(address: str) -> str:
-    """One client, as a ban sees it: an IPv4 address, or the /64 of an IPv6 one ("2a00:1450:4001:81b::")."""
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network(f"{address}/64", strict=False).network_address)

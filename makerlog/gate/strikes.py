@@ -12,7 +12,7 @@ from math import ceil
 
 from makerlog.gate.answers import Headers, Refusal
 from makerlog.gate.banned import SPARED
-from makerlog.gate.bans import parsed
+from makerlog.gate.bans import client_of
 from makerlog.gate.caller import Caller
 from makerlog.gate.limits import Limits
 
@@ -22,8 +22,6 @@ VAIN = {401, 403, 404}
 
 # What apps of 2019 still call, and what is no longer there: they meet a 404, carry on, and earn no strike for it.
 GONE = ("/milestones/", "/events/", "/achievements/", "/reminders/", "/ads/", "/billing/")
-
-Client = tuple[int, int]
 
 
 class TooManyRefusals(Refusal):
@@ -49,7 +47,7 @@ class Strikes:
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
         self.clock = clock
-        self._full_at: OrderedDict[Client, float] = OrderedDict()
+        self._full_at: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._full_at)
@@ -91,9 +89,3 @@ class Strikes:
         now = self.clock()
         full_at = self._full_at.get(client_of(caller.address), now)
         return self.limits.strikes - max(0.0, full_at - now) * self.limits.strikes_back
-
-
-def client_of(address: str) -> Client:
-    """Family and number: of IPv6, the /64 that one household has."""
-    family, number, _ = parsed(address)
-    return family, number >> 64 if family == 6 else number

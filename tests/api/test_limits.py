@@ -125,11 +125,6 @@ def test_one_household_s_ipv6_addresses_are_one(monkeypatch: pytest.MonkeyPatch)
     assert [anonymous().get("/tasks/", REMOTE_ADDR=each).status_code for each in addresses] == [200, 429, 200]
 
 
-def test_a_mapped_address_is_the_ipv4_one() -> None:
-    assert throttling.network("::ffff:8.8.8.8") == throttling.network("8.8.8.8") == "8.8.8.8"
-    assert throttling.network("2a00:1:2:3::1") == "2a00:1:2:3::/64"
-
-
 def test_an_app_is_charged_beside_its_makers(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AccessToken, "app_id", 7, raising=False)
     assert set(left(alice.get("/me/"))) == {"token", "maker", "app"}

@@ -10,7 +10,7 @@ import pytest
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.door import FrontDoor
-from makerlog.gate.notes import FORWARDED, MINUTES, MOST_BANS, MOST_CALLERS, OTHERS, Notes, client_of
+from makerlog.gate.notes import FORWARDED, MINUTES, MOST_BANS, MOST_CALLERS, OTHERS, Notes
 from tests.gate.serving import Stuck, mirror, serve, until
 
 NOW = 1_800_000_000.0
@@ -26,10 +26,6 @@ def test_callers_are_counted_by_minute_and_token_and_taken_once() -> None:
     first = {"93.184.216.7": 2, "93.184.216.7 t0k3n": 1}
     assert notes.take_callers() == {THIS_MINUTE: first, THIS_MINUTE + 1: {"93.184.216.7": 1}}
     assert notes.take_callers() == {}
-
-
-def test_an_ipv6_client_is_its_64() -> None:
-    assert client_of("2a00:1450:4001:81b::200e") == client_of("2a00:1450:4001:81b:1::") == "2a00:1450:4001:81b::"
 
 
 def test_beyond_the_most_callers_of_a_minute_requests_are_counted_together_also_after_taking() -> None:
