@@ -34,7 +34,7 @@ def change_discussion(*, discussion: Discussion, **values: Any) -> None:
     locked(discussion)
     changed = Discussion.objects.filter(pk=discussion.pk)
     # What is hidden may not be listed for one statement even: a constraint says so.
-    changed.change(**values, **({"listed": False} if values.get("hidden") else {}))
+    changed.change(**unmarked(values), **({"listed": False} if values.get("hidden") else {}))
     keep_listed(changed)
 
 
@@ -63,11 +63,12 @@ def change_reply(*, reply: Reply, **values: Any) -> Reply:
     discussion = locked(reply.discussion)
     reply = get_object_or_404(Reply.objects.select_related("author", "discussion"), pk=reply.pk)
     was_hidden = reply.hidden
-    for name, value in {**values, "updated_at": timezone.now()}.items():
+    values = {**unmarked(values), "updated_at": timezone.now()}
+    for name, value in values.items():
         setattr(reply, name, value)
-    reply.save(update_fields=[*values, "updated_at"])
-    if reply.hidden != was_hidden:
-        count(reply, by=-1 if reply.hidden else 1)
+    reply.save(update_fields=[*values])
+    if "hidden" in values:
+        count(reply, by=was_hidden - reply.hidden)
     events.changed(reply, discussion, was_hidden=was_hidden)
     return reply
 
@@ -96,14 +97,27 @@ def locked(discussion: Discussion) -> Discussion:
     return get_object_or_404(Discussion.objects.select_for_update(no_key=True), pk=discussion.pk)
 
 
+def unmarked(values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` of a moderator who decides on one: what a clean-up decided holds no longer (see content.Posted)."""
+    return {**values, "cleanup": None} if "hidden" in values else values
+
+
 def count(reply: Reply, *, by: int) -> None:
     """``by`` replies more (or less) are shown; its author takes part as long as one of theirs is."""
     if by:
         Discussion.objects.filter(pk=reply.discussion_id).change(reply_count=F("reply_count") + by)
     place: dict[str, Any] = {"discussion_id": reply.discussion_id, "maker_id": reply.author_id}
     if by > 0:
-        Participant.objects.get_or_create(**place)
-    elif not Reply.objects.filter(discussion=reply.discussion_id, author=reply.author_id, hidden=False).exists():
+        _, new = Participant.objects.get_or_create(**place)
+        if not new:
+            Participant.objects.filter(**place, hidden=True).update(hidden=False)
+        return
+    theirs = Reply.objects.filter(discussion=reply.discussion_id, author=reply.author_id)
+    if theirs.filter(hidden=False).exists():
+        return
+    if theirs.filter(cleanup__isnull=False).exists():
+        Participant.objects.filter(**place).update(hidden=True)
+    else:
         Participant.objects.filter(**place).delete()
 
 

@@ -1,6 +1,7 @@
 """What is told of replies, and to whom: those of a listed discussion to everybody, those of a private one to its author, and
 nothing of what is hidden. Called within the transaction that writes, which holds the discussion's row."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -41,6 +42,11 @@ def changed(reply: Reply, discussion: Discussion, *, was_hidden: bool) -> None:
 
 def deleted(reply: Reply, discussion: Discussion) -> None:
     publish(Event("reply.deleted", {"id": reply.pk}, streams(discussion)))
+
+
+def hiding(replies: Iterable[Reply]) -> None:
+    """These are about to be hidden, or their discussions are."""
+    publish(*(Event("reply.deleted", {"id": reply.pk}, streams(reply.discussion)) for reply in replies))
 
 
 def streams(discussion: Discussion) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from makerlog.accounts.models import Maker
-from makerlog.content import Content, ContentQuerySet
+from makerlog.content import Content, ContentQuerySet, Posted, cleaned_up_is_hidden, posted_indexes
 
 MAX_BODY = 20_000
 
@@ -38,8 +38,10 @@ class Discussion(Content):
             models.CheckConstraint(condition=~Q(slug__regex=r"^\d*$"), name="discussion_slug_is_no_number"),
             models.CheckConstraint(condition=Q(type__in=["TEXT", "QUESTION", "LINK"]), name="discussion_type"),
             models.CheckConstraint(condition=~Q(listed=True, hidden=True), name="discussion_listed"),
+            cleaned_up_is_hidden("discussion"),
         ]
         indexes = [
+            *posted_indexes("discussion"),
             models.Index(fields=["created_at", "id"], name="discussion_new", condition=Q(listed=True)),
             models.Index(fields=["author", "created_at", "id"], name="discussion_author", condition=Q(listed=True)),
             models.Index(
@@ -65,7 +67,7 @@ class Discussion(Content):
         return self.title
 
 
-class Reply(models.Model):
+class Reply(Posted):
     discussion = models.ForeignKey(Discussion, models.CASCADE, related_name="replies")
     author = models.ForeignKey(Maker, models.CASCADE, related_name="replies")
     parent_reply = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="children")
@@ -73,11 +75,14 @@ class Reply(models.Model):
     praise = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
-    hidden = models.BooleanField(default=False)
 
     class Meta:
         verbose_name_plural = "replies"
+        constraints = [cleaned_up_is_hidden("reply")]
         indexes = [
+            models.Index(fields=["author", "created_at", "id"], name="reply_of_author", condition=Q(hidden=False)),
+            models.Index(fields=["created_at", "id"], name="reply_new", condition=Q(hidden=False)),
+            *posted_indexes("reply"),
             models.Index(fields=["discussion", "id"], name="reply_shown", condition=Q(hidden=False)),
             models.Index(fields=["discussion", "id"], name="reply_all"),  # what a moderator reads
             models.Index(fields=["discussion", "author"], name="reply_author", condition=Q(hidden=False)),
@@ -88,14 +93,16 @@ class Reply(models.Model):
 
 
 class Participant(models.Model):
-    """A maker who has replied in a discussion, once however often: so the list of them is read by one index."""
+    """A maker who has replied in a discussion, once however often: so the list of them is read by one index. ``hidden``: all
+    their replies are, by clean-ups; the place is kept, for it comes back with them where it was."""
 
     discussion = models.ForeignKey(Discussion, models.CASCADE, related_name="participants")
     maker = models.ForeignKey(Maker, models.CASCADE, related_name="participations")
+    hidden = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["discussion", "maker"], name="one_participant")]
-        indexes = [models.Index(fields=["discussion", "id"], name="participant_order")]
+        indexes = [models.Index(fields=["discussion", "id"], name="participant_shown", condition=Q(hidden=False))]
 
 
 class ReplyPraise(models.Model):

@@ -63,7 +63,7 @@ class DiscussionViewSet(Moderated, ViewSet):
     def create(self, request: Request) -> Response:
         values = self.validated()
         self.require_right(Discussion(author=self.caller), values)
-        made = actions.open_discussion(author=self.caller, **values)
+        made = actions.open_discussion(author=self.caller, **values, **self.posting)
         return self.shown(self.rows, pk=made.pk, status=201)
 
     def retrieve(self, request: Request, slug: str) -> Response:
@@ -165,7 +165,9 @@ class Replies(DiscussionPart, Moderated, ViewSet):
         discussion, values = self.discussion, self.validated()
         parent_reply = values.pop("parent_reply_id", None)
         self.require_right(Reply(author=self.caller), {**values, "body": ""})
-        made = actions.reply(discussion=discussion, author=self.caller, parent_reply=parent_reply, **values)
+        made = actions.reply(
+            discussion=discussion, author=self.caller, parent_reply=parent_reply, **values, **self.posting
+        )
         return self.answer(made, status=201)
 
     def retrieve(self, request: Request, slug: str, pk: int) -> Response:
@@ -196,7 +198,7 @@ class People(DiscussionPart, ApiView):
     order = ("id",)
     within = ("discussion",)
 
-    people = fixed(Participant.objects.all())
+    people = fixed(Participant.objects.filter(hidden=False))
 
     @extend_schema(parameters=[PeopleQuerySerializer], responses=MakerSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:

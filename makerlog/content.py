@@ -5,6 +5,7 @@ reader of a list nothing. It is false where the content is hidden, or its author
 """
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import models
@@ -18,14 +19,49 @@ from makerlog.api.keyset import Branch
 T = TypeVar("T", bound=models.Model)
 PUBLIC = (Branch(Q(listed=True)),)
 OWN = Q(listed=False, hidden=False)  # of one author
+ADDRESSES_KEPT = timedelta(days=30)
 
 
-class Content(models.Model):
+class Posted(models.Model):
+    """All that makers post. ``hidden`` is what counts for every reader; ``cleanup`` names the clean-up of moderation that hid
+    it, if one did: what it hid is known by that mark alone, so undoing it asks nobody what was true before. Who hides or
+    shows a row by itself takes the mark away.
+
+    ``posted_with`` (a token's id) and ``posted_from`` are what clean-ups choose by; addresses are forgotten after
+    ``ADDRESSES_KEPT``.
+    """
+
+    hidden = models.BooleanField(default=False)
+    cleanup = models.BigIntegerField(null=True, blank=True, editable=False)
+    posted_with = models.BigIntegerField(null=True, blank=True, editable=False)
+    posted_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+def posted_indexes(kind: str) -> list[models.Index]:
+    """What clean-ups choose and undo by. What is hidden already is not walked past, or stands apart."""
+    with_token = Q(hidden=False, posted_with__isnull=False)
+    from_address = Q(posted_from__isnull=False)
+    return [
+        models.Index(fields=["posted_with", "created_at", "id"], name=f"{kind}_posted_with", condition=with_token),
+        models.Index(
+            fields=["hidden", "posted_from", "created_at", "id"], name=f"{kind}_posted_from", condition=from_address
+        ),
+        models.Index(fields=["cleanup", "id"], name=f"{kind}_cleanup", condition=Q(cleanup__isnull=False)),
+    ]
+
+
+def cleaned_up_is_hidden(kind: str) -> models.CheckConstraint:
+    return models.CheckConstraint(condition=Q(cleanup=None) | Q(hidden=True), name=f"{kind}_cleaned_up_is_hidden")
+
+
+class Content(Posted):
     """``updated_at`` is the database's clock: lists that tail go by it (see api.filters.UpdatedSinceFilter)."""
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
-    hidden = models.BooleanField(default=False)
     listed = models.BooleanField(default=True, editable=False)
 
     class Meta:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from makerlog.accounts.models import Maker
 from makerlog.api.derived import derived
 from makerlog.api.files import RandomName
-from makerlog.content import Content, ContentQuerySet, may_see
+from makerlog.content import Content, ContentQuerySet, cleaned_up_is_hidden, may_see, posted_indexes
 
 MAX_TEAM = 50
 MAX_PROJECTS = 50
@@ -106,8 +106,10 @@ class Product(Content):
             ),
             models.CheckConstraint(condition=~Q(slug__regex=r"^\d*$"), name="slug_is_no_number"),
             models.CheckConstraint(condition=~Q(listed=True) | Q(hidden=False, private=False), name="product_listed"),
+            cleaned_up_is_hidden("product"),
         ]
         indexes = [
+            *posted_indexes("product"),
             models.Index(fields=["created_at", "id"], name="product_new", condition=Q(listed=True)),
             models.Index(fields=["author", "created_at", "id"], name="product_author", condition=Q(listed=True)),
             models.Index(

@@ -118,7 +118,7 @@ class ProductViewSet(ViewSet):
 
     @extend_schema(request=ProductInputSerializer)
     def create(self, request: Request) -> Response:
-        product = actions.create_product(author=self.caller, **self.validated(ProductInputSerializer))
+        product = actions.create_product(author=self.caller, **self.validated(ProductInputSerializer), **self.posting)
         return self.shown(self.rows, pk=product.pk, status=201)
 
     def retrieve(self, request: Request, slug: str) -> Response:

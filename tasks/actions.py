@@ -29,9 +29,11 @@ def log_task(*, author: Maker, external_id: str | None = None, **values: Any) ->
     author = locked_maker(author, no_key=True)
     if external_id and (known := author.tasks.filter(external_id=external_id).first()):
         return known, False
-    task = author.tasks.create(external_id=external_id or None, **settled(values))
+    values = settled(values)
+    done_on = days.day_of(author, values.get("done_at"))
+    task = author.tasks.create(external_id=external_id or None, done_on=done_on, **values)
     file_task(task)
-    days.move(maker=author, left=None, reached=task.done_at)
+    days.move(maker=author, left=None, reached=done_on)
     events.created(task)
     return task, True
 
@@ -42,10 +44,12 @@ def change_task(*, task: Task, **values: Any) -> Task:
     author = locked_maker(task.author, no_key=True)
     task = locked(task)
     task.author = author
-    before, old_file, shown = task.done_at, task.attachment.name, set(events.public(task))
+    before, old_file, shown = days.counted_on(task, author), task.attachment.name, set(events.public(task))
     if external_id := values.get("external_id"):
         require_free(external_id, task)
     values = settled(values, task)
+    if values.get("done_at", task.done_at) != task.done_at:
+        values["done_on"] = days.day_of(author, values["done_at"])
     for name, value in values.items():
         setattr(task, name, value)
     task.save(update_fields=[*values])
@@ -54,8 +58,8 @@ def change_task(*, task: Task, **values: Any) -> Task:
         forget_files([old_file or ""])
     if "content" in values:
         file_task(task)
-    if before != task.done_at:
-        days.move(maker=author, left=before, reached=task.done_at)
+    if "done_on" in values and not task.hidden:
+        days.move(maker=author, left=before, reached=task.done_on)
     events.changed(task, before=shown)
     return task
 
@@ -66,9 +70,10 @@ def delete_task(*, task: Task) -> None:
     author = locked_maker(task.author, no_key=True)
     task = locked(task)
     DeletedTask.objects.create(task_id=task.pk, author=author)
-    days.move(maker=author, left=task.done_at, reached=None)
+    if not task.hidden:
+        days.move(maker=author, left=days.counted_on(task, author), reached=None)
+        events.deleted(task)
     forget_files([task.attachment.name or ""])
-    events.deleted(task)
     task.delete()
 
 
@@ -136,9 +141,9 @@ def withdraw_praise(*, task: Task, maker: Maker) -> bool:
 
 
 @transaction.atomic
-def comment(*, task: Task, author: Maker, content: str) -> TaskComment:
+def comment(*, task: Task, author: Maker, content: str, **values: Any) -> TaskComment:
     locked(task)
-    made = TaskComment.objects.create(task=task, author=author, content=content)
+    made = TaskComment.objects.create(task=task, author=author, content=content, **values)
     Task.objects.filter(pk=task.pk).change(comment_count=F("comment_count") + 1)
     return made
 
@@ -153,6 +158,8 @@ def change_comment(*, comment: TaskComment, content: str) -> TaskComment:
 @transaction.atomic
 def delete_comment(*, comment: TaskComment) -> None:
     locked(comment.task)
-    gone, _ = TaskComment.objects.filter(pk=comment.pk).delete()
-    if gone:
+    found = TaskComment.objects.filter(pk=comment.pk)
+    hidden = found.values_list("hidden", flat=True).first()
+    gone, _ = found.delete()
+    if gone and not hidden:
         Task.objects.filter(pk=comment.task_id).change(comment_count=F("comment_count") - 1)

@@ -4,32 +4,83 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Greatest
 
 from makerlog.accounts.models import Maker
 from makerlog.accounts.rhythm import WEEK, local_day
-from tasks.models import DayCount
+from tasks.models import DayCount, Task
 
 RUN_CHUNK = 400
 
+ADD = """
+    INSERT INTO tasks_daycount (author_id, day, done) SELECT * FROM unnest(%s::bigint[], %s::date[], %s::int[])
+    ON CONFLICT (author_id, day) DO UPDATE SET done = tasks_daycount.done + EXCLUDED.done
+"""
+TAKE = """
+    UPDATE tasks_daycount SET done = greatest(tasks_daycount.done - gone.done, 0)
+    FROM unnest(%s::bigint[], %s::date[], %s::int[]) AS gone (author_id, day, done)
+    WHERE tasks_daycount.author_id = gone.author_id AND tasks_daycount.day = gone.day
+"""
+# What keep_rhythm says, of many makers. A run begins at the newest day that no worked day comes before.
+RHYTHMS = """
+    SELECT worker.id, newest.day AS last_day, coalesce(newest.day - first.day + 1, 0) AS run_length, week.done AS week
+    FROM unnest(%s::bigint[]) AS worker (id)
+    CROSS JOIN LATERAL (
+        SELECT max(day) AS day FROM tasks_daycount WHERE author_id = worker.id AND done > 0
+    ) newest
+    LEFT JOIN LATERAL (
+        SELECT day FROM tasks_daycount count WHERE author_id = worker.id AND done > 0 AND NOT EXISTS (
+            SELECT FROM tasks_daycount WHERE author_id = worker.id AND day = count.day - 1 AND done > 0
+        ) ORDER BY day DESC LIMIT 1
+    ) first ON true
+    CROSS JOIN LATERAL (
+        SELECT array_agg(coalesce(count.done, 0) ORDER BY back DESC) AS done FROM generate_series(0, 6) back
+        LEFT JOIN tasks_daycount count ON count.author_id = worker.id AND count.day = newest.day - back
+    ) week
+"""
+KEEP_RHYTHMS = f"""
+    UPDATE accounts_maker SET last_day = rhythm.last_day, run_length = rhythm.run_length, week_counts = rhythm.week
+    FROM ({RHYTHMS}) rhythm WHERE accounts_maker.id = rhythm.id
+"""  # noqa: S608  (no value of anybody's)
 
-def move(*, maker: Maker, left: datetime | None, reached: datetime | None) -> None:
-    """A task that was done at ``left`` is done at ``reached`` now; None where it is not. The maker's rhythm follows.
 
-    The caller holds the maker's row, so two tasks done at once are both counted. No day falls below zero: who moved to
-    another time zone takes a task back from another day than it was counted on.
+def day_of(maker: Maker, done_at: datetime | None) -> date | None:
+    """The day of the maker's that a task done at ``done_at`` counts on."""
+    return None if done_at is None else local_day(done_at, maker.timezone)
+
+
+def counted_on(task: Task, maker: Maker) -> date | None:
+    """The day that a task of the maker's counts on; kept with it, so that a change of time zone moves nothing."""
+    return task.done_on or day_of(maker, task.done_at)
+
+
+def move(*, maker: Maker, left: date | None, reached: date | None) -> None:
+    """A task that counted on the day ``left`` counts on ``reached`` now; None: on no day. The maker's rhythm follows.
+
+    The caller holds the maker's row, so two tasks done at once are both counted. No day falls below zero: a task from
+    before days were kept is taken from the day it would count on today.
     """
     changes: Counter[date] = Counter()
-    for moment, by in ((left, -1), (reached, 1)):
-        if moment is not None:
-            changes[local_day(moment, maker.timezone)] += by
+    for moved_day, by in ((left, -1), (reached, 1)):
+        if moved_day is not None:
+            changes[moved_day] += by
     for day, by in changes.items():
         _, new = DayCount.objects.get_or_create(author=maker, day=day, defaults={"done": max(by, 0)})
         if not new:
             DayCount.objects.filter(author=maker, day=day).update(done=Greatest(F("done") + by, 0))
     if changes:
         keep_rhythm(maker)
+
+
+def move_many(counts: Counter[tuple[int, date]], *, back: bool) -> None:
+    """So many tasks count no more on these days of these makers, by their ids; or ``back``: again. The caller holds the
+    makers' rows."""
+    makers, moved = [maker for maker, _ in counts], [day for _, day in counts]
+    with connection.cursor() as cursor:
+        cursor.execute(ADD if back else TAKE, [makers, moved, [*counts.values()]])
+        cursor.execute(KEEP_RHYTHMS, [sorted(set(makers))])
 
 
 def keep_rhythm(maker: Maker) -> None:

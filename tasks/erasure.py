@@ -14,8 +14,8 @@ WITHDRAW_PRAISE = """
     FROM gone WHERE tasks_task.id = gone.task_id
 """
 DELETE_COMMENTS = """
-    WITH gone AS (DELETE FROM tasks_taskcomment WHERE author_id = %s RETURNING task_id),
-    counted AS (SELECT task_id, count(*) AS comments FROM gone GROUP BY task_id)
+    WITH gone AS (DELETE FROM tasks_taskcomment WHERE author_id = %s RETURNING task_id, hidden),
+    counted AS (SELECT task_id, count(*) AS comments FROM gone WHERE NOT hidden GROUP BY task_id)
     UPDATE tasks_task SET comment_count = comment_count - counted.comments, updated_at = statement_timestamp()
     FROM counted WHERE tasks_task.id = counted.task_id
 """

@@ -62,6 +62,21 @@ def leaving(tasks: TaskQuerySet) -> None:
     publish(*(Event("task.deleted", {"id": pk}, tuple(names)) for pk, names in streams.items()))
 
 
+def hiding(tasks: Iterable[Task], *, to_everybody: bool) -> None:
+    """These are about to be hidden; whoever follows their maker or a product hears of each."""
+    tasks = list(tasks)
+    filed: dict[int, list[int]] = {task.pk: [] for task in tasks}
+    for pk, product in TaskProduct.objects.filter(task__in=filed).values_list("task", "product"):
+        filed[pk].append(product)
+    for task in tasks:
+        products = filed[task.pk]
+        streams = [own(task.author_id), *map(of_team, products)]
+        if task.listed:
+            everybody = [EVERYBODY] if to_everybody else []
+            streams += [*everybody, of_maker(task.author_id), *map(of_product, products)]
+        publish(Event("task.deleted", {"id": task.pk}, tuple(streams)))
+
+
 def public(task: Task) -> list[str]:
     """The public streams that ``task`` stands in."""
     return [EVERYBODY, of_maker(task.author_id), *map(of_product, products(task))] if task.listed else []

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from makerlog.accounts.models import Maker
 from makerlog.api.files import RandomName
-from makerlog.content import Content, ContentQuerySet, may_see
+from makerlog.content import Content, ContentQuerySet, Posted, cleaned_up_is_hidden, may_see, posted_indexes
 from products.models import Membership, Product, Project
 
 MAX_PROJECTS = 10
@@ -41,6 +41,8 @@ class Task(Content):
     in_progress = models.BooleanField(default=False)
     due_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
+    # The day of its author's that it counts on; NULL where it was written before days were kept: see days.day_of.
+    done_on = models.DateField(null=True, blank=True, editable=False)
     worked_at = models.GeneratedField(
         expression=Coalesce("done_at", "created_at"), output_field=models.DateTimeField(), db_persist=True
     )
@@ -51,7 +53,7 @@ class Task(Content):
     products = models.ManyToManyField(Product, through="TaskProduct", related_name="tasks")
 
     praise = models.PositiveIntegerField(default=0, editable=False)
-    comment_count = models.PositiveIntegerField(default=0, editable=False)
+    comment_count = models.PositiveIntegerField(default=0, editable=False)  # of the comments that are not hidden
 
     objects = TaskQuerySet.as_manager()
 
@@ -63,8 +65,10 @@ class Task(Content):
             ),
             models.CheckConstraint(condition=~Q(done=True, in_progress=True), name="done_is_not_in_progress"),
             models.CheckConstraint(condition=~Q(listed=True, hidden=True), name="task_listed"),
+            cleaned_up_is_hidden("task"),
         ]
         indexes = [
+            *posted_indexes("task"),
             models.Index(fields=["created_at", "id"], name="task_new", condition=Q(listed=True)),
             models.Index(fields=["author", "created_at", "id"], name="task_author", condition=Q(listed=True)),
             # What is done or not is looked up in the index itself: one's own private tasks are read past, never fetched.
@@ -134,16 +138,24 @@ class TaskPraise(models.Model):
         indexes = [models.Index(fields=["task", "id"], name="task_praise")]
 
 
-class TaskComment(models.Model):
+class TaskComment(Posted):
     task = models.ForeignKey(Task, models.CASCADE, related_name="comments")
     author = models.ForeignKey(Maker, models.CASCADE, related_name="task_comments")
     content = models.TextField(validators=[MaxLengthValidator(2000)])
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
-    hidden = models.BooleanField(default=False)
 
     class Meta:
-        indexes = [models.Index(fields=["task", "id"], name="task_comment", condition=Q(hidden=False))]
+        constraints = [cleaned_up_is_hidden("comment")]
+        indexes = [
+            models.Index(fields=["task", "id"], name="task_comment", condition=Q(hidden=False)),
+            models.Index(fields=["author", "created_at", "id"], name="comment_of_author", condition=Q(hidden=False)),
+            models.Index(fields=["created_at", "id"], name="comment_new", condition=Q(hidden=False)),
+            *posted_indexes("comment"),
+        ]
+
+    def __str__(self) -> str:
+        return self.content[:60]
 
 
 class DeletedTask(models.Model):

@@ -25,9 +25,11 @@ KEY = tuple(field.name for field in FIELDS)
 
 Position = tuple[datetime, int]
 
-SHOWN = fixed(Task.objects.filter(hidden=False))
+ROWS = fixed(Task.objects.all())
 DELETED = fixed(DeletedTask.objects.all())
 ID = Asked([F("task_id")])
+COLUMNS = Asked([*compiled(TaskSerializer).columns, F("pk"), F("hidden")])
+PK, HIDDEN = -2, -1  # their places in a row
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,19 @@ class Walk:
 
 
 def changes(maker: Maker, since: datetime, request: Request, most: int) -> Changes:
-    """At most ``most`` changed tasks and as many deleted ids, each oldest first."""
+    """At most ``most`` changed tasks and as many tombstones, each oldest first. What moderation hid is told as deleted, and
+    what it shows again as changed."""
     walk = going_on(request) or Walk((since, 0), (since, 0), commit_horizon())
-    tasks = Reading(rows=SHOWN, key=("updated_at", "id"), pins={"author": maker.pk})
+    tasks = Reading(rows=ROWS, key=("updated_at", "id"), pins={"author": maker.pk})
     gone = Reading(rows=DELETED, key=("deleted_at", "task_id"), pins={"author": maker.pk})
-    changed, changed_to = step(tasks, walk.changed, most, compiled(TaskSerializer).columns)
+    changed, changed_to = step(tasks, walk.changed, most, COLUMNS)
     deleted, deleted_to = step(gone, walk.deleted, most, ID)
     rests = [datetime.fromisoformat(piece.rest[0]) for piece in (changed, deleted) if piece.rest]
     onward = [*changed_to, *deleted_to, walk.horizon]
     return Changes(
         sync_date=min([walk.horizon, *rests]),
-        tasks=changed.rows,
-        deleted=[pk for (pk,) in deleted.rows],
+        tasks=[row for row in changed.rows if not row[HIDDEN]],
+        deleted=[row[PK] for row in changed.rows if row[HIDDEN]] + [pk for (pk,) in deleted.rows],
         next=link(request, Cursor(request, KEY).write(onward, backwards=False)) if rests else None,
     )
 

@@ -47,7 +47,7 @@ class TaskViewSet(ViewSet):
 
     @extend_schema(responses={201: TaskSerializer, 200: TaskSerializer})
     def create(self, request: Request) -> Response:
-        task, new = actions.log_task(author=self.caller, **self.validated())
+        task, new = actions.log_task(author=self.caller, **self.validated(), **self.posting)
         return self.shown(self.rows, pk=task.pk, status=201 if new else 200)
 
     def retrieve(self, request: Request, pk: int) -> Response:
@@ -91,7 +91,7 @@ class TaskBatch(ApiView):
         serializer = self.get_serializer(data=data)
         if not serializer.is_valid():
             return {"status": 400, "errors": serializer.errors}
-        task, new = actions.log_task(author=self.caller, **serializer.validated_data)
+        task, new = actions.log_task(author=self.caller, **serializer.validated_data, **self.posting)
         [shown] = compiled(TaskSerializer).of(Task.objects.filter(pk=task.pk), self.caller)
         return {"status": 201 if new else 200, "task": shown}
 
@@ -118,7 +118,7 @@ class TaskSync(ApiView):
     scope = "tasks"
     permission_classes = [HasOwnScope]
     serializer_class = TaskSerializer
-    bounded_by = f"at most {MAX_LIMIT} tasks and {MAX_LIMIT} deleted ids an answer, with next when there is more"
+    bounded_by = f"at most {MAX_LIMIT} tasks, changed or hidden, and {MAX_LIMIT} deleted, with next when there is more"
     price = "page"
 
     @extend_schema(
@@ -183,7 +183,7 @@ class TaskComments(TaskPart):
         return self.listed(self.comments, task=self.task.pk)
 
     def create(self, request: Request, task: int) -> Response:
-        made = actions.comment(task=self.task, author=self.caller, **self.validated())
+        made = actions.comment(task=self.task, author=self.caller, **self.validated(), **self.posting)
         return self.answer(made, status=201)
 
     def retrieve(self, request: Request, task: int, pk: int) -> Response:

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from makerlog.accounts.models import Maker
 from products.models import Product
 from tasks import events
-from tasks.models import Task, TaskProduct, TaskProject
+from tasks.models import Task, TaskProduct, TaskProject, TaskQuerySet
 
 FILE_UNDER_PRODUCTS = """
     INSERT INTO tasks_taskproduct (task_id, product_id, created_at, listed)
@@ -26,6 +26,11 @@ def relist(makers: list[int], projects: list[int]) -> None:
     events.leaving(tasks.filter(~listable(), listed=True))
     tasks.filter(listable(), listed=False).change(listed=True)
     tasks.filter(~listable(), listed=True).change(listed=False)
+    keep_filings(tasks)
+
+
+def keep_filings(tasks: TaskQuerySet) -> None:
+    """Each place in a list is listed as its task is."""
     listed = Subquery(Task.objects.filter(pk=OuterRef("task")).values("listed"))
     for filing in (TaskProject, TaskProduct):
         filing.objects.filter(task__in=tasks.values("pk")).exclude(listed=listed).update(listed=listed)
@@ -37,10 +42,15 @@ def filed_under(projects: list[int]) -> QuerySet[TaskProject, Any]:
 
 def listable() -> Q:
     """Whether a task may be in a public list: not hidden, and nothing it belongs to is private."""
+    return Q(hidden=False) & public()
+
+
+def public() -> Q:
+    """Whether nothing that a task belongs to is private."""
     private_project = TaskProject.objects.filter(task=OuterRef("pk"), project__private=True)
     private_product = TaskProduct.objects.filter(task=OuterRef("pk"), product__private=True)
     private_author = Maker.objects.filter(pk=OuterRef("author"), private=True)
-    return Q(~Exists(private_project), ~Exists(private_product), ~Exists(private_author), hidden=False)
+    return Q(~Exists(private_project), ~Exists(private_product), ~Exists(private_author))
 
 
 def refile(projects: list[int]) -> None:

@@ -91,6 +91,14 @@ class Endpoint(generics.GenericAPIView):
         if self.request.auth is not None and self.request.FILES:
             self.charge("image", units=len(self.request.FILES))
 
+    @property
+    def posting(self) -> dict[str, Any]:
+        """With which token, and from where, the caller posts: see content.Posted."""
+        return {
+            "posted_with": getattr(self.request.auth, "pk", None),
+            "posted_from": self.request.META.get("REMOTE_ADDR") or None,
+        }
+
     def answer(self, instance: Any, *, status: int = 200) -> Response:
         return Response(self.get_serializer(instance).data, status=status)
 

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg, BoolOr
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from makerlog.accounts.models import Maker
@@ -19,6 +19,7 @@ from makerlog.demo.people import People
 from makerlog.demo.sentences import Dice, deed, filled
 from products.actions import lock_makers
 from products.models import Project
+from tasks.days import move_many
 from tasks.hashtags import project_names
 from tasks.models import Task, TaskComment, TaskPraise, TaskProduct, TaskProject
 
@@ -26,32 +27,9 @@ BATCH = 10_000
 EVENTS = ("github", "gitlab", "trello", "slack", "webhook")
 
 TASK = (
-    "id", "author_id", "content", "description", "done", "in_progress", "due_at", "done_at", "created_at", "event",
-    "praise", "comment_count", "listed",
+    "id", "author_id", "content", "description", "done", "in_progress", "due_at", "done_at", "done_on", "created_at",
+    "event", "praise", "comment_count", "listed",
 )  # fmt: skip
-COUNT_DAYS = """
-    INSERT INTO tasks_daycount (author_id, day, done)
-    SELECT * FROM unnest(%s::bigint[], %s::date[], %s::int[])
-    ON CONFLICT (author_id, day) DO UPDATE SET done = tasks_daycount.done + EXCLUDED.done
-"""
-# As tasks.days.keep_rhythm does for one maker. A run begins at the newest day that no worked day comes before.
-KEEP_RHYTHM = """
-    UPDATE accounts_maker SET last_day = newest.day, run_length = newest.day - first.day + 1, week_counts = week.done
-    FROM unnest(%s::bigint[]) AS worker (id)
-    CROSS JOIN LATERAL (
-        SELECT max(day) AS day FROM tasks_daycount WHERE author_id = worker.id AND done > 0
-    ) newest
-    CROSS JOIN LATERAL (
-        SELECT day FROM tasks_daycount count WHERE author_id = worker.id AND done > 0 AND NOT EXISTS (
-            SELECT FROM tasks_daycount WHERE author_id = worker.id AND day = count.day - 1 AND done > 0
-        ) ORDER BY day DESC LIMIT 1
-    ) first
-    CROSS JOIN LATERAL (
-        SELECT array_agg(coalesce(count.done, 0) ORDER BY back DESC) AS done FROM generate_series(0, 6) back
-        LEFT JOIN tasks_daycount count ON count.author_id = worker.id AND count.day = newest.day - back
-    ) week
-    WHERE accounts_maker.id = worker.id
-"""
 
 
 @dataclass(frozen=True)
@@ -82,7 +60,7 @@ class Draft:
     pk: int = 0
     places: list[Place] | None = None
     listed: bool = True
-    done_at: datetime | None = None
+    done_on: date | None = None
 
 
 def add_tasks(people: People, count: int, now: datetime, dice: Dice) -> Iterator[int]:
@@ -109,7 +87,7 @@ def add_batch(drafts: list[Draft], now: datetime, dice: Dice) -> None:
     copy_in(Task, TASK, [row(task, homes[task.author], now, dice) for task in drafts])
     file(drafts)
     respond(drafts, now, dice)
-    count_days(drafts, homes)
+    count_days(drafts)
 
 
 def hold(drafts: list[Draft]) -> dict[int, Home]:
@@ -138,10 +116,11 @@ def row(task: Draft, home: Home, now: datetime, dice: Dice) -> tuple[Any, ...]:
     content = " ".join([deed(dice), *(f"#{place.name}" for place in task.places)])
     description = filled(dice.choice(words.NOTES), dice) if dice.random() < 0.08 else None
     event = dice.choice(EVENTS) if dice.random() < 0.05 else None
-    done, in_progress, due_at, task.done_at = progress(task.created_at, now, dice)
+    done, in_progress, due_at, done_at = progress(task.created_at, now, dice)
+    task.done_on = local_day(done_at, home.zone) if done_at else None
     return (
-        task.pk, task.author, content, description, done, in_progress, due_at, task.done_at, task.created_at, event,
-        len(task.fans), len(task.talkers), task.listed,
+        task.pk, task.author, content, description, done, in_progress, due_at, done_at, task.done_on, task.created_at,
+        event, len(task.fans), len(task.talkers), task.listed,
     )  # fmt: skip
 
 
@@ -195,11 +174,5 @@ def afterwards(start: datetime, now: datetime, count: int, dice: Dice) -> list[d
     return sorted(min(start + timedelta(hours=dice.expovariate(1 / 12)), now) for _ in range(count))
 
 
-def count_days(drafts: list[Draft], homes: dict[int, Home]) -> None:
-    counts = Counter(
-        (task.author, local_day(task.done_at, homes[task.author].zone)) for task in drafts if task.done_at is not None
-    )
-    authors, days = [author for author, _ in counts], [day for _, day in counts]
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_DAYS, [authors, days, [*counts.values()]])
-        cursor.execute(KEEP_RHYTHM, [sorted(set(authors))])
+def count_days(drafts: list[Draft]) -> None:
+    move_many(Counter((task.author, task.done_on) for task in drafts if task.done_on is not None), back=True)

@@ -65,7 +65,7 @@ PUBLIC: dict[str, tuple[QuerySet[Any], tuple[str, ...]]] = {
     "/discussions/?updated_since=2025-12-31": (discussions, CHANGED),
     "/discussions/recent_discussions/": (discussions, NEWEST),
     "/discussions/d-2/replies/": (Reply.objects.filter(discussion=2, hidden=False), FIRST),
-    "/discussions/d-2/replies/people/": (Participant.objects.filter(discussion=2), FIRST),
+    "/discussions/d-2/replies/people/": (Participant.objects.filter(discussion=2, hidden=False), FIRST),
     "/users/": (Maker.objects.filter(is_active=True), LAST),
 }
 # What the prolific maker alone is listed.

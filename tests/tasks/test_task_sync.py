@@ -54,7 +54,7 @@ def test_what_changed_and_what_is_deleted_is_told(alice: Caller) -> None:
     assert (answer["deleted"], answer["next"]) == ([tasks[1].pk], None)
 
 
-def test_only_ones_own_is_told_private_ones_too_hidden_ones_not() -> None:
+def test_only_ones_own_is_told_private_ones_too_hidden_ones_as_deleted() -> None:
     client = caller("alice", private=True)
     mine = log(client.maker, "mine")
     hidden = log(client.maker, "hidden")
@@ -63,7 +63,7 @@ def test_only_ones_own_is_told_private_ones_too_hidden_ones_not() -> None:
     log(other.maker, "his")
     other.delete(f"/tasks/{log(other.maker).pk}/")
     answer = synced(client)
-    assert ([task["id"] for task in answer["data"]], answer["deleted"]) == ([mine.pk], [])
+    assert ([task["id"] for task in answer["data"]], answer["deleted"]) == ([mine.pk], [hidden.pk])
 
 
 def test_a_credential_is_needed() -> None:
