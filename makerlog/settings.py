@@ -6,6 +6,7 @@ from typing import Any
 
 import dj_database_url
 
+from makerlog.api.cost import CountingCursor
 from makerlog.env import (
     Environment,
     SettingError,
@@ -89,6 +90,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "makerlog.api.request_id.RequestIdMiddleware",
+    "makerlog.api.cost.CostMiddleware",
     "makerlog.api.client_address.ClientAddressMiddleware",
     "moderation.middleware.BanMiddleware",
     "moderation.middleware.RouteSwitchMiddleware",
@@ -254,6 +256,7 @@ DATABASES = {
             **NETWORK,
             **DATABASE.get("OPTIONS", {}),
             "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
+            "cursor_factory": CountingCursor,
         },
         "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLED,
         "TEST": {"NAME": "makerlog_test"},

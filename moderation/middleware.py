@@ -17,6 +17,7 @@ from makerlog.api.errors import refused
 from makerlog.gate.answers import RATE_LIMITS, Refusal
 from makerlog.gate.banned import Banned
 from makerlog.gate.caller import Caller
+from makerlog.gate.lanes import WHOSE
 from moderation.models import RouteSwitch
 from moderation.roles import Role, role_of
 from moderation.routes import refuse_if_switched
@@ -109,6 +110,7 @@ class TicketMiddleware:
             if ticket is not None:
                 response.delete_cookie(COOKIE, path=PATH, samesite="Strict")
             return
+        request.META[WHOSE] = request.user.pk
         issued = tickets.issued_at(ticket or "")
         if issued is None or time() - issued > RENEWED_AFTER_S:
             hand_out(response, request.user, secure=settings.SESSION_COOKIE_SECURE)

@@ -31,6 +31,7 @@ from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool, TooSlow
 from makerlog.gate.reception import Reception, nothing_there
+from makerlog.gate.seen import Observer, Observers
 from makerlog.gate.socket import Sockets
 from makerlog.gate.spent import Spent
 from makerlog.gate.strikes import Strikes
@@ -55,7 +56,8 @@ class FrontDoor:
     ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count;
     ``recognise`` tells a genuine token and ``ticket`` staff's; ``hashing`` are the paths where a password is hashed;
     ``guard`` knows who is banned; ``services`` run beside it, from its lifespan's start to its end;
-    ``streams`` answers the WebSockets that are let in; ``gauges`` are sampled beside its own.
+    ``streams`` answers the WebSockets that are let in; ``gauges`` are sampled beside its own; ``observers`` are told of
+    every request that is over (see seen.py).
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class FrontDoor:
         services: Sequence[Service] = (),
         streams: ASGIApp | None = None,
         gauges: Mapping[Gauge, Callable[[], float]] | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.app = app
         self.trusted = trusted
@@ -93,6 +96,7 @@ class FrontDoor:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.pool: Pool[Any] = Pool(self.limits.lanes, self.limits.remembered)
         self.sockets = Sockets(self.connections)
+        self.observers = Observers(observers)
         self.reception = Reception(
             streams or nothing_there,
             sockets=self.sockets,
@@ -102,6 +106,7 @@ class FrontDoor:
             trusted=trusted,
             recognise=recognise,
             note=self._note,
+            observers=self.observers,
         )
         self.sampler = metrics.Sampler(self.pool, self._gauges() | dict(gauges or {}))
 
@@ -146,6 +151,22 @@ class FrontDoor:
             log.exception("Request %s failed in the gate: %s %s", visit.request_id, visit.method, visit.path)
             await self._refuse(visit, ServerFault())
         metrics.count(visit.lane, visit.outcome)
+        self._tell(visit)
+
+    def _tell(self, visit: Visit) -> None:
+        caller = visit.caller
+        self.observers.tell(
+            visit.scope,
+            caller,
+            lane=visit.lane,
+            outcome=visit.outcome,
+            status=visit.status,
+            waited=visit.waited,
+            worked=visit.worked,
+            maker=self.owners.maker_of(caller.token) if caller else None,
+            told=visit.told,
+            request_id=visit.request_id,
+        )
 
     async def _let_in(self, visit: Visit) -> None:
         """The stops of a request, in order."""
@@ -183,6 +204,7 @@ class FrontDoor:
                 return await self._result(job, visit.receive, deadline - monotonic())
             finally:
                 metrics.note_begin(job)
+                visit.worked_on(job, environ)
                 self.owners.learn(caller.token, environ.get(WHOSE))
 
     def _note(self, caller: Caller, now: float) -> None:

@@ -41,8 +41,11 @@ class Owners:
         self._makers: OrderedDict[str, int] = OrderedDict()
 
     def client_in(self, caller: Caller) -> Hashable:
-        maker = self._makers.get(caller.token) if caller.token else None
+        maker = self.maker_of(caller.token)
         return client_in(caller) if maker is None else ("maker", maker)
+
+    def maker_of(self, token: str | None) -> int | None:
+        return self._makers.get(token) if token else None
 
     def learn(self, token: str | None, maker: int | None) -> None:
         """``maker``: who Django found ``token`` to be of; None where it did not look."""

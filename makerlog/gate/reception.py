@@ -25,6 +25,7 @@ from makerlog.gate.caller import Caller, Recognise, identify
 from makerlog.gate.lanes import client_in
 from makerlog.gate.limits import Limits
 from makerlog.gate.pool import Crash, Pool, TooSlow
+from makerlog.gate.seen import Observers
 from makerlog.gate.socket import BANNED, Socket, Sockets, close_code
 from makerlog.gate.strikes import Strikes
 
@@ -83,7 +84,8 @@ class Connects:
 
 class Reception:
     """``app`` answers the sockets that are let in; it finds in the scope ``socket``, and ``ask``, which runs work in a thread
-    of the caller's lane. ``note`` is told of every caller."""
+    of the caller's lane. ``note`` is told of every caller, ``observers`` of every socket when it is let in or refused, as it
+    may stay open for hours."""
 
     def __init__(
         self,
@@ -96,6 +98,7 @@ class Reception:
         trusted: Sequence[Network],
         recognise: Recognise,
         note: Callable[[Caller, float], None],
+        observers: Observers,
     ) -> None:
         self.app = app
         self.sockets = sockets
@@ -105,6 +108,7 @@ class Reception:
         self.trusted = trusted
         self.recognise = recognise
         self.note = note
+        self.observers = observers
         self.connects = Connects(sockets.limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,7 +118,7 @@ class Reception:
             await receive()  # websocket.connect
             credential = take_credential(scope)
             await send({"type": "websocket.accept"})
-            caller = self._let_in(socket, scope, credential)
+            caller = self._met(socket, scope, credential)
             await self.app({**scope, "ask": partial(self.ask, caller)}, receive, send)
         except Refusal as refusal:
             outcome = refusal.outcome
@@ -127,10 +131,23 @@ class Reception:
             socket.end(close_code(ServerFault()), "The server failed; its log says more.")
         metrics.count("sockets", outcome)
 
-    def _let_in(self, socket: Socket, scope: Scope, credential: bytes) -> Caller:
+    def _met(self, socket: Socket, scope: Scope, credential: bytes) -> Caller:
+        """Who it is that was let in. Raises a Refusal. Observers are told either way."""
+        caller = None
+        outcome, status = "served", 101
+        try:
+            refuse_bad_origin(scope)
+            caller = identify(scope, self.trusted, self.recognise)
+            self._let_in(socket, scope, credential, caller)
+        except Refusal as refusal:
+            outcome, status = refusal.outcome, refusal.status
+            raise
+        finally:
+            self.observers.tell(scope, caller, lane="sockets", outcome=outcome, status=status)
+        return caller
+
+    def _let_in(self, socket: Socket, scope: Scope, credential: bytes, caller: Caller) -> None:
         """The stops of a socket, in order. Raises a Refusal."""
-        refuse_bad_origin(scope)
-        caller = identify(scope, self.trusted, self.recognise)
         now = time()
         self.note(caller, now)
         self.guard.refuse(caller, "GET", scope["path"], now)
@@ -140,7 +157,6 @@ class Reception:
             self.strikes.count(BadCredential.status, caller, scope["path"])
             raise BadCredential
         self.sockets.add(socket, caller)
-        return caller
 
     async def ask(self, caller: Caller, work: Callable[[], T]) -> T:
         """What ``work`` returns, from a thread of the caller's lane. Raises NoRoom, TooSlow, or what ``work`` raises."""

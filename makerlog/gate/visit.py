@@ -1,5 +1,7 @@
 """One request on its way through the front door, and how far it has come."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 from starlette.types import Message, Receive, Scope, Send
@@ -7,11 +9,13 @@ from starlette.types import Message, Receive, Scope, Send
 from makerlog.gate.answers import Answer, Headers, deliver
 from makerlog.gate.body import drain, has_body
 from makerlog.gate.caller import Caller
+from makerlog.gate.pool import Job
 from makerlog.gate.strikes import Strikes
 
 
 class Visit:
-    """``lane`` and ``outcome`` are what metrics call it."""
+    """``lane`` and ``outcome`` are what metrics call it; ``status`` is 0 as long as no answer was begun. ``waited`` and
+    ``worked`` are the seconds of its work in the pool, and ``told`` is the environ in which Django left what it knows."""
 
     __slots__ = (
         "body_was_read",
@@ -25,7 +29,11 @@ class Visit:
         "scope",
         "send",
         "started",
+        "status",
         "strikes",
+        "told",
+        "waited",
+        "worked",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, strikes: Strikes) -> None:
@@ -41,13 +49,23 @@ class Visit:
         self.started = False
         self.lane = "door"
         self.outcome = "served"
+        self.status = 0
+        self.waited = self.worked = 0.0
+        self.told: Mapping[str, Any] = {}
 
     async def reply(self, message: Message) -> None:
         """``send``. Says on every refusal how the caller's refusals stand, unless a limit of the answer's own is told."""
         self.started = True
+        self.status = message.get("status", self.status)
         if self.caller is not None and 400 <= message.get("status", 0) < 500 and not tells_limit(message["headers"]):
             message = {**message, "headers": [*message["headers"], *self.strikes.headers(self.caller)]}
         await self.send(message)
+
+    def worked_on(self, job: Job[Any], environ: Mapping[str, Any]) -> None:
+        """``job`` is over, or nobody waits for it any more."""
+        now = job.loop.time()
+        begun = now if job.begun_at is None else job.begun_at
+        self.waited, self.worked, self.told = begun - job.asked_at, now - begun, environ
 
     async def answer(self, answer: Answer) -> None:
         await deliver(answer, self.method, self.reply)

@@ -1,0 +1,134 @@
+"""What became of one request, told to whoever watches: the talkers of the traffic console, the rules, the log of requests.
+
+The door tells its observers of every request that it has finished, whether Django answered it, it was refused before Django
+looked, or its client hung up. Observers run on the event loop: a few microseconds each, and no waiting.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic, time
+from typing import Any, NamedTuple
+
+from starlette.types import Scope
+
+from makerlog.gate.bans import client_of
+from makerlog.gate.caller import Caller
+from makerlog.gate.lanes import WHOSE
+
+log = logging.getLogger("makerlog.gate")
+
+# What only Django knows, in the WSGI environ of a request: it writes there, and the door reads it afterwards.
+# (WHOSE, the id of the maker who asks, stands in lanes.py.)
+ROUTE = "makerlog.route"  # as the URLconf has it
+ROWS = "makerlog.rows"
+QUERIES = "makerlog.queries"
+
+AGENT = 120  # characters of a User-Agent; what comes after them tells nobody apart
+SAY_EVERY_S = 60.0
+
+SECRET = 24  # characters: a segment of a path that is as long may be a secret
+TOKEN = re.compile(r"(mkl_[0-9A-Za-z]{0,11})[0-9A-Za-z_-]*")
+LONG = re.compile(rf"(?<=/)[^/]{{{SECRET},}}")
+NAMES = ("/discussions/", "/products/", "/users/", "/static/", "/media/")  # below these it is a name
+
+
+class Seen(NamedTuple):
+    """One request. Holds no secret: no token in full, no query, no link that we mailed."""
+
+    at: float  # Unix seconds, of its end
+    address: str  # "" where the door never asked who it is: /health, a forwarded header that is none
+    client: str  # the address; of IPv6 the /64: "2a00:1450:4001:81b::"
+    token: str  # public id of the genuine token it came with, or ""
+    maker: int | None  # who asked, where Django said so, of this request or of the token before
+    method: str  # "SOCKET" where one was opened
+    path: str  # as sent, without its secrets
+    route: str  # "users/<str:maker>/"; "" where Django never looked (see moderation.routes.route_of)
+    agent: str  # User-Agent, the first AGENT characters
+    lane: str  # "door": answered before any lane; "sockets"
+    outcome: str  # served, shed, throttled, banned, refused, failed, hung_up
+    status: int  # 0 where no answer was begun; 101 for a socket that was let in
+    waited: float  # seconds, for a thread
+    worked: float  # seconds, in a thread, waiting for the database included
+    rows: int  # that the database gave or changed
+    queries: int
+    request_id: str  # "" of a socket
+
+
+Observer = Callable[[Seen], None]
+
+
+def seen(
+    scope: Scope,
+    caller: Caller | None,
+    *,
+    lane: str,
+    outcome: str,
+    status: int,
+    waited: float = 0.0,
+    worked: float = 0.0,
+    maker: int | None = None,
+    told: Mapping[str, Any] | None = None,
+    request_id: str = "",
+) -> Seen:
+    """``told``: the environ as Django left it. ``maker``: whose the token is known to be, where Django did not say."""
+    told = told or {}
+    address = caller.address if caller else ""
+    return Seen(
+        time(),
+        address,
+        client_of(address) if address else "",
+        (caller.token if caller else None) or "",
+        told.get(WHOSE, maker),
+        scope.get("method", "SOCKET"),
+        without_secrets(scope["path"]),
+        told.get(ROUTE, ""),
+        agent_in(scope),
+        lane,
+        outcome,
+        status,
+        waited,
+        worked,
+        told.get(ROWS, 0),
+        told.get(QUERIES, 0),
+        request_id,
+    )
+
+
+def without_secrets(path: str) -> str:
+    """``path``, of which only what is a name may be long. A token keeps its public part."""
+    if len(path) <= SECRET:
+        return path
+    path = TOKEN.sub(r"\1…", path)
+    return path if path.startswith(NAMES) else LONG.sub("…", path)
+
+
+def agent_in(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"user-agent":
+            return TOKEN.sub(r"\1…", value[:AGENT].decode("latin-1"))
+    return ""
+
+
+class Observers:
+    """All who are told. None of them can harm a request: what one raises is logged, once a minute."""
+
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self.observers = list(observers)
+        self._says_again_at = 0.0
+
+    def tell(self, *args: Any, **kwargs: Any) -> None:
+        """As ``seen`` takes them."""
+        if not self.observers:
+            return
+        record = seen(*args, **kwargs)
+        for observer in self.observers:
+            try:
+                observer(record)
+            except Exception:
+                self._complain()
+
+    def _complain(self) -> None:
+        if monotonic() >= self._says_again_at:
+            self._says_again_at = monotonic() + SAY_EVERY_S
+            log.exception("An observer of requests failed; requests go on.")
