@@ -41,6 +41,7 @@ application = FrontDoor(
     guard=standing.guard,
     recognise=genuine_token,
     ticket=standing.tickets.admit,
+    known=standing.tickets.know,
     hashing=hashing_paths(),
     services=[standing.watcher, standing.teller, hub],
     streams=streams,

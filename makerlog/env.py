@@ -59,11 +59,12 @@ class Environment:
         return number
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        """One of ``choices``, which are in capitals; the value may be in any case."""
+        """One of ``choices``; the value may be in any case."""
         value = self.text(name, default).strip()
-        if value.upper() not in choices:
-            raise SettingError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
-        return value.upper()
+        for choice in choices:
+            if choice.lower() == value.lower():
+                return choice
+        raise SettingError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
 
     def words(self, name: str, default: str = "") -> list[str]:
         """A comma-separated list."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from makerlog.accounts import emails
@@ -15,11 +16,13 @@ from makerlog.accounts.actions import end_tokens, locked_maker
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.changes.journal import announce
 from makerlog.env import Network
+from moderation import second_factor
 from moderation.audit import note
+from moderation.emails import mail_second_factor, mail_warning
 from moderation.guards import Guarded, objections
-from moderation.models import Ban, RouteSwitch
+from moderation.models import AuditEntry, Ban, DeviceEpoch, RouteSwitch, SignInFailure
 from moderation.revocation import Chosen, Row
-from moderation.roles import Role, flags_of, require, require_over, require_somebody_else
+from moderation.roles import Role, flags_of, is_staff, require, require_over, require_somebody_else
 from moderation.routes import checked
 from moderation.tickets import EVERYBODY
 
@@ -127,6 +130,7 @@ def suspend(
     maker = locked_maker(maker, no_key=True)
     require_over(maker, actor)
     _set(maker, suspended=kind, suspended_until=expires_at, suspension_reason=reason[:300])
+    make_strange(maker)
     expiry = expires_at.isoformat() if expires_at else None
     note(act="suspend", subject=f"maker:{maker.pk}", actor=actor, reason=reason, kind=str(kind), expires_at=expiry)
     announce("maker", [maker.pk])
@@ -149,6 +153,7 @@ def set_open(*, maker: Maker, is_open: bool, actor: Any = None, reason: str = ""
     maker = locked_maker(maker, no_key=True)
     require_over(maker, actor)
     _set(maker, is_active=is_open, awaiting_activation=False)
+    make_strange(maker)
     note(act="open" if is_open else "close", subject=f"maker:{maker.pk}", actor=actor, reason=reason)
     announce("maker", [maker.pk])
     return maker
@@ -159,6 +164,7 @@ def set_role(*, maker: Maker, role: Role, actor: Any = None, reason: str = "") -
     maker = locked_maker(maker, no_key=True)
     require(actor, "roles")
     require_somebody_else(maker, actor)
+    make_strange(maker)
     _set(maker, **flags_of(role))
     note(act="role", subject=f"maker:{maker.pk}", actor=actor, reason=reason, role=role.name.lower())
     announce("maker", [maker.pk])
@@ -166,9 +172,28 @@ def set_role(*, maker: Maker, role: Role, actor: Any = None, reason: str = "") -
 
 
 @transaction.atomic
+def warn(*, maker: Maker, reason: str, actor: Any = None) -> AuditEntry:
+    """Sends a maker a word by mail, and nothing else: ``reason`` is what they read."""
+    require_over(maker, actor, "warn")
+    if not reason.strip():
+        raise ValueError("A warning without words says nothing.")
+    entry = note(act="warn", subject=f"maker:{maker.pk}", actor=actor, reason=reason)
+    mail_warning.enqueue(entry.pk)
+    return entry
+
+
+def make_strange(maker: Maker) -> None:
+    """No device of ``maker``'s, if they are of the staff, is known any more where staff sign in. Announce it after."""
+    if is_staff(maker):
+        DeviceEpoch.objects.update_or_create(key=str(maker.pk), defaults={"at": timezone.now()})
+
+
+@transaction.atomic
 def revoke_tickets(*, actor: Any = None, reason: str = "") -> None:
-    """All of the staff lose their admission to the ops lane; whoever is signed in gets a new one with the next page."""
+    """All of the staff lose their admission to the ops lane, and no device of theirs is known; whoever is signed in gets a
+    new ticket with the next page."""
     require(actor, "roles")
+    DeviceEpoch.objects.update_or_create(key=EVERYBODY, defaults={"at": timezone.now()})
     note(act="revoke_tickets", subject="tickets", actor=actor, reason=reason)
     announce("maker", [EVERYBODY])
 
@@ -244,3 +269,66 @@ def _tell(owners: dict[int, list[int]]) -> int:
             emails.mail_tokens_revoked.enqueue(maker, owners[maker])
             told += 1
     return told
+
+
+# --- How the staff sign in ---
+
+
+@transaction.atomic
+def sign_in(*, maker: Maker, factor: str) -> None:
+    """Notes that one of the staff is in. ``factor``: "totp", "recovery" or "none"."""
+    note(act="sign_in", subject=f"maker:{maker.pk}", actor=maker, second_factor=factor)
+
+
+def count_failure(*, kind: str, maker: Maker | None) -> None:
+    """Counts a sign-in that failed, in the row of its hour. ``maker``: whose, if they are of the staff."""
+    whose = maker if maker is not None and is_staff(maker) else None
+    row = {"hour": timezone.now().replace(minute=0, second=0, microsecond=0), "kind": kind, "maker": whose}
+    if not SignInFailure.objects.filter(**row).update(count=F("count") + 1):
+        # Whoever else counts the first of an hour at this moment counts it.
+        SignInFailure.objects.bulk_create([SignInFailure(**row)], ignore_conflicts=True)
+
+
+@transaction.atomic
+def set_up_second_factor(*, maker: Maker, key: str, code: str) -> list[str]:
+    """The recovery codes, which nobody sees again. Raises WrongCode, also where there is a second factor already."""
+    maker = locked_maker(maker, no_key=True)
+    if second_factor.has_factor(maker.pk):
+        raise second_factor.WrongCode("There is a second factor already; take it off first.")
+    second_factor.confirmed_device(maker, key, code)
+    codes = second_factor.new_recovery_codes(maker)
+    note(act="second_factor.set_up", subject=f"maker:{maker.pk}", actor=maker)
+    mail_second_factor.enqueue(maker.pk, "was set up")
+    return codes
+
+
+@transaction.atomic
+def renew_recovery_codes(*, maker: Maker) -> list[str]:
+    codes = second_factor.new_recovery_codes(locked_maker(maker, no_key=True))
+    note(act="second_factor.codes", subject=f"maker:{maker.pk}", actor=maker)
+    mail_second_factor.enqueue(maker.pk, "has new recovery codes; the old ones work no more")
+    return codes
+
+
+@transaction.atomic
+def take_off_second_factor(*, maker: Maker) -> None:
+    """One's own. Whoever acts has just shown a code."""
+    maker = locked_maker(maker, no_key=True)
+    second_factor.forget(maker)
+    note(act="second_factor.taken_off", subject=f"maker:{maker.pk}", actor=maker)
+    mail_second_factor.enqueue(maker.pk, "was taken off")
+
+
+@transaction.atomic
+def reset_second_factor(*, maker: Maker, actor: Any = None, reason: str = "") -> bool:
+    """Takes somebody else's second factor from them, whose phone is lost: whether they had one. Their sessions, tickets
+    and known devices end with it."""
+    require(actor, "roles")
+    require_somebody_else(maker, actor)
+    maker = locked_maker(maker, no_key=True)
+    had = second_factor.forget(maker) > 0
+    make_strange(maker)
+    note(act="second_factor.reset", subject=f"maker:{maker.pk}", actor=actor, reason=reason)
+    mail_second_factor.enqueue(maker.pk, "was reset by an admin")
+    announce("maker", [maker.pk])
+    return had

@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from discussions.models import Discussion, Reply
 from moderation import actions
@@ -12,14 +14,15 @@ from moderation import ban_admin as ban_admin  # registers its pages
 from moderation import people_admin as people_admin  # registers its pages
 from moderation.forms import RouteSwitchForm
 from moderation.looked_at import LookedAt
-from moderation.models import RouteSwitch
-from moderation.moments import spoken
+from moderation.models import RouteSwitch, SignInFailure
+from moderation.moments import column, spoken
 from moderation.roles import may, require
 from moderation.routes import ABOUT, current
 from products.models import Product, Project
 from tasks.models import Task, TaskComment
 
-admin.site.unregister(Group)
+# Second factors are set up and reset by moderation.actions; their keys are nobody's to look at.
+admin.site.unregister([Group, TOTPDevice, StaticDevice])
 
 
 @admin.register(Project)
@@ -63,6 +66,15 @@ class ReplyAdmin(LookedAt):
     list_display = ("__str__", "author", "hidden", "created_at")
     list_select_related = ("author",)
     search_fields = ("pk", "author__username__lower")
+
+
+@admin.register(SignInFailure)
+class SignInFailureAdmin(LookedAt):
+    """How often staff were tried to be signed in as, and it failed: by the hour."""
+
+    list_display = (column("hour", "Hour"), "kind", "maker", "count")
+    list_select_related = ("maker",)
+    search_fields = ("pk", "maker__username__lower")
 
 
 @admin.register(RouteSwitch)

@@ -16,14 +16,15 @@ from makerlog.accounts.authentication import genuine_token
 from makerlog.api.errors import refused
 from makerlog.gate.answers import RATE_LIMITS, Refusal
 from makerlog.gate.banned import Banned
-from makerlog.gate.caller import Caller
+from makerlog.gate.caller import SIGN_IN, Caller
 from makerlog.gate.lanes import WHOSE
+from moderation import second_factor
 from moderation.models import RouteSwitch
 from moderation.roles import Role, role_of
 from moderation.routes import refuse_if_switched
 from moderation.sharing import PUBLIC, SharedAnswers, key_of
 from moderation.standing import guard, route_switches, tickets
-from moderation.tickets import COOKIE, PATH, RENEWED_AFTER_S, hand_out
+from moderation.tickets import COOKIE, DEVICE, PATH, RENEWED_AFTER_S, hand_out
 
 
 class BanMiddleware:
@@ -47,7 +48,9 @@ def caller_of(request: HttpRequest) -> Caller:
     """As the front door sees them."""
     header = request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1")
     ticket = request.path.startswith(PATH) and tickets.issued_at(request.COOKIES.get(COOKIE, "")) is not None
-    return Caller(request.META["REMOTE_ADDR"], request.scheme or "http", genuine_token(header), ticket=ticket)
+    known = request.path.startswith(SIGN_IN) and tickets.known_as(request.COOKIES.get(DEVICE, "")) is not None
+    token = genuine_token(header)
+    return Caller(request.META["REMOTE_ADDR"], request.scheme or "http", token, ticket=ticket, known=known)
 
 
 class RouteSwitchMiddleware:
@@ -90,7 +93,8 @@ class RouteSwitchMiddleware:
 
 
 class TicketMiddleware:
-    """Staff who are signed in carry a ticket, renewed in use; whoever signs out leaves it here.
+    """Staff who are signed in, with the second factor that they owe, carry a ticket, renewed in use; whoever signs out
+    leaves it here.
 
     Threat: while a flood is on, the pages that stop it cannot be reached.
     """
@@ -106,7 +110,7 @@ class TicketMiddleware:
 
     def settle(self, request: HttpRequest, response: HttpResponse) -> None:
         ticket = request.COOKIES.get(COOKIE)
-        if request.user.is_anonymous or role_of(request.user) is Role.NONE:
+        if request.user.is_anonymous or role_of(request.user) is Role.NONE or second_factor.step(request):
             if ticket is not None:
                 response.delete_cookie(COOKIE, path=PATH, samesite="Strict")
             return

@@ -1,4 +1,4 @@
-"""What moderation decides: bans, route switches; and the log of who decided it."""
+"""What moderation decides: bans, route switches; the log of who decided it; and how the staff sign in."""
 
 from typing import Self
 
@@ -118,3 +118,34 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act} {self.subject}"
+
+
+class DeviceEpoch(models.Model):
+    """Devices known before this moment are strangers again: of one maker (``key``: the id), or of all the staff ("*").
+    Rows are few: one for each of the staff who ever lost the role, the account or the second factor."""
+
+    key = models.CharField(max_length=20, primary_key=True)
+    at = models.DateTimeField()
+
+
+class SignInFailure(models.Model):
+    """Sign-ins of staff that failed: one row an hour for each of the staff who was tried, and one for all other names."""
+
+    class Kind(models.TextChoices):
+        PASSWORD = "password", "wrong password"
+        CODE = "code", "right password, wrong code"
+
+    hour = models.DateTimeField()
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    maker = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
+    count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hour", "kind", "maker"], name="one_row_of_failures_an_hour", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} x {self.get_kind_display()}"

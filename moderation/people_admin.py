@@ -20,9 +20,10 @@ from moderation import actions
 from moderation.leaks import DETAILS, TextTooLong, because, leak
 from moderation.looked_at import LookedAt
 from moderation.moments import column
-from moderation.people_forms import LeakForm, ReasonForm, RevokeForm, RoleForm, SuspendForm
+from moderation.people_forms import LeakForm, ReasonForm, RevokeForm, RoleForm, SuspendForm, WarnForm
 from moderation.revocation import Chosen, NothingChosen, choose, live
-from moderation.roles import NotAllowed, may, role_of
+from moderation.roles import NotAllowed, may, may_over, role_of
+from moderation.second_factor import has_factor
 
 MOST = 10_000  # tokens in one act from a page, which somebody waits for; the commands take more
 PREVIEW_LASTS_S = 3_600
@@ -114,6 +115,8 @@ class MakerAdmin(LookedAt):
 
 
 LABELS = {
+    "warn": "Warn by mail",
+    "reset_factor": "Reset the second factor",
     "unsuspend": "Lift the suspension",
     "suspend": "Suspend",
     "role": "Set the role",
@@ -121,6 +124,8 @@ LABELS = {
     "open": "Open the account",
 }
 FORMS: dict[str, type[forms.Form]] = {
+    "warn": WarnForm,
+    "reset_factor": ReasonForm,
     "suspend": SuspendForm,
     "unsuspend": ReasonForm,
     "role": RoleForm,
@@ -133,11 +138,13 @@ def offers(actor: Any, maker: Maker) -> list[dict[str, Any]]:
     """What ``actor`` is offered to do with ``maker``: the act, its form, and the words on its button."""
     if actor.pk == maker.pk:
         return []
-    over = may(actor, "suspend.staff" if maker.is_staff or maker.is_superuser else "suspend")
+    over = may_over(maker, actor, "suspend")
     held = bool(maker.suspension)
     offered = [
         ("unsuspend", over and held),
         ("suspend", over),
+        ("warn", may_over(maker, actor, "warn")),
+        ("reset_factor", may(actor, "roles") and has_factor(maker.pk)),
         ("role", may(actor, "roles")),
         ("close", over and maker.is_active),
         ("open", over and not maker.is_active),
@@ -161,6 +168,12 @@ def done(act: str, maker: Maker, actor: Any, given: dict[str, Any]) -> str:
             maker=maker, actor=actor, kind=given["kind"], reason=reason, expires_at=given["span"]
         )  # fmt: skip
         return f"{maker.username} is told: {why_suspended(maker)} To undo it, lift the suspension here."
+    if act == "warn":
+        actions.warn(maker=maker, actor=actor, reason=reason)
+        return f"A mail to {maker.username} is on its way." if maker.email else f"{maker.username} has no address."
+    if act == "reset_factor":
+        actions.reset_second_factor(maker=maker, actor=actor, reason=reason)
+        return f"{maker.username} signs in with the password alone, until they set up another second factor."
     if act == "unsuspend":
         actions.unsuspend(maker=maker, actor=actor, reason=reason)
         return f"{maker.username} is no longer suspended."

@@ -22,6 +22,15 @@ class SuspendForm(forms.Form):
     reason = forms.CharField(max_length=300, required=False, help_text="Told to the maker.")
 
 
+class WarnForm(forms.Form):
+    reason = forms.CharField(
+        label="What the mail says",
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Read by the maker.",
+    )
+
+
 class RoleForm(forms.Form):
     role = forms.TypedChoiceField(
         choices=[(role.value, role.name.lower()) for role in Role], coerce=lambda value: Role(int(value))

@@ -18,13 +18,14 @@ NEEDS = {
     "look": Role.HELPER,
     "ban.briefly": Role.HELPER,  # one address, anonymous only, for at most BRIEFLY
     "lift.own": Role.HELPER,
+    "warn": Role.HELPER,
     "ban": Role.MODERATOR,
     "lift": Role.MODERATOR,
     "hide": Role.MODERATOR,
     "badge": Role.MODERATOR,
     "suspend": Role.MODERATOR,
     "revoke": Role.MODERATOR,
-    "suspend.staff": Role.ADMIN,
+    "suspend.staff": Role.ADMIN,  # or close their account, or warn them
     "force": Role.ADMIN,  # against the guard rails
     "route": Role.ADMIN,
     "roles": Role.ADMIN,
@@ -59,11 +60,21 @@ def require(actor: Any, act: str) -> None:
         raise NotAllowed(f"This takes the role {NEEDS[act].name.lower()} ({act}).")
 
 
-def require_over(maker: Any, actor: Any) -> None:
-    """Raises NotAllowed where ``actor`` may not suspend ``maker`` or close their account: nobody does it to themselves,
-    and to staff only an admin does. The flags count, not the role: suspended staff are still no prey of their equals."""
+def may_over(maker: Any, actor: Any, act: str) -> bool:
+    """To staff only an admin does it. The flags count, not the role: suspended staff are still no prey of their equals."""
+    return may(actor, act) and (not is_staff(maker) or may(actor, "suspend.staff"))
+
+
+def require_over(maker: Any, actor: Any, act: str = "suspend") -> None:
+    """Raises NotAllowed where ``actor`` may not do ``act`` to ``maker``: nobody does it to themselves."""
     require_somebody_else(maker, actor)
-    require(actor, "suspend.staff" if maker.is_staff or maker.is_superuser else "suspend")
+    require(actor, act)
+    if is_staff(maker):
+        require(actor, "suspend.staff")
+
+
+def is_staff(maker: Any) -> bool:
+    return bool(maker.is_staff or maker.is_superuser)
 
 
 def require_somebody_else(maker: Any, actor: Any) -> None:

@@ -1,20 +1,20 @@
-"""The admin: its log-in is limited per address, never by the username alone, which would let anybody lock staff out."""
+"""The admin: its log-in is limited per address, never by the username alone, which would let anybody lock staff out;
+behind it the second factor."""
 
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
-from django_ratelimit.core import get_usage
+from django.views.decorators.debug import sensitive_post_parameters
 
 from makerlog.accounts.forms import StaffLoginForm
-from makerlog.api.limits import LIMITS
+from moderation import second_factor, sign_in
 from moderation.affairs import affairs
 
-LOG_IN = LIMITS["admin-log-in"]
 URGENT = (
     "Ban",
     "RouteSwitch",
@@ -42,24 +42,42 @@ class Site(AdminSite):
             app["models"].sort(key=lambda model: urgency(model["object_name"]))
         return sorted(apps, key=lambda app: urgency(app["models"][0]["object_name"]))
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Nobody who owes a code sees any page but those where it is given."""
+        return super().has_permission(request) and not second_factor.step(request)
+
+    def get_urls(self) -> list[Any]:
+        return [
+            path("login/code/", self.code, name="code"),
+            path("login/second-factor/", self.second_factor, name="second_factor"),
+            *super().get_urls(),
+        ]
+
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        wait = seconds_to_wait(request)
-        return too_often(request, wait) if wait else super().login(request, extra_context)
+        if wait := sign_in.seconds_to_wait(request, sign_in.PASSWORD):
+            return sign_in.too_often(request, sign_in.PASSWORD, wait)
+        if request.method == "GET" and owes(request):
+            return HttpResponseRedirect(reverse(sign_in.STEPS[second_factor.step(request)], query=request.GET.dict()))
+        response = super().login(request, extra_context)
+        if request.method == "POST":
+            sign_in.settle(request, response)
+        return response
+
+    @method_decorator([never_cache, sensitive_post_parameters()])
+    def code(self, request: HttpRequest) -> HttpResponse:
+        return sign_in.code(request, self.each_context(request))
+
+    @method_decorator([never_cache, sensitive_post_parameters()])
+    def second_factor(self, request: HttpRequest) -> HttpResponse:
+        return sign_in.set_up(request, self.each_context(request))
+
+
+def owes(request: HttpRequest) -> bool:
+    """Whether somebody of the staff gave a password and owes the rest."""
+    user: Any = request.user
+    return bool(user.is_active and user.is_staff and second_factor.step(request))
 
 
 def urgency(model: str) -> int:
     return URGENT.index(model) if model in URGENT else len(URGENT)
-
-
-def seconds_to_wait(request: HttpRequest) -> int:
-    """0: go on. django-ratelimit's windows are fixed ones: a burst in each keeps any window within the quota."""
-    rate = f"{LOG_IN.burst}/{LOG_IN.window}s"
-    usage = get_usage(request, group=LOG_IN.name, key="ip", rate=rate, method="POST", increment=True)
-    return max(1, usage["time_left"]) if usage and usage["should_limit"] else 0
-
-
-def too_often(request: HttpRequest, seconds: int) -> HttpResponse:
-    page = render(request, "moderation/too_often.html", {"limit": LOG_IN, "seconds": seconds}, status=429)
-    page["Retry-After"] = str(seconds)
-    return page

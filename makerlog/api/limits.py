@@ -57,6 +57,7 @@ LIMITS = {
         Limit("password", "maker", 20, HOUR, 10, "Changing one's password, which asks for the old one."),
         Limit("mail", "subject", 6, HOUR, 3, "Mails to one mailbox, whoever has them sent."),
         Limit("admin-log-in", "address", 20, 5 * MINUTE, 10, "Log-ins at the admin's own form."),
+        Limit("admin-code", "address", 40, 5 * MINUTE, 20, "Codes of a second factor, behind the admin's form."),
         Limit("limits", "address", 240, MINUTE, 120, "Reading this page, which costs nothing else."),
     )
 }

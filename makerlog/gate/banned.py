@@ -71,7 +71,7 @@ class BanGuard:
 
     def standing(self, caller: Caller, method: str, path: str, now: float) -> Standing | None:
         """The ban that refuses ``caller``, if one does. A browser asks OPTIONS before it may show its token."""
-        if caller.ticket or path in SPARED:
+        if caller.ticket or caller.known or path in SPARED:
             return None
         genuine = caller.token is not None or method == "OPTIONS"
         return self.bans.refusal(caller.address, genuine=genuine, now=now)
@@ -89,7 +89,7 @@ class Spared:
 
     def refuse_if_spent(self, caller: Caller, path: str, now: float) -> None:
         """Raises Banned. ``now``: Unix seconds."""
-        if path not in SPARED or caller.ticket:
+        if path not in SPARED or caller.ticket or caller.known:
             return
         standing = self.guard.bans.refusal(caller.address, genuine=caller.token is not None, now=now)
         if standing is not None and not self._take(client_of(caller.address)):

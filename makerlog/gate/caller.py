@@ -9,11 +9,12 @@ from makerlog.env import Network
 from makerlog.gate.address import client_address, peer_is_trusted
 
 ADMIN = "/admin/"
+SIGN_IN = "/admin/login/"
 FORWARDED = {b"forwarded", b"x-real-ip"}
 
 # The public id of the genuine token that an Authorization header holds, or None.
 Recognise = Callable[[bytes], str | None]
-# Whether the Cookie headers of a request hold a valid ops ticket.
+# Whether a Cookie header holds a valid ops ticket, or names a device that staff have signed in from.
 Ticket = Callable[[bytes], bool]
 
 
@@ -23,6 +24,9 @@ class Caller(NamedTuple):
     token: str | None = None  # the public id of a genuine token: made by us, not expired, not known to be revoked
     forwarded: bool = False  # somebody says that they forward this request; whether to believe it is another question
     ticket: bool = False  # staff: admission to the ops lane, and no right to anything
+    known: bool = (
+        False  # where staff sign in: from a device that they signed in from before; no right to anything either
+    )
 
 
 def identify(
@@ -30,6 +34,7 @@ def identify(
     trusted: Sequence[Network],
     recognise: Recognise = lambda header: None,
     ticket: Ticket = lambda cookies: False,
+    known: Ticket = lambda cookies: False,
 ) -> Caller:
     """The caller behind ``scope``. Raises MalformedForwarded."""
     peer = scope["client"][0] if scope.get("client") else ""
@@ -38,7 +43,14 @@ def identify(
     # Several are one, and none of ours, as Django reads them: else a genuine token would carry a made-up one through.
     header = b",".join(value for key, value in scope["headers"] if key == b"authorization")
     token = recognise(header) if header else None
-    return Caller(address, _scheme(scope, peer, trusted), token, _is_forwarded(scope), _has_ticket(scope, ticket))
+    return Caller(
+        address,
+        _scheme(scope, peer, trusted),
+        token,
+        _is_forwarded(scope),
+        ticket=_carries(scope, ADMIN, ticket),
+        known=_carries(scope, SIGN_IN, known),
+    )
 
 
 def _is_forwarded(scope: Scope) -> bool:
@@ -46,9 +58,9 @@ def _is_forwarded(scope: Scope) -> bool:
     return any(key in FORWARDED or key.startswith(b"x-forwarded-") for key, _ in scope["headers"])
 
 
-def _has_ticket(scope: Scope, ticket: Ticket) -> bool:
+def _carries(scope: Scope, below: str, ticket: Ticket) -> bool:
     """Only where the ticket's cookie is sent at all."""
-    if not scope["path"].startswith(ADMIN):
+    if not scope["path"].startswith(below):
         return False
     return any(ticket(value) for key, value in scope["headers"] if key == b"cookie")
 

@@ -54,8 +54,8 @@ class FrontDoor:
     """The ASGI application around a WSGI one.
 
     ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count;
-    ``recognise`` tells a genuine token and ``ticket`` staff's; ``hashing`` are the paths where a password is hashed;
-    ``guard`` knows who is banned; ``services`` run beside it, from its lifespan's start to its end;
+    ``recognise`` tells a genuine token, ``ticket`` staff's and ``known`` their devices; ``hashing`` are the paths where a
+    password is hashed; ``guard`` knows who is banned; ``services`` run beside it, from its lifespan's start to its end;
     ``streams`` answers the WebSockets that are let in; ``gauges`` are sampled beside its own; ``observers`` are told of
     every request that is over (see seen.py).
     """
@@ -70,6 +70,7 @@ class FrontDoor:
         guard: BanGuard | None = None,
         recognise: Recognise = lambda header: None,
         ticket: Ticket = lambda cookies: False,
+        known: Ticket = lambda cookies: False,
         hashing: frozenset[str] = frozenset(),
         services: Sequence[Service] = (),
         streams: ASGIApp | None = None,
@@ -81,6 +82,7 @@ class FrontDoor:
         self.guard = guard or BanGuard(BanIndex(), Notes())
         self.recognise = recognise
         self.ticket = ticket
+        self.known = known
         self.hashing = hashing
         self.services = services
         self.limits = limits or Limits()
@@ -173,7 +175,7 @@ class FrontDoor:
         if visit.path in HEALTH and visit.method in ("GET", "HEAD"):
             return await visit.answer(self._health(visit.request_id))
         began = time()
-        caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket)
+        caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket, self.known)
         self._note(caller, began)
         self.guard.refuse(caller, visit.method, visit.path, began)
         self.spared.refuse_if_spent(caller, visit.path, began)

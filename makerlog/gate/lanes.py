@@ -5,9 +5,8 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 from makerlog.gate.bans import client_of
-from makerlog.gate.caller import ADMIN, Caller
+from makerlog.gate.caller import ADMIN, SIGN_IN, Caller
 
-SIGN_IN = "/admin/login/"
 WHOSE = "makerlog.maker"  # in a WSGI environ: the id of the maker whose token Django found in the request
 PROBES = ("/health/ready/", "/metrics/")
 
@@ -17,8 +16,8 @@ def lane_of(caller: Caller, method: str, path: str, hashing: frozenset[str]) -> 
     path = path if path.endswith("/") else f"{path}/"
     dear = method not in ("GET", "HEAD", "OPTIONS")
     if dear and path == SIGN_IN:
-        return "sign_in"
-    if caller.ticket and path.startswith(ADMIN):
+        return "known" if caller.known else "sign_in"
+    if (caller.ticket and path.startswith(ADMIN)) or caller.known:
         return "ops"
     if path in PROBES and is_near(caller):
         return "ops"

@@ -14,6 +14,7 @@ from makerlog.api.purging import ROUND
 from makerlog.changes import watch
 from makerlog.jobs import purges as jobs
 from makerlog.jobs.models import DueChore
+from moderation import purges as moderation
 from tasks.purges import purge_tombstones
 
 
@@ -32,6 +33,7 @@ SCHEDULE = [
     Chore("tokens", timedelta(hours=1), accounts.purge_tokens),  # that ended 30 days ago
     Chore("registrations", timedelta(hours=1), accounts.purge_registrations),  # that nobody activated in three days
     Chore("sessions", timedelta(hours=1), accounts.purge_sessions),  # of the admin, expired
+    Chore("sign-in failures", timedelta(hours=1), moderation.purge_sign_in_failures),  # of staff, 30 days ago
     Chore("changes", timedelta(hours=1), watch.purge),  # that every process has heard two days ago
     Chore("jobs", timedelta(minutes=10), jobs.purge_jobs),  # done since a day, given up since 30
 ]

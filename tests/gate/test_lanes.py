@@ -19,6 +19,7 @@ from makerlog.gate.pool import NoRoom, Pool, TooManyAtOnce
 from tests.gate.serving import Stuck, is_refusal, one_lane, serve, until
 
 STRANGER = Caller("93.184.216.34", "https")
+KNOWN = STRANGER._replace(known=True)
 MAKER = STRANGER._replace(token="abcdefghijk")
 STAFF = STRANGER._replace(ticket=True)
 HASHING = frozenset({"/api-token-auth/"})
@@ -43,6 +44,9 @@ HASHING = frozenset({"/api-token-auth/"})
         (STRANGER, "GET", "/admin/login/", "anonymous"),
         (STRANGER, "POST", "/admin/login/", "sign_in"),
         (STAFF, "POST", "/admin/login", "sign_in"),
+        (KNOWN, "POST", "/admin/login/", "known"),
+        (KNOWN, "GET", "/admin/login/", "ops"),
+        (KNOWN, "POST", "/admin/login/code/", "ops"),
         (STRANGER, "GET", "/health/ready/", "anonymous"),
         (STRANGER._replace(address="127.0.0.1"), "GET", "/health/ready", "ops"),
         (STRANGER._replace(address="172.17.0.3"), "GET", "/health/ready/", "ops"),
@@ -156,6 +160,20 @@ def test_who_knocked_minutes_ago_signs_in_after_who_did_not() -> None:
             clock.shift(1)
             last = demand.arrive(knock % 200)
         assert [demand.arrive("staff") for _ in range(3)][-1] < last
+
+
+def test_a_known_device_signs_in_at_once_while_fresh_strangers_hold_all_that_strangers_may_begin() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        strangers = [hold("sign_in", f"fresh {number}", number) for number in range(8)]
+        known = hold("known", "known", "known")
+        go.set()
+        await asyncio.gather(known.future, *(job.future for job in strangers[:5]))
+        assert all(pool.waits(job) for job in strangers[5:])
+        for job in strangers[5:]:
+            pool.forget(job)
+            job.future.exception()
+
+    assert run(scenario, *lanes())[-1] == "known"
 
 
 def test_where_the_queue_is_full_whoever_asked_most_goes() -> None:
