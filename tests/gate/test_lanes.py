@@ -71,7 +71,7 @@ def test_a_token_is_one_client_wherever_it_comes_from_and_an_address_is_one_hous
 def test_the_lanes_threads_are_all_there_are_and_each_has_its_own(threads: int) -> None:
     table = lanes(threads)
     assert sum(lane.threads for lane in table) == threads
-    assert all(lane.threads >= 1 for lane in table)
+    assert [lane.name for lane in table if lane.threads < 1] == ["known"]  # borrows from those below, first of all
 
 
 # --- Who runs, who waits ---
