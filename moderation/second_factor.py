@@ -20,8 +20,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from qrcode.image.svg import SvgPathImage
 
 CODES = 10
-LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are read for another
-LENGTH = 10
+LENGTH = 12  # digits: what a phone's number pad has
 MOST_FAILURES = 10  # django-otp waits 2 ** (failures - 1) seconds: 8.5 minutes at most
 
 
@@ -49,7 +48,7 @@ def has_factor(maker: int) -> bool:
 @transaction.atomic
 def verified(maker: Any, code: str) -> TOTPDevice | StaticDevice | None:
     """The device of ``maker`` that ``code`` is of; None: of none, or too many were wrong of late. A code works once."""
-    code = code.replace(" ", "").replace("-", "").lower()
+    code = code.replace(" ", "").replace("-", "")
     kind, code = (TOTPDevice, code) if len(code) == 6 and code.isdigit() else (StaticDevice, kept(code))
     device: Any = kind.objects.select_for_update().filter(user_id=maker.pk, confirmed=True).first()
     if device is None or device.verify_token(code):
@@ -86,10 +85,10 @@ def new_recovery_codes(maker: Any) -> list[str]:
     """Ten codes, shown this once; those there were work no more."""
     StaticDevice.objects.filter(user=maker).delete()
     device = StaticDevice.objects.create(user=maker, name="recovery codes", confirmed=True)
-    codes = ["".join(secrets.choice(LETTERS) for _ in range(LENGTH)) for _ in range(CODES)]
+    codes = [f"{secrets.randbelow(10**LENGTH):0{LENGTH}}" for _ in range(CODES)]
     for code in codes:
         device.token_set.create(token=kept(code))
-    return [f"{code[:5]}-{code[5:]}" for code in codes]
+    return [f"{code[:4]}-{code[4:8]}-{code[8:]}" for code in codes]
 
 
 def kept(code: str) -> str:

@@ -31,6 +31,8 @@ KEY = "second_factor_key"  # in a session: of a device that is not confirmed yet
 
 
 class CodeForm(forms.Form):
+    """Digits first: a phone shows its number pad. Recovery codes are digits too."""
+
     code = forms.CharField(
         max_length=20,
         widget=forms.TextInput(
