@@ -26,7 +26,7 @@ run: setup ## Run the service with its own PostgreSQL and Valkey on PORT (8000);
 	@exec $(PYTHON) -m deploy.supervisor
 
 test: setup ## Run the tests, on a real PostgreSQL and Valkey of their own
-	@exec $(PYTHON) -m pytest -m "not scale and not attack and not bench"
+	@exec $(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: setup ## Check style and format
 	$(PYTHON) -m ruff check .

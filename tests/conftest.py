@@ -1,7 +1,8 @@
-"""The real PostgreSQL and Valkey the suite runs on, up before Django reads its settings.
+"""The real PostgreSQL and Valkey the suite runs on, up before the first test is collected.
 
-They live in DATA_DIR/test (by default .data/test) unless DATABASE_URL or REDIS_URL is given. To run the suite twice at
-the same time, give each run a DATA_DIR of its own: they share a test database otherwise.
+They live in DATA_DIR/test (by default .data/test) unless DATABASE_URL or REDIS_URL is given; where the suite is spread over
+the cores (-n 2), each of its processes has servers of its own beneath. To run the suite twice at the same time, give each
+run a DATA_DIR of its own: they share a test database otherwise.
 """
 
 import os
@@ -17,7 +18,10 @@ import pytest
 from deploy.embedded import Embedded, EmbeddedError
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(os.environ.get("DATA_DIR", ROOT / ".data")).absolute() / "test"
+SPREAD = os.environ.get(
+    "PYTEST_XDIST_WORKER", ""
+)  # "gw0" where others run beside it; DATA_DIR is as the first one set it
+DATA_DIR = Path(os.environ.get("DATA_DIR", ROOT / ".data")).absolute() / (SPREAD or "test")
 
 SERVERS = Embedded(
     DATA_DIR,
@@ -25,13 +29,19 @@ SERVERS = Embedded(
     postgres=not os.environ.get("DATABASE_URL"),
     valkey=not os.environ.get("REDIS_URL"),
 )
-try:
-    SERVERS.start()
-except EmbeddedError as error:
-    pytest.exit(str(error), returncode=1)
-
 os.environ.update(DATA_DIR=str(DATA_DIR), DJANGO_SETTINGS_MODULE="makerlog.settings", PROCESS="web")
 django.setup()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None):
+        # Others run the tests, and would read the settings before they know that DATA_DIR is their own.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
+        return
+    try:
+        SERVERS.start()
+    except EmbeddedError as error:
+        pytest.exit(str(error), returncode=1)
 
 
 @pytest.fixture(autouse=True)

@@ -102,7 +102,7 @@ def test_a_token_makes_none_that_outlives_it() -> None:
     assert inherited == f"{expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000000Z"
 
 
-@pytest.mark.parametrize("moment", [ahead(days=-1), "2150-01-01T00:00:00Z", "soon", 5])
+@pytest.mark.parametrize("moment", ["2020-01-01T00:00:00Z", "2150-01-01T00:00:00Z", "soon", 5])
 def test_an_expiry_in_the_past_or_beyond_what_a_token_holds_is_a_400(moment: Any) -> None:
     assert_invalid(caller().post("/tokens/", {"expires_at": moment}), "expires_at")
 

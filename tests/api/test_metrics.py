@@ -2,6 +2,7 @@
 
 import pytest
 
+from makerlog.gate import metrics  # noqa: F401  (as in every process that answers)
 from tests.errors import assert_error
 from tests.makers import anonymous, caller
 
