@@ -10,6 +10,7 @@ from makerlog.accounts.authentication import genuine_token
 from makerlog.accounts.consumers import MakersOfSockets, TokensOfSockets
 from makerlog.api import waiting
 from makerlog.api.checks import routes
+from makerlog.api.fast import FastPath
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import Folder, MediaFolder, StaticFolder
 from makerlog.gate.limits import Limits, lanes
@@ -45,6 +46,7 @@ application = FrontDoor(
     hashing=hashing_paths(),
     services=[standing.watcher, standing.teller, hub],
     streams=streams,
+    fast=FastPath(standing.is_open),
 )
 standing.watcher.subscribers += [
     TokensOfSockets(application.sockets),

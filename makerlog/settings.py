@@ -102,7 +102,7 @@ MIDDLEWARE = [
     "makerlog.api.slashes.TrailingSlashMiddleware",
     "makerlog.api.errors.JsonErrorMiddleware",
     "makerlog.api.throttling.RateLimitMiddleware",  # before the next, which makes a 304 of an answer: it costs less
-    "django.middleware.http.ConditionalGetMiddleware",
+    "makerlog.api.etags.EtagMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

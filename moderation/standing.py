@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from time import time
+from typing import Any
 
 from django.conf import settings
 
@@ -111,3 +112,12 @@ tickets = Tickets()
 watcher = Watcher([Bans(bans), route_switches, revoked, tickets, *followers])
 identities.trusted = lambda: watcher.hears
 teller = Teller(notes)
+
+
+def is_open(route: str, environ: dict[str, Any]) -> bool:
+    """Whether nothing stands in the way of a request: its route is as usual, and no ban is of its address, not even one
+    that its token would let it pass."""
+    now = time()
+    return (
+        route_switches.of(route, now) is None and bans.refusal(environ["REMOTE_ADDR"], genuine=False, now=now) is None
+    )

@@ -20,6 +20,8 @@ from makerlog.api.limits import LIMITS, PRICES, ROWS_A_UNIT, SEARCH, UNCHANGED, 
 from makerlog.api.store import redis_client
 from makerlog.gate.bans import client_of
 
+ACCOUNT = "makerlog.account"  # in an environ
+
 limiter = Limiter(redis_client, processes=settings.WEB_CONCURRENCY)
 
 
@@ -28,7 +30,7 @@ class Throttle(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         if request.method != "OPTIONS":
-            account_of(request).charge(charges(request, view))
+            account_of(request).open(lambda: charges(request, view))
         return True
 
 
@@ -38,6 +40,16 @@ class Account:
     def __init__(self) -> None:
         self.standings: dict[str, Standing] = {}
         self.rest: list[Charge] = []
+        self.opened = False
+        self.refusal: TooOften | None = None
+
+    def open(self, charges: Callable[[], list[Charge]]) -> None:
+        """Charges what a request costs before its view runs: once, on whichever paths it is tried (see fast.py)."""
+        if self.refusal is not None:
+            raise self.refusal
+        if not self.opened:
+            self.charge(charges())
+            self.opened = True
 
     def charge(self, charges: list[Charge]) -> None:
         """All of them or none; TooOften where one does not fit."""
@@ -45,7 +57,8 @@ class Account:
         self.note(decision)
         if not decision.allowed:
             self.rest = []
-            raise too_often(decision)
+            self.refusal = too_often(decision)
+            raise self.refusal
 
     def note(self, decision: Decision) -> None:
         self.standings |= {standing.limit.name: standing for standing in decision.standings}
@@ -57,11 +70,14 @@ class Account:
 
 
 def account_of(request: Request) -> Account:
-    """Kept on Django's request, where the middleware finds it."""
-    inner: Any = request._request
-    if not hasattr(inner, "account"):
-        inner.account = Account()
-    return inner.account
+    """Kept in the environ, which both paths share, and where the middleware finds it."""
+    return account_in(request.META)
+
+
+def account_in(environ: dict[str, Any]) -> Account:
+    if ACCOUNT not in environ:
+        environ[ACCOUNT] = Account()
+    return environ[ACCOUNT]
 
 
 def charges(request: Request, view: Any) -> list[Charge]:
@@ -159,7 +175,7 @@ class RateLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        account: Account | None = getattr(request, "account", None)
+        account: Account | None = request.META.get(ACCOUNT)
         if account is not None and account.standings:
             if response.status_code != 304:
                 account.settle()

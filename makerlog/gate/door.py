@@ -57,7 +57,7 @@ class FrontDoor:
     ``recognise`` tells a genuine token, ``ticket`` staff's and ``known`` their devices; ``hashing`` are the paths where a
     password is hashed; ``guard`` knows who is banned; ``services`` run beside it, from its lifespan's start to its end;
     ``streams`` answers the WebSockets that are let in; ``gauges`` are sampled beside its own; ``observers`` are told of
-    every request that is over (see seen.py).
+    every request that is over (see seen.py); ``fast`` answers what it can in place of the application.
     """
 
     def __init__(
@@ -76,8 +76,10 @@ class FrontDoor:
         streams: ASGIApp | None = None,
         gauges: Mapping[Gauge, Callable[[], float]] | None = None,
         observers: Sequence[Observer] = (),
+        fast: wsgi.FastPath | None = None,
     ) -> None:
         self.app = app
+        self.fast = fast
         self.trusted = trusted
         self.guard = guard or BanGuard(BanIndex(), Notes())
         self.recognise = recognise
@@ -201,7 +203,7 @@ class FrontDoor:
             deadline = monotonic() + self.pool.lanes[lane].limits.deadline
             environ = wsgi.environ_of(visit.scope, body, caller, visit.request_id)
             environ |= {"makerlog.deadline": deadline, "makerlog.lane": lane}
-            job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer), lane, client)
+            job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer, self.fast), lane, client)
             try:
                 return await self._result(job, visit.receive, deadline - monotonic())
             finally:

@@ -49,14 +49,14 @@ def scramble(dice: random.Random, queryset: QuerySet[Any], **makes: Callable[[],
     queryset.model.objects.bulk_update(found, [*makes], batch_size=200)
 
 
-def world() -> dict[str, Caller]:
-    """500 of everything that is alice's and is listed, saying anything; and who reads."""
+def world(most: int = ROWS) -> dict[str, Caller]:
+    """So many of everything that is alice's and is listed, saying anything; and who reads."""
     dice = random.Random(20)
     readers = {who: caller(who) for who in ("alice", "bob", "moderator")}
     Maker.objects.filter(username="moderator").update(is_moderator=True)
     alice = readers["alice"].maker
     for add in dict.fromkeys(listing.add for listing in LISTS):
-        add(alice, ROWS, MINUTE)
+        add(alice, most, MINUTE)
     flags = ("gold", "donor", "tester", "is_live", "dark_mode", "digest", "email_notifications", "is_staff", "verified")
     scramble(
         dice,

@@ -1,0 +1,247 @@
+"""The fast path of ordinary reads: the view itself, without what Django and DRF build around it.
+
+A compiled list or detail is read by the same code on either path: ``Endpoint.initial`` authenticates, permits, charges and
+sets the time zone; the handler reads; the renderer writes. What is left out here is what an ordinary GET has no use for
+(sessions, forms, content negotiation, seventeen middlewares), and takes three times as long as the read itself.
+
+Whatever is not ordinary takes the slow path, which alone has words for it: an unusual header, a switched route, and any
+exception. What was charged by then stands in the environ, and is not charged again. So the fast path answers 200 or nothing.
+Its headers are those that the slow path gave to the first such request; only what is one answer's own is said anew.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from functools import cached_property
+from threading import Lock
+from typing import Any, NamedTuple
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.core.signals import request_finished, request_started
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.http import Http404, QueryDict
+from django.urls import Resolver404, resolve
+from django.utils import timezone
+from prometheus_client import Counter
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+
+from makerlog.api.checks import Route, routes
+from makerlog.api.etags import tag_of
+from makerlog.api.throttling import account_in, headers
+from makerlog.gate.answers import RATE_LIMITS, Answer, Headers
+from makerlog.gate.wsgi import Environ
+
+logger = logging.getLogger("makerlog.fast")
+
+READS = Counter("makerlog_fast_reads", "Reads that the fast path was made for, by whether it took them.", ["taken"])
+
+# Asks for something else than a view's answer to everybody's question.
+UNUSUAL = frozenset(
+    "CONTENT_TYPE HTTP_COOKIE HTTP_IF_NONE_MATCH HTTP_IF_MODIFIED_SINCE HTTP_IF_MATCH HTTP_IF_UNMODIFIED_SINCE HTTP_RANGE"
+    " HTTP_X_HTTP_METHOD_OVERRIDE HTTP_EXPECT".split()
+)
+# Headers that say something of one answer; all others are the same for all answers of a kind.
+OF_ONE_ANSWER = {name.lower().encode() for name in (*RATE_LIMITS, "Content-Length", "X-Request-Id", "ETag", "Link")}
+KIND = "makerlog.kind"  # in an environ: the kind of answer whose headers are not known yet
+MOST_KINDS = 2_000
+
+ORDINARY = (APIException, Http404, PermissionDenied, ObjectDoesNotExist, DatabaseError, Resolver404)
+
+# Whether nothing stands in the way of a request to a route: it is not switched, and its caller not banned meanwhile.
+IsOpen = Callable[[str, Environ], bool]
+
+
+class Read(NamedTuple):
+    """A route whose GET is compiled. ``callback``: as the URLconf has it; ``handler``: the name of what answers."""
+
+    route: str
+    callback: Any
+    handler: str
+
+
+class Known(NamedTuple):
+    """What all ordinary answers of a kind have in common. ``tagged``: whether each has an ETag."""
+
+    headers: Headers
+    tagged: bool
+
+
+class FastPath:
+    """``answer`` an environ, or ask the slow path and let it ``learn`` from that."""
+
+    def __init__(self, is_open: IsOpen) -> None:
+        self.is_open = is_open
+        self.reads = {
+            route.path: Read(route.path, route.callback, route.reader or "") for route in routes() if is_compiled(route)
+        }
+        self.fixed = {f"/{path}": read for path, read in self.reads.items() if leads_to(path)}
+        self._known: OrderedDict[Hashable, Known] = OrderedDict()
+        self._lock = Lock()
+
+    def answer(self, environ: Environ) -> Answer | None:
+        """None: the slow path's turn. Never raises."""
+        if environ["REQUEST_METHOD"] != "GET" or environ["CONTENT_LENGTH"] != "0" or not UNUSUAL.isdisjoint(environ):
+            return None
+        found = self.find(environ["PATH_INFO"])
+        if found is None or environ["SCRIPT_NAME"] or not self.is_open(found[0].route, environ):
+            return None
+        answer = self.read(*found, environ)
+        READS.labels("no" if answer is None else "yes").inc()
+        return answer
+
+    def find(self, path: str) -> tuple[Read, dict[str, Any]] | None:
+        """What answers a path, and what the path names."""
+        if fixed := self.fixed.get(path):
+            return fixed, {}
+        try:
+            match = resolve(path) if path.isascii() else None
+        except Resolver404:
+            return None
+        read = self.reads.get(match.route) if match else None
+        return read and (read, match.kwargs)  # type: ignore[union-attr]
+
+    def read(self, read: Read, kwargs: dict[str, Any], environ: Environ) -> Answer | None:
+        kind = kind_of(read.route, environ)
+        known = self._known.get(kind)
+        if known is None:
+            environ[KIND] = kind
+            return None
+        try:
+            return answered(read, kwargs, environ, known)
+        except ORDINARY:  # the slow path has the words for it
+            return None
+        except Exception:
+            logger.exception("The fast path failed on %s; the slow path takes over.", environ["PATH_INFO"])
+            return None
+
+    def learn(self, environ: Environ, answer: Answer) -> None:
+        """How the slow path answered: its headers are the next answer's, too."""
+        kind = environ.get(KIND)
+        if kind is None or answer.status != 200 or any(name == b"set-cookie" for name, _ in answer.headers):
+            return
+        common = [each for each in answer.headers if each[0] not in OF_ONE_ANSWER]
+        with self._lock:
+            self._known[kind] = Known(common, any(name == b"etag" for name, _ in answer.headers))
+            if len(self._known) > MOST_KINDS:
+                self._known.popitem(last=False)
+
+
+def is_compiled(route: Route) -> bool:
+    """Whether GET is a list or a detail, and reads only."""
+    reads = route.lists or (route.ours and route.reader == "retrieve" and not route.view.bounded_by)
+    return reads and route.view.price != "write"
+
+
+def read_of(route: Route) -> Read:
+    return Read(route.path, route.callback, route.reader or "")
+
+
+def leads_to(path: str) -> bool:
+    """Whether a route without parameters is what its own path leads to."""
+    try:
+        return "<" not in path and resolve(f"/{path}").route == path
+    except Resolver404:
+        return False
+
+
+def kind_of(route: str, environ: Environ) -> Hashable:
+    """All that the headers of an ordinary answer depend on. ALLOWED_HOSTS has let in whatever Host is known."""
+    said = environ.get
+    return route, said("HTTP_HOST"), said("HTTP_ORIGIN"), "HTTP_AUTHORIZATION" in environ, environ["wsgi.url_scheme"]
+
+
+def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> Answer:
+    """As the view has it, and raises what the view raises."""
+    request_started.send(sender=FastPath, environ=environ)
+    # No question whether the connection still stands: where it does not, reading says so, and the slow path opens another.
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        view = view_of(read, PlainRequest(environ), kwargs)
+        view.initial(view.request, **kwargs)
+        response = getattr(view, read.handler)(view.request, **kwargs)
+        body = rendered(view, response)
+    finally:
+        timezone.deactivate()
+        request_finished.send(sender=FastPath)
+    own = own_headers(response, environ) | ({"ETag": tag_of(body)} if known.tagged else {})
+    said = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
+    said.append((b"x-request-id", environ["makerlog.request_id"].encode()))
+    return Answer(200, [*known.headers, *said, (b"content-length", b"%d" % len(body))], body)
+
+
+def own_headers(response: Response, environ: Environ) -> dict[str, str]:
+    """Of this one answer: its links, and how the limits stand that it was charged to."""
+    links = {"Link": response.headers["Link"]} if "Link" in response.headers else {}
+    standings = account_in(environ).standings
+    return links | headers(standings.values()) if standings else links
+
+
+def view_of(read: Read, request: "PlainRequest", kwargs: dict[str, Any]) -> Any:
+    """As ``as_view`` sets one up."""
+    view = read.callback.cls(**read.callback.initkwargs)
+    view.request, view.args, view.kwargs, view.headers = request, (), kwargs, {}
+    if hasattr(read.callback, "actions"):
+        view.action = read.handler
+    request.view = view
+    return view
+
+
+def rendered(view: Any, response: Response) -> bytes:
+    body = view.get_renderers()[0].render(response.data, None, {"view": view, "response": response})
+    if response.status_code != 200:
+        raise APIException
+    return body
+
+
+class PlainRequest:
+    """Of DRF's request, what reads look at; of Django's too, for those who ask for ``_request``."""
+
+    method = "GET"
+    view: Any
+
+    def __init__(self, environ: Environ) -> None:
+        self.META = environ
+        self.path = environ["PATH_INFO"]
+        self.headers = Sent(environ)
+        self._request = self
+
+    @cached_property
+    def query_params(self) -> QueryDict:
+        return QueryDict(self.META["QUERY_STRING"].encode("latin-1"), encoding="utf-8")
+
+    @property
+    def GET(self) -> QueryDict:
+        return self.query_params
+
+    @property
+    def parser_context(self) -> dict[str, Any]:
+        return {"view": self.view}
+
+    @cached_property
+    def _identity(self) -> tuple[Any, Any]:
+        found = (each.authenticate(self) for each in self.view.get_authenticators())
+        return next(filter(None, found), None) or (AnonymousUser(), None)
+
+    @property
+    def user(self) -> Any:
+        return self._identity[0]
+
+    @property
+    def auth(self) -> Any:
+        return self._identity[1]
+
+
+class Sent:
+    """The headers of a request by name."""
+
+    def __init__(self, environ: Environ) -> None:
+        self.environ = environ
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.environ.get(f"HTTP_{name.upper().replace('-', '_')}", default)
+
+    def __contains__(self, name: str) -> bool:
+        return self.get(name) is not None

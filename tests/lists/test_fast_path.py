@@ -1,0 +1,297 @@
+"""The fast path (makerlog.api.fast) answers as the slow one does, byte for byte, or not at all."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import orjson
+import pytest
+import time_machine
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connection
+from django.test.utils import CaptureQueriesContext
+
+from makerlog.accounts.models import AccessToken, Maker
+from makerlog.api import throttling
+from makerlog.api.checks import routes
+from makerlog.api.fast import FastPath, is_compiled
+from makerlog.api.limits import LIMITS
+from makerlog.api.throttling import account_in
+from makerlog.gate.answers import Answer
+from makerlog.gate.bans import Standing, network_of
+from makerlog.gate.caller import Caller as Calling
+from makerlog.gate.wsgi import Environ, environ_of, run
+from makerlog.wsgi import django
+from moderation import standing
+from tests.lists.catalogue import LISTS
+from tests.lists.test_compiled import DETAILS, world
+from tests.makers import Caller, caller, refill
+from tests.tasks.logs import NOON, log
+
+pytestmark = pytest.mark.django_db
+
+MOST = 8 * 1024 * 1024
+ROWS = 25
+ZONES = (None, "Asia/Kolkata", "Pacific/Apia")
+ORIGINS = (None, "https://app.example", "no origin")
+
+
+def asked(url: str, token: str = "", method: str = "GET", body: bytes = b"", **headers: str | None) -> Environ:
+    """An environ, as the front door makes it. ``headers``: X_App_Timezone="UTC"."""
+    split = urlsplit(url)
+    sent = {"Host": "127.0.0.1", "Accept": "application/json"} | ({"Authorization": f"Token {token}"} if token else {})
+    sent |= {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
+    scope = {
+        "type": "http",
+        "method": method,
+        "http_version": "1.1",
+        "path": unquote(split.path),
+        "raw_path": split.path.encode(),
+        "query_string": split.query.encode(),
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in sent.items()],
+    }
+    environ = environ_of(scope, body, Calling("93.184.216.34", "http"), uuid4().hex)
+    return environ | {"makerlog.request_id": "1" * 32}
+
+
+class Ways:
+    """Both paths, and readers by name."""
+
+    def __init__(self) -> None:
+        self.fast = FastPath(standing.is_open)
+        self.django: WSGIHandler = django
+
+    def slow(self, environ: Environ) -> Answer:
+        refill()
+        return run(self.django, environ, MOST)
+
+    def learnt(self, environ: Environ) -> Answer:
+        """The slow path's answer, which the fast one learns from."""
+        refill()
+        return run(self.django, environ, MOST, self.fast)
+
+    def quick(self, environ: Environ) -> Answer | None:
+        refill()
+        return self.fast.answer(environ)
+
+
+@pytest.fixture
+def ways() -> Iterator[Ways]:
+    """Within the test's transaction, whose connection no request may close."""
+    request_started.disconnect(close_old_connections)
+    request_finished.disconnect(close_old_connections)
+    yield Ways()
+    request_started.connect(close_old_connections)
+    request_finished.connect(close_old_connections)
+
+
+def plainly(answer: Answer | None) -> Any:
+    return answer and (answer.status, sorted(answer.headers), answer.body)
+
+
+def alike(ways: Ways, url: str, token: str, **headers: str | None) -> Answer:
+    """The answer that both give. The first of a kind the fast path leaves to the slow one."""
+    slow = ways.learnt(asked(url, token, **headers))
+    fast = ways.quick(asked(url, token, **headers))
+    assert slow.status == 200, (url, slow)
+    assert fast is not None, (url, headers)
+    assert dict(fast.headers) == dict(slow.headers), (url, headers)
+    assert plainly(fast) == plainly(slow), (url, headers)
+    return slow
+
+
+def next_page(answer: Answer) -> str | None:
+    body = orjson.loads(answer.body)
+    if isinstance(body, dict):
+        return body["next"]
+    link = dict(answer.headers).get(b"link", b"").decode()
+    return link.partition(">")[0][1:] if 'rel="next"' in link else None
+
+
+def walked(ways: Ways, url: str, token: str, dice: random.Random) -> None:
+    """Two pages, of random length, in random zones, from random origins."""
+    page: str | None = f"{url}{'&' if '?' in url else '?'}limit={dice.randrange(1, 101)}"
+    for _ in range(2):
+        if page is not None:
+            headers = {"X_App_Timezone": dice.choice(ZONES), "Origin": dice.choice(ORIGINS)}
+            page = next_page(alike(ways, page.removeprefix(settings.PUBLIC_URL), token, **headers))
+
+
+@time_machine.travel(NOON, tick=False)
+def test_every_list_and_detail_is_answered_alike_to_every_reader(ways: Ways) -> None:
+    dice, readers = random.Random(7), world(ROWS)
+    for who, client in readers.items():
+        for listing in LISTS:
+            if who == "alice" or not listing.own:
+                walked(ways, listing.url, client.token, dice)
+        for model, _, url in DETAILS:
+            for row in dice.sample(list(model._default_manager.all()), 4):
+                address = url.format(row)
+                if ways.slow(asked(address, client.token)).status == 200:
+                    alike(ways, address, client.token)
+                else:
+                    assert ways.quick(asked(address, client.token)) is None
+
+
+def test_every_compiled_read_is_taken() -> None:
+    taken = {route.path for route in routes() if is_compiled(route)}
+    assert taken == {listing.route for listing in LISTS} | {
+        "tasks/<int:pk>/",
+        "tasks/<int:task>/comments/<int:pk>/",
+        "products/<slug:slug>/",
+        "projects/<int:pk>/",
+        "discussions/<slug:slug>/",
+        "discussions/<slug:slug>/replies/<int:pk>/",
+        "users/<str:maker>/",
+        "users/username/<str:maker>/",
+    }
+
+
+# --- What it leaves to the slow path ---
+
+
+@pytest.fixture
+def alice(ways: Ways) -> Caller:
+    """Of whose kind of request the fast path knows everything."""
+    client = caller("alice")
+    log(client.maker)
+    for token in ("", client.token):
+        alike(ways, "/tasks/", token)
+    return client
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "a limit of nothing": {"url": "/tasks/?limit=0"},
+    "a limit in words": {"url": "/tasks/?limit=ten"},
+    "an offset": {"url": "/tasks/?offset=20"},
+    "a made-up cursor": {"url": "/tasks/?cursor=x"},
+    "a filter that says nothing sensible": {"url": "/tasks/?done=perhaps"},
+    "NUL in a filter": {"url": "/tasks/?search=%00"},
+    "more parameters than anybody needs": {"url": f"/tasks/?{'a=1&' * 1001}"},
+    "no slash at the end": {"url": "/tasks"},
+    "a path of bytes": {"url": "/tasks/%ff/"},
+    "a path that leads nowhere": {"url": "/nothing/"},
+    "a task that is not there": {"url": "/tasks/999999999/"},
+    "an id that no column holds": {"url": f"/tasks/{2**70}/"},
+    "another method": {"method": "HEAD"},
+    "a preflight": {"method": "OPTIONS"},
+    "a write": {"method": "POST", "body": b"{}", "Content_Type": "application/json"},
+    "a body": {"body": b"{}"},
+    "a token of nobody's": {"token": "x"},
+    "half a credential": {"Authorization": "Token"},
+    "another kind of credential": {"Authorization": "Basic eDp5"},
+    "a zone that is none": {"X_App_Timezone": "Mars/Olympus"},
+    "a Host that is not ours": {"Host": "evil.example"},
+    "what was read before": {"If_None_Match": '"x"'},
+    "what was read then": {"If_Modified_Since": "Wed, 21 Oct 2015 07:28:00 GMT"},
+    "a cookie": {"Cookie": "sessionid=x"},
+    "one's own tasks without a token": {"url": "/tasks/me/"},
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_what_is_not_ordinary_is_left_to_the_slow_path(odd: dict[str, Any], ways: Ways, alice: Caller) -> None:
+    assert ways.quick(asked(**{"url": "/tasks/", **odd})) is None
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_what_the_fast_path_began_is_answered_and_charged_as_if_it_had_not(
+    odd: dict[str, Any], ways: Ways, alice: Caller
+) -> None:
+    environ = asked(**{"url": "/tasks/", **odd})
+    assert ways.quick(environ) is None
+    begun = run(ways.django, environ, MOST)
+    assert plainly(begun) == plainly(ways.slow(asked(**{"url": "/tasks/", **odd})))
+
+
+def test_who_has_nothing_left_is_told_so_by_the_slow_path_without_being_asked_for_more(
+    ways: Ways, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refill()
+    environ = asked("/tasks/", alice.token)
+    token = str(AccessToken.objects.get(maker=alice.maker).pk)
+    assert throttling.limiter.decide([throttling.charge(LIMITS["token"], {"token": token}, 4000)]).allowed
+    decisions, decide = [], throttling.limiter.decide
+    monkeypatch.setattr(throttling.limiter, "decide", lambda *given: decisions.append(given) or decide(*given))
+    assert ways.fast.answer(environ) is None
+    assert run(ways.django, environ, MOST).status == 429
+    assert len(decisions) == 1
+
+
+def test_a_switched_route_and_a_banned_address_are_left_to_the_slow_path(ways: Ways, alice: Caller) -> None:
+    assert ways.quick(asked("/tasks/")) is not None
+    with switched("tasks/"):
+        assert ways.quick(asked("/tasks/")) is None
+    with banned("93.184.216.0/24"):
+        assert ways.quick(asked("/tasks/", alice.token)) is None
+    assert ways.quick(asked("/tasks/", alice.token)) is not None
+
+
+@contextmanager
+def switched(route: str) -> Iterator[None]:
+    switches = standing.route_switches
+    switches._by_route = {route: standing.Switched("closed", "", None)}
+    try:
+        yield
+    finally:
+        switches._by_route = {}
+
+
+@contextmanager
+def banned(network: str) -> Iterator[None]:
+    standing.bans.put(Standing(1, network_of(network), "anonymous", since=0.0))
+    try:
+        yield
+    finally:
+        standing.bans.drop(1)
+
+
+@pytest.mark.parametrize(
+    "change", [{"is_active": False}, {"suspended": "out"}], ids=["a closed account", "a suspended maker"]
+)
+def test_a_token_whose_maker_may_not_come_in_is_left_to_the_slow_path(
+    change: dict[str, Any], ways: Ways, alice: Caller
+) -> None:
+    assert ways.quick(asked("/tasks/", alice.token)) is not None
+    Maker.objects.filter(pk=alice.maker.pk).update(**change)
+    assert ways.quick(asked("/tasks/", alice.token)) is None
+
+
+def test_a_token_without_the_scope_is_left_to_the_slow_path(ways: Ways, alice: Caller) -> None:
+    bob = caller("bob", scopes=["products:read"])
+    assert ways.quick(asked("/products/", bob.token)) is None  # the first of its kind
+    ways.learnt(asked("/products/", bob.token))
+    assert ways.quick(asked("/products/", bob.token)) is not None
+    assert ways.quick(asked("/tasks/", bob.token)) is None
+
+
+def test_what_sets_a_cookie_is_not_learnt_from(ways: Ways) -> None:
+    environ = asked("/tasks/")
+    assert ways.quick(environ) is None
+    ways.fast.learn(environ, Answer(200, [(b"set-cookie", b"a=b")], b"[]"))
+    assert ways.quick(asked("/tasks/")) is None
+
+
+def test_a_read_is_charged_once_and_asks_as_often_as_on_the_slow_path(ways: Ways, alice: Caller) -> None:
+    counts = []
+    for way in (ways.slow, ways.quick):
+        environ = asked("/tasks/", alice.token)
+        with CaptureQueriesContext(connection) as captured:
+            assert way(environ) is not None
+        counts.append((len(captured), [each.full_in for each in account_in(environ).standings.values()]))
+    assert counts[0] == counts[1]
+
+
+def test_a_fault_of_the_fast_path_is_logged_and_the_slow_path_answers(
+    ways: Ways, alice: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("makerlog.api.fast.rendered", lambda *args: 1 / 0)
+    environ = asked("/tasks/", alice.token)
+    assert ways.quick(environ) is None
+    assert run(ways.django, environ, MOST).status == 200
+    assert "The fast path failed on /tasks/" in caplog.text
