@@ -28,6 +28,16 @@ class CountingCursor(cursor):
             _mine.rows += self.rowcount
 
 
+def begin() -> None:
+    """This thread's next request begins."""
+    _mine.queries = _mine.rows = 0
+
+
+def told(route: str) -> dict[str, Any]:
+    """What this thread's request has cost so far, as it stands in an environ."""
+    return {ROUTE: route, QUERIES: _mine.queries, ROWS: _mine.rows}
+
+
 class CostMiddleware:
     """Leaves the route, the queries and the rows of a request in its environ."""
 
@@ -35,12 +45,8 @@ class CostMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        _mine.queries = _mine.rows = 0
+        begin()
         response = self.get_response(request)
         match = request.resolver_match
-        request.META |= {
-            ROUTE: match.route if match else "",
-            QUERIES: _mine.queries,
-            ROWS: _mine.rows,
-        }
+        request.META |= told(match.route if match else "")
         return response

@@ -28,6 +28,7 @@ from prometheus_client import Counter
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
+from makerlog.api import cost
 from makerlog.api.checks import Route, routes
 from makerlog.api.etags import tag_of
 from makerlog.api.throttling import account_in, headers
@@ -155,6 +156,7 @@ def kind_of(route: str, environ: Environ) -> Hashable:
 
 def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> Answer:
     """As the view has it, and raises what the view raises."""
+    cost.begin()
     request_started.send(sender=FastPath, environ=environ)
     # No question whether the connection still stands: where it does not, reading says so, and the slow path opens another.
     connection.health_check_done = True  # type: ignore[attr-defined]
@@ -166,6 +168,7 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
     finally:
         timezone.deactivate()
         request_finished.send(sender=FastPath)
+    environ |= cost.told(read.route)
     own = own_headers(response, environ) | ({"ETag": tag_of(body)} if known.tagged else {})
     said = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
     said.append((b"x-request-id", environ["makerlog.request_id"].encode()))

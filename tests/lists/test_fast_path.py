@@ -25,6 +25,8 @@ from makerlog.api.throttling import account_in
 from makerlog.gate.answers import Answer
 from makerlog.gate.bans import Standing, network_of
 from makerlog.gate.caller import Caller as Calling
+from makerlog.gate.lanes import WHOSE
+from makerlog.gate.seen import QUERIES, ROUTE, ROWS
 from makerlog.gate.wsgi import Environ, environ_of, run
 from makerlog.wsgi import django
 from moderation import standing
@@ -36,7 +38,7 @@ from tests.tasks.logs import NOON, log
 pytestmark = pytest.mark.django_db
 
 MOST = 8 * 1024 * 1024
-ROWS = 25
+EACH = 25
 ZONES = (None, "Asia/Kolkata", "Pacific/Apia")
 ORIGINS = (None, "https://app.example", "no origin")
 
@@ -124,7 +126,7 @@ def walked(ways: Ways, url: str, token: str, dice: random.Random) -> None:
 
 @time_machine.travel(NOON, tick=False)
 def test_every_list_and_detail_is_answered_alike_to_every_reader(ways: Ways) -> None:
-    dice, readers = random.Random(7), world(ROWS)
+    dice, readers = random.Random(7), world(EACH)
     for who, client in readers.items():
         for listing in LISTS:
             if who == "alice" or not listing.own:
@@ -283,7 +285,8 @@ def test_a_read_is_charged_once_and_asks_as_often_as_on_the_slow_path(ways: Ways
         environ = asked("/tasks/", alice.token)
         with CaptureQueriesContext(connection) as captured:
             assert way(environ) is not None
-        counts.append((len(captured), [each.full_in for each in account_in(environ).standings.values()]))
+        charged = [each.full_in for each in account_in(environ).standings.values()]
+        counts.append((len(captured), charged, *(environ[name] for name in (WHOSE, ROUTE, QUERIES, ROWS))))
     assert counts[0] == counts[1]
 
 
