@@ -18,9 +18,8 @@ import pytest
 from deploy.embedded import Embedded, EmbeddedError
 
 ROOT = Path(__file__).resolve().parent.parent
-SPREAD = os.environ.get(
-    "PYTEST_XDIST_WORKER", ""
-)  # "gw0" where others run beside it; DATA_DIR is as the first one set it
+# "gw0" where the tests are spread over the cores; DATA_DIR is then as the process that spreads them set it.
+SPREAD = os.environ.get("PYTEST_XDIST_WORKER", "")
 DATA_DIR = Path(os.environ.get("DATA_DIR", ROOT / ".data")).absolute() / (SPREAD or "test")
 
 SERVERS = Embedded(

@@ -6,4 +6,4 @@ class ApiConfig(AppConfig):
     label = "api"
 
     def ready(self) -> None:
-        from makerlog.api import checks, connections  # noqa: F401  (registers the checks; needs the app registry)
+        from makerlog.api import checks, connections, production  # noqa: F401  (registers checks; needs the app registry)
