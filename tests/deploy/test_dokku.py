@@ -1,0 +1,102 @@
+"""What Dokku reads of the repository fits together: Procfile, deploy/app.json, .python-version, deploy/setup-dokku.sh."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from makerlog import settings
+from makerlog.gate.limits import Limits
+from tests.deploy.hosts import ROOT
+from tests.gate.serving import mirror, serve
+from makerlog.gate.door import FrontDoor
+
+SCRIPT = ROOT / "deploy" / "setup-dokku.sh"
+
+
+@pytest.fixture
+def app() -> Any:
+    return json.loads((ROOT / "deploy" / "app.json").read_text())
+
+
+def procfile() -> dict[str, str]:
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return dict(line.split(": ", 1) for line in lines)
+
+
+def test_every_process_that_stays_is_checked_before_it_takes_over(app: Any) -> None:
+    assert procfile().keys() == {"web", "ops", "worker", "release"}
+    assert app["healthchecks"].keys() == {"web", "ops", "worker"}
+
+
+def test_ops_listens_where_nginx_and_its_check_look(app: Any) -> None:
+    """Dokku gives a port to web alone: 5000, and nginx asks both containers there."""
+    assert "PORT=${PORT:-5000} " in procfile()["ops"]
+    assert app["healthchecks"]["ops"][0]["port"] == 5000
+
+
+def test_the_formation_leaves_scaling_to_a_command(app: Any) -> None:
+    """Any "quantity" there forbids `dokku ps:scale`, which is what an operator types in a flood."""
+    assert all("quantity" not in each for each in app["formation"].values())
+
+
+def test_health_checks_pass_whatever_the_host_and_without_tls(app: Any) -> None:
+    with serve(FrontDoor(mirror)) as service:
+        for name in ("web", "ops"):
+            check = app["healthchecks"][name][0]
+            answer = service.get(check["path"], headers={"Host": "172.17.0.9:5000"})
+            assert answer.status == 200
+            assert check["content"] in answer.text
+
+
+def test_python_is_a_version_that_the_project_takes() -> None:
+    named = (ROOT / ".python-version").read_text().strip()
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert tuple(map(int, named.split("."))) >= tuple(map(int, required.removeprefix(">=").split(".")))
+
+
+def test_files_are_where_the_script_says_and_it_says_so_before_the_first_push() -> None:
+    text = SCRIPT.read_text()
+    push = text.index("git push dokku")
+    for path in ("deploy/app.json", "deploy/nginx.conf.sigil"):
+        assert text.index(f"-path {path}") < push
+        assert (ROOT / path).exists()
+    order = ["apps:create", "app-json:set", "postgres:create", "storage:mount", "config:set", "ps:scale", "logs:set", "domains:set"]
+    places = [text.index(f"dokku {word}") for word in order]
+    assert places == sorted(places)
+    assert places[-1] < push < text.index("letsencrypt:enable") < text.index("letsencrypt:cron-job") < text.index("createsuperuser")
+
+
+def test_the_script_sets_nothing_that_the_service_does_not_read() -> None:
+    text = SCRIPT.read_text()
+    within = "".join(re.findall(r"config:set (?:.*\\\n)*.*", text))
+    names = set(re.findall(r"\b([A-Z][A-Z_]+)=", within))
+    assert {"PUBLIC_URL", "SECRET_KEY", "TOKEN_PEPPERS", "TRUSTED_PROXIES_FILE"} <= names
+    assert {name.removesuffix("_FILE") for name in names} <= settings.env.names
+
+
+def test_a_stop_lasts_as_long_as_gunicorn_may_take() -> None:
+    found = re.search(r'stop-timeout (\d+)', SCRIPT.read_text())
+    assert found is not None
+    assert int(found.group(1)) >= 30 + Limits().stop_seconds
+
+
+def test_the_script_is_bash() -> None:
+    assert subprocess.run(["bash", "-n", str(SCRIPT)], capture_output=True).returncode == 0
+    if program := shutil.which("shellcheck"):
+        done = subprocess.run([program, str(SCRIPT)], capture_output=True, text=True)
+        assert not done.stdout
+
+
+def test_static_files_are_collected_without_a_secret(tmp_path: Path) -> None:
+    """As a buildpack does, on a machine that knows no setting."""
+    variables = {"PATH": "/usr/bin:/bin", "DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--dry-run"]
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
