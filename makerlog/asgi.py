@@ -14,6 +14,7 @@ from makerlog.api.fast import FastPath
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import Folder, MediaFolder, StaticFolder
 from makerlog.gate.limits import Limits, lanes
+from makerlog.gate.proxies import Follower
 from makerlog.live.hub import hub
 from makerlog.routing import streams
 from moderation import standing
@@ -44,7 +45,7 @@ application = FrontDoor(
     ticket=standing.tickets.admit,
     known=standing.tickets.know,
     hashing=hashing_paths(),
-    services=[standing.watcher, standing.teller, hub],
+    services=[Follower([settings.TRUSTED_PROXIES, settings.CDN_RANGES]), standing.watcher, standing.teller, hub],
     streams=streams,
     fast=FastPath(standing.is_open),
 )

@@ -10,7 +10,7 @@ import ipaddress
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,12 +70,59 @@ class Environment:
         """A comma-separated list."""
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
 
-    def networks(self, name: str) -> list[Network]:
-        """A comma-separated list of addresses and CIDR ranges. Host bits in a range are an error, not a guess."""
-        return [_parse(name, word, ipaddress.ip_network, "an address or CIDR range") for word in self.words(name)]
+    def networks(self, name: str) -> "Networks":
+        """Addresses and CIDR ranges, with commas or on lines of their own. Host bits in a range are an error, not a guess.
+        Those of a file can be followed while the process runs."""
+        path = None if name in self.variables else self.variables.get(f"{name}_FILE")
+        return Networks(name, self.text(name, ""), Path(path) if path else None)
 
     def path(self, name: str, default: str) -> Path:
         return Path(self.text(name, default)).expanduser().absolute()
+
+
+class Networks(Sequence[Network]):
+    """The ranges of a setting. Where NAME_FILE names their file, ``follow`` takes over what it says now; who holds this
+    object sees that at once. Comments in the file begin with #."""
+
+    def __init__(self, name: str, text: str, path: Path | None = None) -> None:
+        """Raises SettingError."""
+        self.name = name
+        self.path = path
+        self._read = self._in_force = text
+        self._now = _networks(name, text)
+
+    def follow(self) -> bool:
+        """Whether other ranges are in force now. Only what reads the same twice is taken over: a file is not written at
+        once. Raises SettingError, once for each content that cannot be used; then what was in force stays so."""
+        if self.path is None:
+            return False
+        before, self._read = self._read, _read(self.name, self.path)
+        if self._read != before or self._read == self._in_force:
+            return False
+        self._in_force = self._read
+        found = _networks(self.name, self._read)
+        if self._now and not found:
+            raise SettingError(f"{self.path} is empty now; {self.name} stays as it was. To have none, restart.")
+        changed, self._now = found != self._now, found
+        return changed
+
+    def __len__(self) -> int:
+        return len(self._now)
+
+    def __iter__(self) -> Iterator[Network]:
+        return iter(self._now)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._now[index]
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self._now)) or "none"
+
+
+def _networks(name: str, text: str) -> list[Network]:
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    words = " ".join(lines).replace(",", " ").split()
+    return [_parse(name, word, ipaddress.ip_network, "an address or CIDR range") for word in words]
 
 
 def _read(name: str, path: Path) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from makerlog import settings
+from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
 from tests.deploy.hosts import ROOT
 from tests.gate.serving import mirror, serve
-from makerlog.gate.door import FrontDoor
 
 SCRIPT = ROOT / "deploy" / "setup-dokku.sh"
 
@@ -52,7 +52,7 @@ def test_health_checks_pass_whatever_the_host_and_without_tls(app: Any) -> None:
             check = app["healthchecks"][name][0]
             answer = service.get(check["path"], headers={"Host": "172.17.0.9:5000"})
             assert answer.status == 200
-            assert check["content"] in answer.text
+            assert check["content"] in answer.body.decode()
 
 
 def test_python_is_a_version_that_the_project_takes() -> None:
@@ -67,10 +67,25 @@ def test_files_are_where_the_script_says_and_it_says_so_before_the_first_push() 
     for path in ("deploy/app.json", "deploy/nginx.conf.sigil"):
         assert text.index(f"-path {path}") < push
         assert (ROOT / path).exists()
-    order = ["apps:create", "app-json:set", "postgres:create", "storage:mount", "config:set", "ps:scale", "logs:set", "domains:set"]
+    order = [
+        "apps:create",
+        "app-json:set",
+        "postgres:create",
+        "storage:mount",
+        "config:set",
+        "ps:scale",
+        "logs:set",
+        "domains:set",
+    ]
     places = [text.index(f"dokku {word}") for word in order]
     assert places == sorted(places)
-    assert places[-1] < push < text.index("letsencrypt:enable") < text.index("letsencrypt:cron-job") < text.index("createsuperuser")
+    assert (
+        places[-1]
+        < push
+        < text.index("letsencrypt:enable")
+        < text.index("letsencrypt:cron-job")
+        < text.index("createsuperuser")
+    )
 
 
 def test_the_script_sets_nothing_that_the_service_does_not_read() -> None:
@@ -82,7 +97,7 @@ def test_the_script_sets_nothing_that_the_service_does_not_read() -> None:
 
 
 def test_a_stop_lasts_as_long_as_gunicorn_may_take() -> None:
-    found = re.search(r'stop-timeout (\d+)', SCRIPT.read_text())
+    found = re.search(r"stop-timeout (\d+)", SCRIPT.read_text())
     assert found is not None
     assert int(found.group(1)) >= 30 + Limits().stop_seconds
 

@@ -88,7 +88,7 @@ def test_words_are_split_and_trimmed() -> None:
 
 def test_networks_are_addresses_and_ranges() -> None:
     expected = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8::1/128")]
-    assert Environment({"NAME": "10.0.0.0/8,2001:db8::1"}).networks("NAME") == expected
+    assert list(Environment({"NAME": "10.0.0.0/8,2001:db8::1"}).networks("NAME")) == expected
 
 
 def test_a_path_is_absolute() -> None:
