@@ -20,7 +20,7 @@ from moderation import second_factor
 from moderation.audit import note
 from moderation.emails import mail_second_factor, mail_warning
 from moderation.guards import Guarded, objections
-from moderation.models import AuditEntry, Ban, DeviceEpoch, RouteSwitch, SignInFailure
+from moderation.models import AuditEntry, Ban, DeviceEpoch, Lockdown, RouteSwitch, SignInFailure
 from moderation.revocation import Chosen, Row
 from moderation.roles import Role, flags_of, is_staff, require, require_over, require_somebody_else
 from moderation.routes import checked
@@ -212,6 +212,22 @@ def switch_route(
     note(act="route", subject=f"route:{route}", actor=actor, reason=message, state=state, expires_at=expiry)
     announce("route", [route])
     return switch
+
+
+@transaction.atomic
+def lock_down(
+    *, level: str, notice: str = "", expires_at: datetime | None = None, actor: Any = None, reason: str = ""
+) -> Lockdown:
+    """Declares ``level`` in every process within a second, until ``expires_at`` or until it is changed; after that it is
+    normal. ``notice`` is told to everybody, at /status/; ``reason`` to the staff."""
+    require(actor, "lockdown")
+    values = {"level": Lockdown.Level(level), "notice": notice, "expires_at": expires_at}
+    whose = {"author": actor, "changed_at": timezone.now()}
+    declared, _ = Lockdown.objects.update_or_create(id=1, defaults=values | whose)
+    expiry = expires_at.isoformat() if expires_at else None
+    note(act="lockdown", subject="lockdown", actor=actor, reason=reason, level=level, notice=notice, expires_at=expiry)
+    announce("lockdown", [level])
+    return declared
 
 
 def _set(maker: Maker, **values: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -12,9 +13,10 @@ from discussions.models import Discussion, Reply
 from moderation import actions
 from moderation import ban_admin as ban_admin  # registers its pages
 from moderation import people_admin as people_admin  # registers its pages
-from moderation.forms import RouteSwitchForm
+from moderation.forms import LockdownForm, RouteSwitchForm
+from moderation.lockdown import LEVELS, declared_now, sentence
 from moderation.looked_at import LookedAt
-from moderation.models import RouteSwitch, SignInFailure
+from moderation.models import Lockdown, RouteSwitch, SignInFailure
 from moderation.moments import column, spoken
 from moderation.roles import may, require
 from moderation.routes import ABOUT, current
@@ -104,3 +106,32 @@ class RouteSwitchAdmin(LookedAt):
         undo = "" if switch.state == RouteSwitch.State.OPEN else " To undo it, tap Open."
         messages.success(request, f"{switch}{until}. In force in every process within a second.{undo}")
         return HttpResponseRedirect(request.get_full_path())
+
+
+@admin.register(Lockdown)
+class LockdownAdmin(LookedAt):
+    """One page: what holds, and one tap for each level."""
+
+    change_list_template = "moderation/lockdown.html"
+    list_select_related = ("author",)
+    search_fields = ("pk",)
+    list_display_links = None
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        held = declared_now()
+        form = LockdownForm(request.POST or None, initial={"notice": held.notice})
+        if request.method == "POST":
+            require(request.user, "lockdown")
+            if form.is_valid():
+                return self.declared(request, form)
+        page = {"title": "Lockdown", "held": held, "sentence": sentence(held), "levels": LEVELS, "form": form}
+        return super().changelist_view(request, {**page, "may_declare": may(request.user, "lockdown")})
+
+    def declared(self, request: HttpRequest, form: LockdownForm) -> HttpResponse:
+        """Back to the page that asked, by ``next``: the console has these buttons, too."""
+        declared = actions.lock_down(**form.cleaned_data, actor=request.user)
+        undo = "" if declared.level == Lockdown.Level.NORMAL else " To undo it, tap Normal."
+        messages.success(request, f"{sentence(declared)} In force in every process within a second.{undo}")
+        onward = request.POST.get("next", "")
+        ours = url_has_allowed_host_and_scheme(onward, allowed_hosts=None)
+        return HttpResponseRedirect(onward if onward and ours else request.path)

@@ -7,6 +7,7 @@ from django.urls import reverse
 from makerlog.api.bounded_admin import MOST
 from makerlog.changes.watch import is_lost, processes
 from moderation.enforcement import has_died
+from moderation.lockdown import declared_now, sentence
 from moderation.models import Ban, RouteSwitch
 from moderation.routes import current
 
@@ -15,6 +16,7 @@ NAMED = 3
 
 def affairs() -> Iterator[tuple[str, str]]:
     """Each sentence, and the page that tells more."""
+    yield sentence(declared_now()), reverse("admin:moderation_lockdown_changelist")
     yield _bans(), reverse("admin:moderation_ban_changelist", query={"q": "standing"})
     yield _routes(), reverse("admin:moderation_routeswitch_changelist")
     yield _processes(), reverse("admin:changes_process_changelist")

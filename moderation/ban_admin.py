@@ -199,6 +199,7 @@ PAGES = {
     "ban": "admin:moderation_ban_change",
     "maker": "admin:accounts_maker_change",
     "route": "admin:moderation_routeswitch_changelist",
+    "lockdown": "admin:moderation_lockdown_changelist",
 }
 
 
@@ -227,6 +228,8 @@ class AuditEntryAdmin(LookedAt):
     def about(self, entry: AuditEntry) -> str:
         """The subject, and the way to it."""
         kind, _, key = entry.subject.partition(":")
+        if kind == "lockdown":
+            return format_html('<a href="{}">{}</a>', reverse(PAGES[kind]), entry.subject)
         if kind == "route":
             return format_html('<a href="{}">{}</a>', reverse(PAGES[kind], query={"q": key}), entry.subject)
         return linked(PAGES[kind], key, entry.subject) if kind in PAGES and key.isdigit() else entry.subject

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
 from moderation.durations import end_after
-from moderation.models import Ban, RouteSwitch
+from moderation.models import Ban, Lockdown, RouteSwitch
 from moderation.roles import may
 from moderation.routes import State, names
 
@@ -71,6 +71,27 @@ class RouteSwitchForm(forms.Form):
             "message": data.get("message"),
             "expires_at": end_after(data.get("span", "")),
         }
+
+
+class LockdownForm(forms.Form):
+    """``level`` is what the button tapped says. Normal has no end."""
+
+    level = forms.ChoiceField(widget=forms.HiddenInput, choices=Lockdown.Level.choices)
+    span = forms.ChoiceField(label="How long", choices=list(SPANS.items()), required=False, initial="1h")
+    notice = forms.CharField(
+        label="Notice, told to everybody",
+        required=False,
+        max_length=Lockdown._meta.get_field("notice").max_length,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    reason = forms.CharField(label="Reason, for the staff", required=False, max_length=300)
+
+    def clean(self) -> dict[str, object]:
+        """The arguments of moderation.actions.lock_down."""
+        data = super().clean() or {}
+        span = "" if data.get("level") == Lockdown.Level.NORMAL else data.pop("span", "")
+        data.pop("span", None)
+        return {**data, "expires_at": end_after(span)}
 
 
 class BanForm(forms.Form):

@@ -1,4 +1,4 @@
-"""What moderation decides: bans, route switches; the log of who decided it; and how the staff sign in."""
+"""What moderation decides: bans, route switches, the lockdown level; the log of who decided it; and how the staff sign in."""
 
 from typing import Self
 
@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from makerlog.env import Network
+from makerlog.gate.level import GUARDED, NORMAL, UNDER_ATTACK
 
 
 class BanQuerySet(models.QuerySet["Ban"]):
@@ -93,6 +94,29 @@ class RouteSwitch(models.Model):
 
     def __str__(self) -> str:
         return f"/{self.route}: {self.state}"
+
+
+class Lockdown(models.Model):
+    """The lockdown level that was declared last: one row, or none. Over: normal."""
+
+    class Level(models.TextChoices):
+        NORMAL = NORMAL
+        GUARDED = GUARDED
+        UNDER_ATTACK = UNDER_ATTACK
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    level = models.CharField(max_length=12, choices=Level.choices, default=Level.NORMAL)
+    notice = models.CharField(max_length=500, blank=True)  # told to everybody, at /status/
+    expires_at = models.DateTimeField(null=True, blank=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "lockdown"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="there_is_one_lockdown_level")]
+
+    def __str__(self) -> str:
+        return self.level
 
 
 class AuditEntry(models.Model):

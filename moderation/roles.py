@@ -26,6 +26,7 @@ NEEDS = {
     "suspend": Role.MODERATOR,
     "revoke": Role.MODERATOR,
     "suspend.staff": Role.ADMIN,  # or close their account, or warn them
+    "lockdown": Role.MODERATOR,  # a flood at night waits for no admin; token holders notice nothing of it
     "force": Role.ADMIN,  # against the guard rails
     "route": Role.ADMIN,
     "roles": Role.ADMIN,

@@ -17,6 +17,7 @@ from moderation.affairs import affairs
 
 URGENT = (
     "Ban",
+    "Lockdown",
     "RouteSwitch",
     "AuditEntry",
     "Maker",

@@ -15,8 +15,9 @@ from makerlog.accounts.revoked import revoked
 from makerlog.changes.watch import Watcher
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
+from makerlog.gate.level import USUAL, Declared, lockdown
 from makerlog.gate.notes import Notes
-from moderation.models import Ban, BanQuerySet, RouteSwitch
+from moderation.models import Ban, BanQuerySet, Lockdown, RouteSwitch
 from moderation.teller import Teller
 from moderation.tickets import Tickets
 
@@ -104,12 +105,29 @@ def switches(rows: Iterable[RouteSwitch]) -> Iterator[tuple[str, Switched]]:
         yield row.route, Switched(row.state, row.message, seconds(row.expires_at))
 
 
+class Levels:
+    """Follows moderation.models.Lockdown."""
+
+    topic = "lockdown"
+
+    def load(self) -> None:
+        row = Lockdown.objects.first()
+        lockdown.declare(USUAL if row is None else declared(row))
+
+    def refresh(self, keys: list[str]) -> None:
+        self.load()
+
+
+def declared(row: Lockdown) -> Declared:
+    return Declared(row.level, row.notice, row.changed_at.timestamp(), seconds(row.expires_at))
+
+
 bans = BanIndex()
 notes = Notes()
 route_switches = Switches()
 guard = BanGuard(bans, notes, settings.APPEAL_TO)
 tickets = Tickets()
-watcher = Watcher([Bans(bans), route_switches, revoked, tickets, *followers])
+watcher = Watcher([Bans(bans), route_switches, Levels(), revoked, tickets, *followers])
 identities.trusted = lambda: watcher.hears
 teller = Teller(notes)
 

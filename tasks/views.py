@@ -84,7 +84,7 @@ class TaskBatch(ApiView):
     def post(self, request: Request) -> Response:
         if not isinstance(request.data, list) or not 0 < len(request.data) <= MAX_BATCH:
             raise serializers.ValidationError([f"Send a JSON array of 1 to {MAX_BATCH} tasks."])
-        self.charge("write", units=len(request.data))
+        self.charge_writes(len(request.data))
         return Response([self.logged(data) for data in request.data], status=207)
 
     def logged(self, data: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from makerlog.accounts.models import AccessToken
 MOST = 10_000  # of some 3 KB each
 # Of a maker, what says who they are and what they may. The rest is fetched by whoever asks for it.
 OF_MAKER = (
-    "id is_active is_staff is_superuser is_moderator timezone suspended suspended_until suspension_reason"
+    "id is_active is_staff is_superuser is_moderator timezone date_joined suspended suspended_until suspension_reason"
 ).split()
 IDENTITY = (*(field.attname for field in AccessToken._meta.concrete_fields), *(f"maker__{name}" for name in OF_MAKER))
 

@@ -39,6 +39,7 @@ from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.throttling import mailbox
 from makerlog.api.views import ApiView, ViewSet
+from makerlog.gate.level import NORMAL, lockdown
 
 # No HEAD where a GET writes: whoever looks before fetching would set off what they look at.
 NO_HEAD = ["get", "post", "put", "patch", "delete", "options"]
@@ -274,6 +275,10 @@ class UnfollowMaker(FollowAct):
 # --- Opening, keeping and closing an account ---
 
 
+def registrations_open() -> bool:
+    return settings.REGISTRATIONS_OPEN and lockdown.level == NORMAL
+
+
 class RegisterPreflight(ApiView):
     """How one registers, and whether one can at the moment."""
 
@@ -282,7 +287,7 @@ class RegisterPreflight(ApiView):
     bounded_by = "two facts"
 
     def get(self, request: Request) -> Response:
-        return self.answer({"method": "email", "registrations_open": settings.REGISTRATIONS_OPEN})
+        return self.answer({"method": "email", "registrations_open": registrations_open()})
 
 
 class Register(ApiView):
@@ -295,8 +300,8 @@ class Register(ApiView):
 
     @extend_schema(responses={201: SuccessSerializer})
     def post(self, request: Request) -> Response:
-        if not settings.REGISTRATIONS_OPEN:
-            raise PermissionDenied("Registration is closed at the moment.", "registrations_closed")
+        if not registrations_open():
+            raise PermissionDenied("Registration is closed at the moment; /status/ says why.", "registrations_closed")
         values = self.validated()
         self.charge("mail", subject=mailbox(values["email"]))
         actions.register(**values)

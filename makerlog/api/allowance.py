@@ -10,7 +10,7 @@ from rest_framework.serializers import CharField, DictField, IntegerField, ListS
 
 from makerlog.api import throttling
 from makerlog.api.buckets import Standing
-from makerlog.api.limits import COSTS, FALLBACK, LIMITS
+from makerlog.api.limits import COSTS, FALLBACK, LIMITS, limit_called
 from makerlog.api.views import ApiView
 
 
@@ -53,13 +53,13 @@ def own_standings(request: Request) -> list[Standing]:
     """How the caller's buckets stand; the address's own is not charged where a token is sent."""
     owners = throttling.owners_of(request)
     own = throttling.own_limits(owners)
-    beside = [limit for limit in LIMITS.values() if limit.name not in owners and limit.per in owners]
+    beside = [limit_called(name) for name, limit in LIMITS.items() if name not in owners and limit.per in owners]
     looks = [throttling.charge(limit, owners, 0) for limit in [*own, *beside]]
     return throttling.limiter.decide(looks).standings
 
 
 def described(name: str, standing: Standing | None) -> dict[str, Any]:
-    limit = LIMITS[name]
+    limit = limit_called(name)
     facts = {field: getattr(limit, field) for field in ("name", "per", "quota", "window", "burst", "about")}
     mine = (
         {"remaining": standing.remaining, "reset": standing.reset} if standing else {"remaining": None, "reset": None}

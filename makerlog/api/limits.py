@@ -5,7 +5,10 @@ most ``quota`` units are let through: the documented number is a true upper boun
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
+
+from makerlog.gate.level import GUARDED, UNDER_ATTACK, lockdown
 
 Per = Literal["token", "maker", "app", "address", "subject"]
 
@@ -48,6 +51,7 @@ LIMITS = {
         Limit("address", "address", 1200, MINUTE, 600, "All that is asked without a token from one address."),
         # What a request costs beside that, because of what it does.
         Limit("write", "maker", 1500, MINUTE, 1000, "What one maker writes; each task of a batch is one."),
+        Limit("new-maker", "maker", 70, MINUTE, 50, "What a new maker writes; counted while the level is not normal."),
         Limit("image", "maker", 180, 10 * MINUTE, 60, "Images that one maker uploads."),
         Limit("log-in", "address", 60, 10 * MINUTE, 30, "Log-ins with a password, right or wrong."),
         Limit("registration", "address", 40, HOUR, 20, "New accounts."),
@@ -61,6 +65,38 @@ LIMITS = {
         Limit("limits", "address", 240, MINUTE, 120, "Reading this page, which costs nothing else."),
     )
 }
+
+# What holds instead while moderation has declared a level (makerlog/gate/level.py), for whoever shows no token. A limit that
+# is not named here is the same at every level.
+AT_LEVEL = {
+    level: {limit.name: limit for limit in limits}
+    for level, limits in {
+        GUARDED: (
+            Limit(
+                "address", "address", 300, MINUTE, 150, "All that is asked without a token from one address, on guard."
+            ),
+            Limit("forgot", "address", 10, HOUR, 5, "Asking for a new password, on guard."),
+        ),
+        UNDER_ATTACK: (
+            Limit(
+                "address",
+                "address",
+                60,
+                MINUTE,
+                30,
+                "All that is asked without a token from one address, under attack.",
+            ),
+            Limit("forgot", "address", 10, HOUR, 5, "Asking for a new password, under attack."),
+        ),
+    }.items()
+}
+NEW_MAKER = timedelta(days=2)  # for so long after joining "new-maker" counts, beside "write"
+
+
+def limit_called(name: str) -> Limit:
+    """As it is now."""
+    return AT_LEVEL.get(lockdown.level, {}).get(name) or LIMITS[name]
+
 
 # In units. A GET costs what its view's `price` names; a page and a search come on top of that.
 PRICES = {

@@ -10,15 +10,17 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from makerlog.api.buckets import Charge, Decision, Limiter, Standing
 from makerlog.api.exceptions import BadParameter, TooOften
-from makerlog.api.limits import LIMITS, PRICES, ROWS_A_UNIT, SEARCH, UNCHANGED, Limit
+from makerlog.api.limits import NEW_MAKER, PRICES, ROWS_A_UNIT, SEARCH, UNCHANGED, Limit, limit_called
 from makerlog.api.store import redis_client
 from makerlog.gate.bans import client_of
+from makerlog.gate.level import NORMAL, lockdown
 
 ACCOUNT = "makerlog.account"  # in an environ
 
@@ -86,8 +88,8 @@ def charges(request: Request, view: Any) -> list[Charge]:
     units = units_of(request, view)
     found = [charge(limit, owners, units) for limit in own_limits(owners)]
     if writes(request, view) and "maker" in owners and not view_says(view, "charges_each"):
-        found.append(charge(LIMITS["write"], owners, 1))
-    found += [charge(LIMITS[name], owners, 1) for name in view_says(view, "limits") or ()]
+        found += written(request, owners, 1)
+    found += [charge(limit_called(name), owners, 1) for name in view_says(view, "limits") or ()]
     if request.method != "GET" or writes(request, view) or "If-None-Match" not in request.headers:
         return found
     tenths = [each._replace(time=-(-each.time // UNCHANGED)) for each in found]
@@ -110,7 +112,18 @@ def owners_of(request: Request) -> dict[str, str]:
 def own_limits(owners: dict[str, str]) -> list[Limit]:
     """Of a caller with a token: its own, its maker's and its app's; of any other: the address's."""
     names = [per for per in ("token", "maker", "app") if per in owners] or ("address",)
-    return [LIMITS[name] for name in names]
+    return [limit_called(name) for name in names]
+
+
+def written(request: Request, owners: dict[str, str], units: int) -> list[Charge]:
+    """What so many writes cost their maker beside the request."""
+    names = ("write", "new-maker") if is_slowed(request.user) else ("write",)
+    return [charge(limit_called(name), owners, units) for name in names]
+
+
+def is_slowed(maker: Any) -> bool:
+    """A new maker, while a lockdown level holds: whoever floods opens accounts first."""
+    return lockdown.level != NORMAL and timezone.now() - maker.date_joined < NEW_MAKER
 
 
 def charge(limit: Limit, owners: dict[str, str], units: int) -> Charge:

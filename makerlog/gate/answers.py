@@ -14,7 +14,7 @@ PIECE = 64 * 1024  # bytes: what a transport buffers before it asks to wait
 # What tells one caller how their limits stand.
 RATE_LIMITS = ("RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 # What scripts of any origin may read of an answer, beside its body.
-EXPOSED = (*RATE_LIMITS, "Link", "ETag", "X-Request-Id", "Retry-After", "Idempotency-Replayed")
+EXPOSED = (*RATE_LIMITS, "Link", "ETag", "X-Request-Id", "Retry-After", "X-Makerlog-Level", "Idempotency-Replayed")
 
 
 class Answer(NamedTuple):

@@ -20,6 +20,7 @@ from makerlog.gate.address import UNIX_PEER, peer_is_trusted
 from makerlog.gate.answers import Refusal
 from makerlog.gate.bans import client_of
 from makerlog.gate.body import has_body
+from makerlog.gate.level import lockdown
 from makerlog.gate.limits import Limits
 
 log = logging.getLogger("makerlog.connection")
@@ -272,7 +273,7 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()  # in the middle of another answer
             return
         answer = refusal.answer(uuid4().hex)
-        lines = [name + b": " + value for name, value in [*answer.headers, (b"connection", b"close")]]
+        lines = [name + b": " + value for name, value in [*answer.headers, lockdown.header, (b"connection", b"close")]]
         self.transport.write(STATUS_LINE[answer.status] + b"\r\n".join([*lines, b"", answer.body]))
         self.transport.write_eof()
         self.loop.call_later(self.limits.linger, self.transport.abort)

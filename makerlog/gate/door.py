@@ -1,8 +1,8 @@
 """The front door: every request's first stop and last.
 
-Health? Answered here. A file? Handed to files. Otherwise: who is calling, did they ask in vain too often, the body within
-bounds, a thread within a second, and Django in it. A refusal is an exception raised where its rule stands and answered in
-one place.
+Health, status? Answered here. A file? Handed to files. Otherwise: who is calling, did they ask in vain too often, the body
+within bounds, a thread within a second, and Django in it. A refusal is an exception raised where its rule stands and answered
+in one place.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from makerlog.gate.connection import Connections
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.hang_ups import HangUps
 from makerlog.gate.lanes import WHOSE, Owners, client_in, lane_of
+from makerlog.gate.level import lockdown
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool, TooSlow
@@ -34,6 +35,8 @@ from makerlog.gate.reception import Reception, nothing_there
 from makerlog.gate.seen import Observer, Observers
 from makerlog.gate.socket import Sockets
 from makerlog.gate.spent import Spent
+from makerlog.gate.status import PATHS as STATUS
+from makerlog.gate.status import status
 from makerlog.gate.strikes import Strikes
 from makerlog.gate.visit import Visit
 
@@ -96,7 +99,6 @@ class FrontDoor:
         self.connections = Connections(self.limits, trusted)
         self.hang_ups = HangUps(self.limits.hang_ups_told)
         self.files = Files(folders or {}, self.limits)
-        self.level = "normal"
         self.loop: asyncio.AbstractEventLoop | None = None
         self.pool: Pool[Any] = Pool(self.limits.lanes, self.limits.remembered)
         self.sockets = Sockets(self.connections)
@@ -176,6 +178,8 @@ class FrontDoor:
         """The stops of a request, in order."""
         if visit.path in HEALTH and visit.method in ("GET", "HEAD"):
             return await visit.answer(self._health(visit.request_id))
+        if visit.path in STATUS and visit.method in ("GET", "HEAD"):
+            return await visit.answer(status(visit.scope, lockdown.now, visit.request_id))
         began = time()
         caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket, self.known)
         self._note(caller, began)
@@ -217,8 +221,7 @@ class FrontDoor:
             self.guard.notes.forwarded(now)
 
     def _health(self, request_id: str) -> Answer:
-        content: dict[str, object] = {"healthy": True, "level": self.level}
-        return as_json(200, content, request_id, [(b"x-makerlog-level", self.level.encode())])
+        return as_json(200, {"healthy": True, "level": lockdown.level}, request_id)
 
     async def _result(self, job: Job[Answer], receive: Receive, seconds: float) -> Answer:
         """What the job answers in time. The thread of one that is late is free when the work ends."""

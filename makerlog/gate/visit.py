@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from makerlog.gate.answers import Answer, Headers, deliver
 from makerlog.gate.body import drain, has_body
 from makerlog.gate.caller import Caller
+from makerlog.gate.level import lockdown
 from makerlog.gate.pool import Job
 from makerlog.gate.strikes import Strikes
 
@@ -54,12 +55,18 @@ class Visit:
         self.told: Mapping[str, Any] = {}
 
     async def reply(self, message: Message) -> None:
-        """``send``. Says on every refusal how the caller's refusals stand, unless a limit of the answer's own is told."""
+        """``send``. Says on every answer which level holds, and on every refusal how the caller's refusals stand, unless a
+        limit of the answer's own is told."""
         self.started = True
         self.status = message.get("status", self.status)
-        if self.caller is not None and 400 <= message.get("status", 0) < 500 and not tells_limit(message["headers"]):
-            message = {**message, "headers": [*message["headers"], *self.strikes.headers(self.caller)]}
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *self._limits(message), lockdown.header]}
         await self.send(message)
+
+    def _limits(self, message: Message) -> Headers:
+        if self.caller is None or not 400 <= message["status"] < 500 or tells_limit(message["headers"]):
+            return []
+        return self.strikes.headers(self.caller)
 
     def worked_on(self, job: Job[Any], environ: Mapping[str, Any]) -> None:
         """``job`` is over, or nobody waits for it any more."""

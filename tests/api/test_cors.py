@@ -14,7 +14,7 @@ ORIGIN = "https://app.example"
 ALLOWED = {"authorization", "content-type", "idempotency-key", "if-none-match", "x-app-timezone"}
 EXPOSED = {
     "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Link", "ETag",
-    "X-Request-Id", "Retry-After", "Idempotency-Replayed",
+    "X-Request-Id", "Retry-After", "X-Makerlog-Level", "Idempotency-Replayed",
 }  # fmt: skip
 PATHS = sorted({"/" + re.sub(r"<[^>]+>", "1", route.path) for route in routes()})
 

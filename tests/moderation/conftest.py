@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from moderation.models import Ban, RouteSwitch
+from moderation.models import Ban, Lockdown, RouteSwitch
 from moderation.standing import watcher
 
 
@@ -16,5 +16,6 @@ def nothing_stands(db: None) -> Iterator[None]:
     yield
     Ban.objects.all().delete()
     RouteSwitch.objects.all().delete()
+    Lockdown.objects.all().delete()
     watcher.version = None
     watcher.catch_up()

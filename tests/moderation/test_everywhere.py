@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from deploy.embedded import wait_until
 from makerlog.gate.bans import network_of
 from moderation import actions
 from moderation.enforcement import enforcement
@@ -142,6 +143,24 @@ def test_what_each_worker_refused_is_counted_and_where_it_is_in_force_is_known(w
     assert made.last_refused_at is not None
     known = {each.process.pid: each for each in enforcement(made)}
     assert all(known[worker.pid].holds for worker in workers.each)
+
+
+def levels(workers: Workers) -> set[str]:
+    return {worker.answer("8.8.8.8", "/health").headers["X-Makerlog-Level"] for worker in workers.each}
+
+
+def test_a_lockdown_level_is_declared_in_every_worker_within_a_second_and_over_at_its_second(workers: Workers) -> None:
+    expires_at = timezone.now() + timedelta(seconds=2)
+    since = timed(lambda: actions.lock_down(level="guarded", expires_at=expires_at))
+    assert wait_until(lambda: levels(workers) == {"guarded"}, seconds=1), levels(workers)
+    assert time.monotonic() - since < 1
+    answers = [
+        worker.answer("8.8.8.8", path) for worker in workers.each for path in ("/tasks/", "/nowhere", "/status/")
+    ]
+    assert {answer.headers["X-Makerlog-Level"] for answer in answers} == {"guarded"}
+    assert timezone.now() < expires_at
+    assert wait_until(lambda: levels(workers) == {"normal"}, seconds=3)
+    assert timedelta(0) <= timezone.now() - expires_at < timedelta(seconds=0.5)
 
 
 def test_without_redis_bans_and_lifts_reach_every_worker_within_a_second_all_the_same(workers: Workers) -> None:

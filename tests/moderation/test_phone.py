@@ -49,7 +49,17 @@ def posted(client: Client, url: str, **form: Any) -> str:
 def test_the_first_page_begins_with_what_a_bad_night_asks_for(admin: Client) -> None:
     page = admin.get(reverse("admin:index"))
     models = [model["object_name"] for app in page.context["app_list"] for model in app["models"]]
-    assert models[:7] == ["Ban", "RouteSwitch", "AuditEntry", "Maker", "AccessToken", "Process", "Job"]
+    assert models[:9] == [
+        "Ban",
+        "Lockdown",
+        "RouteSwitch",
+        "AuditEntry",
+        "SignInFailure",
+        "Maker",
+        "AccessToken",
+        "Process",
+        "Job",
+    ]
     assert f'action="{ADD}"' in page.content.decode()
 
 

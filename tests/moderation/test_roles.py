@@ -33,7 +33,7 @@ def test_who_may_do_what() -> None:
         actor.username: {act for act in NEEDS if may(actor, act)} for actor in (NOBODY, HELPER, MODERATOR, ADMIN)
     }
     helper = {"look", "ban.briefly", "lift.own", "warn"}
-    moderator = helper | {"ban", "lift", "hide", "badge", "suspend", "revoke"}
+    moderator = helper | {"ban", "lift", "hide", "badge", "suspend", "revoke", "lockdown"}
     assert by_role == {"bob": set(), "helen": helper, "mo": moderator, "ada": set(NEEDS)}
 
 

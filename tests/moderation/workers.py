@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,11 +40,15 @@ class Worker:
 
     def status(self, address: str, path: str = CHEAP, **headers: str) -> int:
         """What a client at ``address`` is answered."""
+        return self.answer(address, path, **headers).status
+
+    def answer(self, address: str, path: str, **headers: str) -> HTTPResponse:
+        """The whole answer, read to its end."""
         with self._asking:
             self.http.request("GET", path, headers={"X-Forwarded-For": address, **headers})
             answer = self.http.getresponse()
             answer.read()
-            return answer.status
+            return answer
 
 
 class Workers:

@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Field, Model
 
 from makerlog.changes.models import Process
-from moderation.models import RouteSwitch
+from moderation.models import Lockdown, RouteSwitch
 
 COMMON, SPARE, RARE = 1, 41, 40
 MODERATOR, STAFF = 42, 43
@@ -26,6 +26,7 @@ FIXED: dict[type[Model], str] = {
     ContentType: "one a model",
     Permission: "four a model",
     RouteSwitch: "one a route",
+    Lockdown: "one in all",
     Process: "one a process that runs; those that ended are forgotten",
 }
 
