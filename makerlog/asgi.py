@@ -11,6 +11,7 @@ from makerlog.accounts.consumers import MakersOfSockets, TokensOfSockets
 from makerlog.api import waiting
 from makerlog.api.checks import routes
 from makerlog.api.fast import FastPath
+from makerlog.api.limits import LIMITS
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import Folder, MediaFolder, StaticFolder
 from makerlog.gate.limits import Limits, lanes
@@ -18,6 +19,7 @@ from makerlog.gate.proxies import Follower
 from makerlog.live.hub import hub
 from makerlog.routing import streams
 from moderation import standing
+from moderation.sharing import AnswersOfRoutes
 from tasks.consumers import TeamsOfSockets
 
 
@@ -34,12 +36,22 @@ def hashing_paths() -> frozenset[str]:
     return frozenset(f"/{route.path}" for route in routes() if getattr(route.view, "hashes_password", False))
 
 
+def limits() -> Limits:
+    """Those of the gate. What one address may take of shared answers is said in the table of limits, for all processes."""
+    shared, processes = LIMITS["shared"], settings.WEB_CONCURRENCY
+    return Limits(
+        lanes(settings.OPS_THREADS if settings.PROCESS == "ops" else settings.WEB_THREADS),
+        shared_reads=max(1, shared.burst // processes),
+        shared_reads_back=(shared.quota - shared.burst) / shared.window / processes,
+    )
+
+
 waiting.install()
 application = FrontDoor(
     django,
     trusted=settings.TRUSTED_PROXIES,
     folders=folders(),
-    limits=Limits(lanes(settings.OPS_THREADS if settings.PROCESS == "ops" else settings.WEB_THREADS)),
+    limits=limits(),
     guard=standing.guard,
     recognise=genuine_token,
     ticket=standing.tickets.admit,
@@ -53,5 +65,6 @@ standing.watcher.subscribers += [
     TokensOfSockets(application.sockets),
     MakersOfSockets(application.sockets),
     TeamsOfSockets(),
+    AnswersOfRoutes(application.forget_shared),
 ]
 standing.watcher.listeners.append(application.bans_changed)

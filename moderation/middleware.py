@@ -5,7 +5,6 @@ which route a path leads to.
 """
 
 from collections.abc import Callable
-from functools import partial
 from time import time
 from typing import Any
 
@@ -14,15 +13,16 @@ from django.http import HttpRequest, HttpResponse
 
 from makerlog.accounts.authentication import genuine_token
 from makerlog.api.errors import refused
-from makerlog.gate.answers import RATE_LIMITS, Refusal
+from makerlog.gate.answers import Refusal
 from makerlog.gate.banned import Banned
 from makerlog.gate.caller import SIGN_IN, Caller
 from makerlog.gate.lanes import WHOSE
+from makerlog.gate.wsgi import PUBLIC_FOR
 from moderation import second_factor
 from moderation.models import RouteSwitch
 from moderation.roles import Role, role_of
 from moderation.routes import refuse_if_switched
-from moderation.sharing import PUBLIC, SharedAnswers, key_of
+from moderation.sharing import CACHED_S
 from moderation.standing import guard, route_switches, tickets
 from moderation.tickets import COOKIE, DEVICE, PATH, RENEWED_AFTER_S, hand_out
 
@@ -57,17 +57,11 @@ class RouteSwitchMiddleware:
     """Threat: one route takes the service down, and the one remedy at 3 AM is a deploy. Reads memory only, as the watcher
     keeps it, so it holds with the database gone. OPTIONS passes: browsers ask it without the token that they will send."""
 
-    shared = SharedAnswers()
-
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        if response.headers.get("Cache-Control") == PUBLIC:
-            for name in RATE_LIMITS:  # one caller's own, in an answer to many
-                del response[name]
-        return response
+        return self.get_response(request)
 
     def process_view(self, request: Any, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         now = time()
@@ -79,17 +73,9 @@ class RouteSwitchMiddleware:
             refuse_if_switched(switched, credential, now)
         except Refusal as refusal:
             return refused(request, refusal)
-        if switched.state == RouteSwitch.State.CACHED and not credential and request.method in ("GET", "HEAD"):
-            key = key_of(request)
-            request.keep = partial(self.shared.keep, key, now)
-            return self.shared.find(key, now)
+        if switched.state == RouteSwitch.State.CACHED and request.method in ("GET", "HEAD"):
+            request.META[PUBLIC_FOR] = CACHED_S  # for the front door: it shares no answer but to nobody in particular
         return None
-
-    def process_template_response(self, request: Any, response: Any) -> Any:
-        """The answer as the view gave it, before anything that is for one request only is done to it."""
-        if keep := getattr(request, "keep", None):
-            response.add_post_render_callback(keep)
-        return response
 
 
 class TicketMiddleware:

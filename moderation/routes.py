@@ -10,13 +10,14 @@ from makerlog.accounts.authentication import genuine_token
 from makerlog.api.checks import routes
 from makerlog.gate.answers import Answer, Refusal, as_json
 from moderation.models import RouteSwitch
+from moderation.sharing import CACHED_S
 from moderation.standing import Switched
 
 State = RouteSwitch.State
 
 ABOUT = {
     State.OPEN: "answered as usual",
-    State.CACHED: "the same read without a token is answered from memory for a second, in each process; the rest as usual",
+    State.CACHED: f"what one reader without a token was answered, others are for {CACHED_S:.0f} seconds; the rest as usual",
     State.TOKENS_ONLY: "401 for whoever sends no good token",
     State.CLOSED: "503 with the message, for everybody",
 }

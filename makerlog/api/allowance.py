@@ -10,7 +10,7 @@ from rest_framework.serializers import CharField, DictField, IntegerField, ListS
 
 from makerlog.api import throttling
 from makerlog.api.buckets import Standing
-from makerlog.api.limits import COSTS, FALLBACK, LIMITS, limit_called
+from makerlog.api.limits import COSTS, FALLBACK, LIMITS, Limit, limit_called
 from makerlog.api.views import ApiView
 
 
@@ -53,9 +53,13 @@ def own_standings(request: Request) -> list[Standing]:
     """How the caller's buckets stand; the address's own is not charged where a token is sent."""
     owners = throttling.owners_of(request)
     own = throttling.own_limits(owners)
-    beside = [limit_called(name) for name, limit in LIMITS.items() if name not in owners and limit.per in owners]
+    beside = [limit_called(name) for name, limit in LIMITS.items() if is_beside(limit, owners)]
     looks = [throttling.charge(limit, owners, 0) for limit in [*own, *beside]]
     return throttling.limiter.decide(looks).standings
+
+
+def is_beside(limit: Limit, owners: dict[str, str]) -> bool:
+    return limit.per in owners and limit.name not in owners and not limit.at_door
 
 
 def described(name: str, standing: Standing | None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Limit:
     window: int
     burst: int
     about: str
+    at_door: bool = False  # counted by each process on its own, an equal share in each (makerlog.gate.readers)
 
     @property
     def span(self) -> int:
@@ -49,6 +50,10 @@ LIMITS = {
         Limit("maker", "maker", 9000, MINUTE, 6000, "All that one maker's tokens ask for, together."),
         Limit("app", "app", 60_000, MINUTE, 40_000, "All that one app asks for, on behalf of all its makers."),
         Limit("address", "address", 1200, MINUTE, 600, "All that is asked without a token from one address."),
+        # In place of that: what was made for another reader a moment ago, and is anybody's.
+        Limit(
+            "shared", "address", 6000, MINUTE, 3000, "Shared answers to one address; each process has its share.", True
+        ),
         # What a request costs beside that, because of what it does.
         Limit("write", "maker", 1500, MINUTE, 1000, "What one maker writes; each task of a batch is one."),
         Limit("new-maker", "maker", 70, MINUTE, 50, "What a new maker writes; counted while the level is not normal."),
@@ -114,7 +119,8 @@ COSTS = {
     "GET of a list": f"1 unit, and 1 for each {ROWS_A_UNIT} of its limit: 20 rows cost 1, 100 rows cost 3",
     "search": f"{SEARCH} units more",
     "POST, PUT, PATCH, DELETE": f"{PRICES['write']} units, and 1 of the limit `write` (a batch: 1 for each task)",
-    "304 Not Modified": f"a tenth (1/{UNCHANGED}) of what the answer would have cost",
+    "304 Not Modified": f"a tenth (1/{UNCHANGED}) of what the answer would have cost; without a token the whole",
+    "GET without a token that somebody else made within the last second": "1 of the limit `shared`, and nothing else",
     "OPTIONS, /limits/, /health": "nothing",
 }
 FALLBACK = (

@@ -28,6 +28,7 @@ from makerlog.api.pagination import KeysetPagination
 from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES
 from makerlog.api.statements import Written, statements, written
 from makerlog.api.timezones import request_timezone
+from makerlog.gate.wsgi import PUBLIC_FOR
 
 T = TypeVar("T")
 
@@ -41,6 +42,9 @@ class Endpoint(generics.GenericAPIView):
     bounded_by: ClassVar[str] = ""
     answers_with_secret: ClassVar[bool] = False
     hashes_password: ClassVar[bool] = False  # all but its GET take a lane of their own; its path has no parameters
+
+    # Seconds for which what one reader without a credential was answered is given to others (see makerlog.gate.sharing).
+    public_for: ClassVar[float] = 1.0
 
     # What its requests cost (see limits.py); POST, PUT, PATCH and DELETE are writes always.
     price: ClassVar[str] = "read"  # of its GET: a name in PRICES
@@ -73,7 +77,15 @@ class Endpoint(generics.GenericAPIView):
         timezone.deactivate()
         if self.answers_with_secret:
             response["Cache-Control"] = "no-store"
+        self.say_whose(request, response)
         return super().finalize_response(request, response, *args, **kwargs)
+
+    def say_whose(self, request: Request, response: Any) -> None:
+        """Tells the front door for how long the answer to a read is anybody's, if nobody's credential came with it."""
+        if response.status_code == 200 and request.auth is None and not throttling.writes(request, self):
+            request.META.setdefault(PUBLIC_FOR, self.public_for)
+        else:
+            request.META.pop(PUBLIC_FOR, None)
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})

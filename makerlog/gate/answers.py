@@ -18,11 +18,14 @@ EXPOSED = (*RATE_LIMITS, "Link", "ETag", "X-Request-Id", "Retry-After", "X-Maker
 
 
 class Answer(NamedTuple):
-    """A whole answer. ``headers`` carry the right Content-Length (none for 204 and 304)."""
+    """A whole answer. ``headers`` carry the right Content-Length (none for 204 and 304). ``public_for``: seconds for which
+    anybody without a credential may have it. ``shared``: it was made for somebody else."""
 
     status: int
     headers: Headers
     body: bytes
+    public_for: float = 0.0
+    shared: bool = False
 
 
 class Refusal(Exception):

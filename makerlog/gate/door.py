@@ -33,6 +33,7 @@ from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool, TooSlow
 from makerlog.gate.reception import Reception, nothing_there
 from makerlog.gate.seen import Observer, Observers
+from makerlog.gate.sharing import Mode, Sharing, for_anybody, read_of
 from makerlog.gate.socket import Sockets
 from makerlog.gate.spent import Spent
 from makerlog.gate.status import PATHS as STATUS
@@ -93,6 +94,7 @@ class FrontDoor:
         self.limits = limits or Limits()
         self.strikes = Strikes(self.limits)
         self.spent = Spent()
+        self.sharing = Sharing(self.limits)
         self.spared = Spared(self.guard, self.limits)
         self.owners = Owners(self.limits.remembered)
         self.bodies = Bodies(self.limits)
@@ -129,6 +131,7 @@ class FrontDoor:
             metrics.CONNECTIONS: lambda: len(self.connections),
             metrics.DROPPED: lambda: self.connections.dropped,
             metrics.BODIES: lambda: self.bodies.held,
+            metrics.SHARED: lambda: self.sharing.held,
             metrics.SOCKETS: lambda: len(self.sockets),
             metrics.SOCKETS_DROPPED: lambda: self.sockets.dropped,
         }
@@ -138,6 +141,20 @@ class FrontDoor:
         self.reception.close_banned()
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self.connections.close_banned, self._is_banned)
+
+    def forget_shared(self) -> None:
+        """What was shared until now is asked for anew. May be called from any thread."""
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.sharing.forget)
+
+    def answer_from_memory(self, mode: Mode) -> None:
+        """How far answers to nobody in particular stand in for work (see sharing.py). May be called from any thread."""
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self._set, mode)
+
+    def _set(self, mode: Mode) -> None:
+        self.sharing.mode = mode
+        self.pool.slow_down("anonymous", mode.work)
 
     def _is_banned(self, peer: str) -> bool:
         """From everything: on a connection the next request may carry a token."""
@@ -189,23 +206,32 @@ class FrontDoor:
             return await self.files(visit.scope, visit.receive, visit.reply, visit.request_id)
         self.strikes.refuse_if_spent(caller, visit.method, visit.path)
         self.spent.refuse(client_in(caller), visit.method, visit.path)
-        answer = await self._admit(visit, caller)
-        visit.outcome = metrics.outcome_of(answer.status)
+        answer = await self._answer(visit, caller)
+        visit.outcome = "shared" if answer.shared else metrics.outcome_of(answer.status)
         self.strikes.count(answer.status, caller, visit.path)
         self.spent.note(answer, client_in(caller))
         if answer.status < 300:
             self.guard.note_if_slipped(caller, visit.method, visit.path, began=began, now=time())
         return await visit.answer(answer)
 
-    async def _admit(self, visit: Visit, caller: Caller) -> Answer:
-        """Django's answer, if there is room in the caller's lane."""
+    async def _answer(self, visit: Visit, caller: Caller) -> Answer:
+        """An answer that others share, where it may be one; else Django's, for this caller."""
+        read = None if caller.token else read_of(visit.scope, visit.request_id)
+        if read is None:
+            return await self._admit(visit, caller, visit.scope)
+        visit.lane = "anonymous"
+        client = client_in(caller)
+        return await self.sharing.answered(read, client, lambda: self._admit(visit, caller, for_anybody(visit.scope)))
+
+    async def _admit(self, visit: Visit, caller: Caller, scope: Scope) -> Answer:
+        """Django's answer to ``scope``, if there is room in the caller's lane."""
         lane = visit.lane = lane_of(caller, visit.method, visit.path, self.hashing)
         client = self.owners.client_in(caller)
         self.pool.refuse_greed(lane, client)
         async with self.bodies.read(visit.scope, visit.receive, genuine=caller.token is not None) as body:
             visit.body_was_read = True
             deadline = monotonic() + self.pool.lanes[lane].limits.deadline
-            environ = wsgi.environ_of(visit.scope, body, caller, visit.request_id)
+            environ = wsgi.environ_of(scope, body, caller, visit.request_id)
             environ |= {"makerlog.deadline": deadline, "makerlog.lane": lane}
             job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer, self.fast), lane, client)
             try:

@@ -71,6 +71,13 @@ class Limits:
     linger: float = 1.0  # how long an oversized body is read and thrown away, so that its sender can read the 413
     answer: int = 8 * MIB  # a larger answer of ours is a bug, and becomes a 500
 
+    shared: int = 2_000  # answers without a credential at hand for others, those used last
+    shared_bytes: int = 32 * MIB  # of them together
+    shared_body: int = 1 * MIB  # of one; a larger one is made for each
+    shared_wait: float = 10.0  # for an answer that is being made for somebody else; then 503
+    shared_reads: int = 1_500  # of what is at hand, by one client at once; then 429
+    shared_reads_back: float = 25.0  # of them come back each second
+
     strikes: int = 120  # answers of 401, 403 and 404 that a client without a genuine token may have at once; then 429
     strikes_back: float = 1.0  # of them come back each second
     spared: int = 20  # requests that a banned client may still make where staff sign in

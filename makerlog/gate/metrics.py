@@ -32,11 +32,12 @@ CONNECTIONS = Gauge("makerlog_connections", "Client connections without WebSocke
 DROPPED = Gauge("makerlog_connections_dropped", "Idle ones closed for want of room.", multiprocess_mode="livesum")
 SOCKETS = Gauge("makerlog_sockets", "Open WebSockets.", multiprocess_mode="livesum")
 SOCKETS_DROPPED = Gauge("makerlog_sockets_dropped", "Readers that were too slow.", multiprocess_mode="livesum")
+SHARED = Gauge("makerlog_shared_bytes", "Held by answers that are shared.", multiprocess_mode="livesum")
 BODIES = Gauge("makerlog_body_bytes", "Held by large bodies.", multiprocess_mode="livesum")
 
 
 def count(lane: str, outcome: str) -> None:
-    """``outcome``: served, shed, throttled, banned, refused, failed or hung_up."""
+    """``outcome``: served, shared (from memory), shed, throttled, banned, refused, failed or hung_up."""
     _requests(lane, outcome).inc()
 
 

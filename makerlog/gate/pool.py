@@ -11,6 +11,7 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -72,7 +73,7 @@ class _Lane(Generic[T]):
     """A lane's state: who waits, how many run, and how much work it may begin (see limits.Lane)."""
 
     def __init__(self, limits: Lane, remembered: int) -> None:
-        self.limits = limits
+        self.limits = self.usual = limits
         self.demand = Demand(half_life=limits.half_life, most=remembered)
         self.waiting: list[Job[T]] = []
         self.clients: Counter[Hashable] = Counter()  # in flight and waiting
@@ -95,6 +96,9 @@ class _Lane(Generic[T]):
     def rest(self, now: float, worked: float) -> None:
         """After ``worked`` seconds, leave as many to others as make it this lane's share."""
         self._rests_until = now + worked * (1.0 / self.limits.share - 1.0)
+
+    def refill(self) -> None:
+        self._left = self.limits.burst
 
     def begin(self) -> None:
         self.running += 1
@@ -165,6 +169,13 @@ class Pool(Generic[T]):
 
     def waits(self, job: Job[T]) -> bool:
         return job in job.lane.waiting
+
+    def slow_down(self, lane: str, begins: float | None) -> None:
+        """Begin at most so much work a second for ``lane`` from now on; None: as much as its limits say."""
+        place = self.lanes[lane]
+        usual = place.usual
+        place.limits = usual if begins is None else replace(usual, burst=max(1.0, begins), begins=begins)
+        place.refill()
 
     def forget(self, job: Job[T]) -> None:
         """The client hung up: work that still waits is never begun. What runs already runs to its end."""

@@ -46,7 +46,7 @@ class Seen(NamedTuple):
     route: str  # "users/<str:maker>/"; "" where Django never looked (see moderation.routes.route_of)
     agent: str  # User-Agent, the first AGENT characters
     lane: str  # "door": answered before any lane; "sockets"
-    outcome: str  # served, shed, throttled, banned, refused, failed, hung_up
+    outcome: str  # served, shared (what was made for another), shed, throttled, banned, refused, failed, hung_up
     status: int  # 0 where no answer was begun; 101 for a socket that was let in
     waited: float  # seconds, for a thread
     worked: float  # seconds, in a thread, waiting for the database included

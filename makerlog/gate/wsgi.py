@@ -36,6 +36,9 @@ BODILESS = {204, 304}
 LONGEST_TYPE = 1_000  # bytes; a multipart boundary has 70 at most
 ESCAPE = "\\"  # in no cookie of ours
 
+# In the environ, by the application: seconds for which its answer may be given to anybody else without a credential.
+PUBLIC_FOR = "makerlog.public_for"
+
 UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 CONSTANTS: Environ = {
@@ -184,7 +187,7 @@ def _answer(started: _Started, body: bytes, environ: Environ) -> Answer:
     if started.status in BODILESS:
         return Answer(started.status, headers, b"")
     headers.append((b"content-length", b"%d" % _length(started, body, environ)))
-    return Answer(started.status, headers, body)
+    return Answer(started.status, headers, body, environ.get(PUBLIC_FOR, 0.0))
 
 
 def _length(started: _Started, body: bytes, environ: Environ) -> int:

@@ -1,6 +1,5 @@
 """Route switches: open, cached, tokens only, closed."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -16,10 +15,11 @@ from django.utils import timezone
 
 from makerlog.accounts.models import Maker
 from makerlog.changes.journal import latest
-from moderation import actions, routes
-from moderation.middleware import RouteSwitchMiddleware
+from makerlog.gate.wsgi import PUBLIC_FOR
+from moderation import actions, routes, standing
 from moderation.models import AuditEntry, RouteSwitch
 from moderation.roles import NotAllowed
+from moderation.sharing import CACHED_S, AnswersOfRoutes
 from moderation.standing import watcher
 from tests.errors import assert_error
 from tests.makers import anonymous, caller, make_maker
@@ -29,13 +29,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_stands")]
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 ADMIN = "admin:moderation_routeswitch_changelist"
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_shared() -> Iterator[None]:
-    RouteSwitchMiddleware.shared.clear()
-    yield
-    RouteSwitchMiddleware.shared.clear()
 
 
 def switch(route: str, state: str, **values: Any) -> RouteSwitch:
@@ -165,73 +158,44 @@ def test_a_made_up_token_does_not_reach_the_database(path: str, django_assert_nu
 # --- Cached ---
 
 
-def test_the_same_read_of_a_cached_route_is_shared_for_a_second(django_assert_num_queries) -> None:
-    alice = caller()
+def anybodys_for(response: Any) -> float | None:
+    """Seconds, as the front door is told (tests/gate/test_sharing.py shows what it does with them)."""
+    return response.wsgi_request.META.get(PUBLIC_FOR)
+
+
+def test_a_read_of_a_cached_route_is_anybodys_for_ten_times_as_long() -> None:
+    assert anybodys_for(anonymous().get("/tasks/")) == 1.0
     switch("tasks/", "cached")
-    first = anonymous().get("/tasks/")
-    alice.post("/tasks/", {"content": "Ship"})
-    with django_assert_num_queries(0):
-        second = anonymous().get("/tasks/")
-    assert second.content == first.content
-    assert second["Cache-Control"] == "public, max-age=1"
-    assert second["Vary"] == first["Vary"]
-    assert {name.strip() for name in second["Vary"].split(",")} >= {"Accept", "Authorization", "X-App-Timezone"}
-    assert second["X-Request-Id"] != first["X-Request-Id"]
-    for response in (first, second):
-        assert not any(name.startswith(("RateLimit", "X-RateLimit")) for name in response.headers)
+    assert [anybodys_for(ask("/tasks/")) for ask in (anonymous().get, anonymous().head)] == [CACHED_S] * 2
+    assert anybodys_for(anonymous().get("/products/")) == 1.0
 
 
-def test_a_shared_answer_is_gone_after_a_second() -> None:
-    alice = caller()
+def test_what_a_token_reads_is_nobody_elses() -> None:
     switch("tasks/", "cached")
-    with time_machine.travel(NOON, tick=False) as clock:
-        assert anonymous().get("/tasks/").json()["results"] == []
-        alice.post("/tasks/", {"content": "Ship"})
-        clock.shift(1)
-        assert len(anonymous().get("/tasks/").json()["results"]) == 1
-
-
-def test_a_token_is_never_answered_from_what_is_shared() -> None:
-    alice = caller()
-    switch("tasks/", "cached")
-    anonymous().get("/tasks/")
-    alice.post("/tasks/", {"content": "Ship"})
-    response = alice.get("/tasks/")
-    assert len(response.json()["results"]) == 1
-    assert "Cache-Control" not in response
+    assert anybodys_for(caller().get("/tasks/")) is None
     bad = anonymous().get("/tasks/", HTTP_AUTHORIZATION="Token mkl_made_up")
     assert_error(bad, 401, "bad_credential")
+    assert anybodys_for(bad) is None
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"path": "/tasks/?limit=5"},
-        {"HTTP_X_APP_TIMEZONE": "Asia/Tokyo"},
-        {"HTTP_ACCEPT": "application/problem+json"},
-    ],
-)
-def test_reads_that_differ_share_nothing(other: dict[str, str]) -> None:
-    switch("tasks/", "cached")
-    anonymous().get("/tasks/")
-    with CaptureQueriesContext(connection) as captured:
-        anonymous().get(**{"path": "/tasks/", **other})
-    assert len(captured) > 0
-
-
-def test_errors_and_writes_and_what_says_no_store_are_not_shared() -> None:
+def test_errors_and_writes_and_what_says_no_store_are_nobodys() -> None:
     for name in ("tasks/", "tasks/<int:pk>/", "health/ready/"):
         switch(name, "cached")
-    for path in ("/tasks/7/", "/tasks/?limit=0", "/health/ready/"):
-        assert "public" not in anonymous().get(path).get("Cache-Control", "")
-    assert anonymous().post("/tasks/", {"content": "Ship"}).status_code == 401
-    assert anonymous().get("/tasks/7/").status_code == 404
+    for path in ("/tasks/7/", "/tasks/?limit=0"):
+        assert anybodys_for(anonymous().get(path)) is None
+    assert anonymous().get("/health/ready/")["Cache-Control"] == "no-store"
+    assert anybodys_for(anonymous().post("/tasks/", {"content": "Ship"})) is None
 
 
-def test_a_poll_of_a_cached_route_still_gets_its_304() -> None:
-    switch("tasks/", "cached")
-    tag = anonymous().get("/tasks/")["ETag"]
-    assert anonymous().get("/tasks/", HTTP_IF_NONE_MATCH=tag).status_code == 304
+def test_a_switch_drops_what_is_shared_once_it_is_in_force() -> None:
+    dropped = []
+    asked_anew = AnswersOfRoutes(lambda: dropped.append(standing.route_switches.of("tasks/", NOON.timestamp())))
+    watcher.subscribers.append(asked_anew)
+    try:
+        switch("tasks/", "closed")
+    finally:
+        watcher.subscribers.remove(asked_anew)
+    assert [each.state for each in dropped if each] == ["closed"]
 
 
 # --- In memory ---

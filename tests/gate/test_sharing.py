@@ -1,0 +1,315 @@
+"""Reads without a credential share an answer; nobody else does."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from makerlog.gate.door import FrontDoor
+from makerlog.gate.limits import Limits
+from makerlog.gate.sharing import Mode
+from makerlog.gate.wsgi import PUBLIC_FOR
+from tests.gate.serving import DEADLINE_S, Reply, Service, is_refusal, one_lane, serve, until
+
+LANES = one_lane(4, 64, longest_wait=0.2)
+LIMITS = Limits(LANES, shared=3, shared_bytes=3_000, shared_body=2_000, shared_reads=20, shared_reads_back=1.0)
+TOKEN = {"Authorization": "Token mine"}
+
+
+class Application:
+    """WSGI: the number of each request, in an answer that is anybody's for a second. With ``go`` cleared it holds on."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.go = threading.Event()
+        self.status = "200 OK"
+        self.public_for = 1.0
+        self.headers: list[tuple[str, str]] = []
+        self.padding = b""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        self.asked.append(environ)
+        number, status = len(self.asked), self.status
+        assert self.go.wait(DEADLINE_S)
+        environ[PUBLIC_FOR] = self.public_for
+        body = b"%d" % number + self.padding
+        own = [("RateLimit", f'"address";r={100 - number};t=1'), ("RateLimit-Policy", '"address";q=100;w=60')]
+        start_response(status, [("Content-Type", "text/plain"), ("ETag", f'"{number}"'), *own, *self.headers])
+        return [body]
+
+
+class Stage:
+    def __init__(self, service: Service, app: Application) -> None:
+        self.service, self.app, self.now = service, app, 1_000.0
+        self.sharing = service.door.sharing
+        self.sharing.clock = self.sharing.readers.clock = lambda: self.now
+        self.crowd = ThreadPoolExecutor(16)
+
+    def get(self, path: str = "/tasks/", method: str = "GET", **headers: str) -> Reply:
+        return self.service.ask(
+            method, path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
+
+    def many(self, count: int, **headers: str) -> list[Future[Reply]]:
+        """So many at once, all on their way."""
+        asked = [self.crowd.submit(self.get, **headers) for _ in range(count)]
+        until(lambda: len(self.service.door.connections) >= count)
+        return asked
+
+    def on_the_loop(self, act: Any) -> None:
+        loop = self.service.door.loop
+        assert loop is not None
+        done: Future[None] = Future()
+        loop.call_soon_threadsafe(lambda: done.set_result(act()))
+        done.result(DEADLINE_S)
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    app = Application()
+    app.go.set()
+    door = FrontDoor(
+        app,
+        limits=LIMITS,
+        trusted=[ip_network("127.0.0.0/8")],
+        recognise=lambda header: "t" if b"mine" in header else None,
+    )
+    with serve(door) as service:
+        found = Stage(service, app)
+        yield found
+        app.go.set()
+        found.crowd.shutdown()
+
+
+# --- One is made, all have it ---
+
+
+def test_the_same_read_is_made_once_a_second(stage: Stage) -> None:
+    assert [stage.get().body for _ in range(3)] == [b"1"] * 3
+    stage.now += 0.99
+    assert stage.get().body == b"1"
+    stage.now += 0.01
+    assert stage.get().body == b"2"
+
+
+def test_many_at_once_wait_for_one(stage: Stage) -> None:
+    stage.app.go.clear()
+    asked = stage.many(10)
+    until(lambda: stage.app.asked)
+    stage.app.go.set()
+    assert {each.result().body for each in asked} == {b"1"}
+    assert len(stage.app.asked) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_head_and_get_share(stage: Stage, method: str) -> None:
+    first, second = stage.get(method=method), stage.get(method="HEAD")
+    assert stage.app.asked[0]["REQUEST_METHOD"] == "GET"
+    assert (first.headers["content-length"], second.headers["content-length"]) == ("1", "1")
+    assert second.body == b""
+    assert stage.get().body == b"1"
+
+
+def test_each_reader_has_an_id_and_limits_of_their_own(stage: Stage) -> None:
+    first, second, third = stage.get(), stage.get(), stage.get(X_Forwarded_For="93.184.216.34")
+    assert len({each.headers["x-request-id"] for each in (first, second, third)}) == 3
+    assert first.headers["ratelimit"] == '"address";r=99;t=1'
+    assert second.headers["ratelimit"] == '"shared";r=19;t=1'
+    assert third.headers["ratelimit"] == '"shared";r=19;t=1', "another reader's bucket"
+    for each in (first, second):
+        public, _, kept_from_caches = each.headers["cache-control"].partition(", private=")
+        assert public == "public, max-age=1"
+        assert {"RateLimit", "X-RateLimit-Remaining", "X-Request-Id"} <= set(kept_from_caches.strip('"').split(", "))
+        assert each.headers["vary"] == "Authorization, Accept, X-App-Timezone"
+
+
+@pytest.mark.parametrize("says", ["Via", "CDN-Loop"])
+def test_a_shared_cache_is_told_nothing_that_is_for_one_reader(stage: Stage, says: str) -> None:
+    for _ in range(2):
+        reply = stage.get(**{says: "1.1 edge"})
+        assert reply.headers["cache-control"] == "public, max-age=1"
+        assert not any("ratelimit" in name or name == "x-request-id" for name in reply.headers)
+
+
+@pytest.mark.parametrize("tags", ['"1"', 'W/"1"', '"0", "1"', "*"])
+def test_who_has_it_already_gets_a_304(stage: Stage, tags: str) -> None:
+    for _ in range(2):
+        reply = stage.get(If_None_Match=tags)
+        assert (reply.status, reply.body) == (304, b"")
+        assert reply.headers["etag"] == '"1"'
+        assert "content-length" not in reply.headers
+    assert "HTTP_IF_NONE_MATCH" not in stage.app.asked[0], "others need the whole"
+    assert stage.get(If_None_Match='"2"').body == b"1"
+
+
+def test_who_takes_too_much_of_it_is_told_when_to_come_back(stage: Stage) -> None:
+    replies = [stage.get() for _ in range(22)]
+    assert [each.status for each in replies] == [200] * 21 + [429]
+    is_refusal(replies[-1], 429, "throttled")
+    assert replies[-1].headers["retry-after"] == "1"
+    assert replies[-1].headers["ratelimit"] == '"shared";r=0;t=20'
+    assert stage.get(X_Forwarded_For="93.184.216.34").status == 200
+    stage.now += 1.0
+    assert stage.get().status == 200
+
+
+# --- What is not shared ---
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"path": "/tasks/?limit=5"},
+        {"path": "/tasks"},
+        {"Accept": "application/problem+json"},
+        {"X_App_Timezone": "Asia/Tokyo"},
+        {"Origin": "https://app.example"},
+        {"Host": "other.example"},
+        {"method": "POST"},
+        {"method": "OPTIONS"},
+        TOKEN,
+        {"Authorization": "Token made-up"},
+        {"Cookie": "sessionid=x"},
+        {"Range": "bytes=0-1"},
+    ],
+)
+def test_reads_that_differ_or_come_with_a_credential_share_nothing(stage: Stage, other: dict[str, str]) -> None:
+    for _ in range(2):
+        stage.get(**other)
+    made = len(stage.app.asked)
+    stage.get()
+    assert len(stage.app.asked) == made + 1
+    stage.get(**other)
+    answers = stage.get(**other)
+    assert answers.headers.get("cache-control", "").startswith("public") == (made == 1)
+
+
+def test_with_a_token_nothing_is_public(stage: Stage) -> None:
+    stage.get()
+    reply = stage.get(**TOKEN)
+    assert reply.body == b"2"
+    assert "cache-control" not in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("status", "public_for", "headers"),
+    [
+        ("200 OK", 0.0, []),
+        ("404 Not Found", 1.0, []),
+        ("503 Busy", 1.0, []),
+        ("200 OK", 1.0, [("Cache-Control", "no-store")]),
+        ("200 OK", 1.0, [("Set-Cookie", "a=b")]),
+        ("200 OK", 1.0, [("Vary", "Accept, User-Agent")]),
+    ],
+)
+def test_what_is_not_anybodys_is_made_for_each(
+    stage: Stage, status: str, public_for: float, headers: list[tuple[str, str]]
+) -> None:
+    app = stage.app
+    app.status, app.public_for, app.headers = status, public_for, headers
+    app.go.clear()
+    asked = stage.many(3)
+    until(lambda: app.asked)
+    app.go.set()
+    replies = [each.result() for each in asked]
+    assert {each.body for each in replies} == {b"1", b"2", b"3"}
+    assert all("public" not in each.headers.get("cache-control", "") for each in replies)
+    assert len(stage.sharing) == 0
+
+
+# --- Who has it made, and fails ---
+
+
+@pytest.mark.parametrize("status", ["500 Broken", "503 Busy", "429 Too Many Requests"])
+def test_what_one_was_refused_the_next_may_get(stage: Stage, status: str) -> None:
+    app = stage.app
+    app.status = status
+    app.go.clear()
+    asked = stage.many(6)
+    until(lambda: app.asked)
+    app.status = "200 OK"
+    app.go.set()
+    assert sorted(each.result().status for each in asked) == [200] * 5 + [int(status[:3])]
+    assert len(app.asked) == 2
+
+
+def test_who_hangs_up_hurts_nobody(stage: Stage) -> None:
+    stage.app.go.clear()
+    with stage.service.dial() as first:
+        first.sendall(b"GET /tasks/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Encoding: identity\r\n\r\n")
+        until(lambda: stage.app.asked)
+    asked = stage.many(3)
+    stage.app.go.set()
+    assert {each.result().status for each in asked} == {200}
+
+
+def test_who_waits_too_long_for_another_is_told_so(stage: Stage) -> None:
+    stage.app.go.clear()
+    asked = stage.many(1)
+    until(lambda: stage.app.asked)
+    limits = stage.sharing.limits
+    object.__setattr__(limits, "shared_wait", 0.05)
+    try:
+        is_refusal(stage.get(), 503, "too_slow")
+    finally:
+        object.__setattr__(limits, "shared_wait", 10.0)
+    stage.app.go.set()
+    assert asked[0].result().status == 200
+
+
+# --- Bounds ---
+
+
+def test_answers_at_hand_are_bounded_in_number_and_bytes(stage: Stage) -> None:
+    for number in range(10):
+        stage.get(f"/tasks/?x={number}")
+    assert len(stage.sharing) == 3
+    stage.app.padding = b"x" * 1_400
+    for number in range(10):
+        stage.get(f"/tasks/?y={number}")
+    assert len(stage.sharing) == 2
+    assert 2_800 < stage.sharing.held <= 3_000
+    stage.app.padding = b"x" * 2_500
+    assert [stage.get("/tasks/?z").body[:2] for _ in range(2)] == [b"21", b"22"], (
+        "one that is too large is made for each"
+    )
+    assert len(stage.sharing) == 2
+
+
+def test_what_is_forgotten_is_asked_anew_also_while_it_is_on_its_way(stage: Stage) -> None:
+    stage.get()
+    stage.on_the_loop(stage.sharing.forget)
+    assert (len(stage.sharing), stage.sharing.held) == (0, 0)
+    stage.app.go.clear()
+    asked = stage.many(3)
+    until(lambda: len(stage.app.asked) == 2)
+    stage.on_the_loop(stage.sharing.forget)
+    stage.app.go.set()
+    assert {each.result().body for each in asked} == {b"2"}
+    assert len(stage.sharing) == 0
+    assert stage.get().body == b"3"
+
+
+# --- Under attack ---
+
+
+def test_under_attack_an_answer_is_good_for_longer_and_little_work_is_begun(stage: Stage) -> None:
+    door = stage.service.door
+    assert stage.get().body == b"1"
+    door.answer_from_memory(Mode(keep=10.0, stale=60.0, work=0.1))
+    until(lambda: door.sharing.mode.keep)
+    stage.now += 9.9
+    assert stage.get().body == b"1"
+    assert stage.get("/other/").status == 200, "the work of these ten seconds"
+    is_refusal(stage.get("/third/"), 503, "busy")
+    stage.now += 30.0
+    assert stage.get().body == b"1", "old, and better than none"
+    assert stage.get(**TOKEN).status == 200, "whoever has a token works as usual"
+    stage.now += 30.0
+    is_refusal(stage.get(), 503, "busy")
+    door.answer_from_memory(Mode())
+    until(lambda: not door.sharing.mode.keep)
+    assert [stage.get(f"/{number}/").status for number in range(5)] == [200] * 5
