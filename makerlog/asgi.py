@@ -60,6 +60,7 @@ application = FrontDoor(
     services=[Follower([settings.TRUSTED_PROXIES, settings.CDN_RANGES]), standing.watcher, standing.teller, hub],
     streams=streams,
     fast=FastPath(standing.is_open),
+    shares=True,
 )
 standing.watcher.subscribers += [
     TokensOfSockets(application.sockets),

@@ -62,6 +62,7 @@ class FrontDoor:
     password is hashed; ``guard`` knows who is banned; ``services`` run beside it, from its lifespan's start to its end;
     ``streams`` answers the WebSockets that are let in; ``gauges`` are sampled beside its own; ``observers`` are told of
     every request that is over (see seen.py); ``fast`` answers what it can in place of the application.
+    every request that is over (see seen.py). ``shares``: identical reads without a credential have one answer.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class FrontDoor:
         gauges: Mapping[Gauge, Callable[[], float]] | None = None,
         observers: Sequence[Observer] = (),
         fast: wsgi.FastPath | None = None,
+        shares: bool = False,
     ) -> None:
         self.app = app
         self.fast = fast
@@ -94,6 +96,7 @@ class FrontDoor:
         self.limits = limits or Limits()
         self.strikes = Strikes(self.limits)
         self.spent = Spent()
+        self.shares = shares
         self.sharing = Sharing(self.limits)
         self.spared = Spared(self.guard, self.limits)
         self.owners = Owners(self.limits.remembered)
@@ -216,7 +219,7 @@ class FrontDoor:
 
     async def _answer(self, visit: Visit, caller: Caller) -> Answer:
         """An answer that others share, where it may be one; else Django's, for this caller."""
-        read = None if caller.token else read_of(visit.scope, visit.request_id)
+        read = read_of(visit.scope, visit.request_id) if self.shares and caller.token is None else None
         if read is None:
             return await self._admit(visit, caller, visit.scope)
         visit.lane = "anonymous"

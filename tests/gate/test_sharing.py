@@ -76,6 +76,7 @@ def stage() -> Iterator[Stage]:
         limits=LIMITS,
         trusted=[ip_network("127.0.0.0/8")],
         recognise=lambda header: "t" if b"mine" in header else None,
+        shares=True,
     )
     with serve(door) as service:
         found = Stage(service, app)
