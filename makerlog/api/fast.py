@@ -33,7 +33,7 @@ from makerlog.api.checks import Route, routes
 from makerlog.api.etags import tag_of
 from makerlog.api.throttling import account_in, headers
 from makerlog.gate.answers import RATE_LIMITS, Answer, Headers
-from makerlog.gate.wsgi import Environ
+from makerlog.gate.wsgi import PUBLIC_FOR, Environ
 
 logger = logging.getLogger("makerlog.fast")
 
@@ -165,6 +165,7 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
         view.initial(view.request, **kwargs)
         response = getattr(view, read.handler)(view.request, **kwargs)
         body = rendered(view, response)
+        view.say_whose(view.request, response)
     finally:
         timezone.deactivate()
         request_finished.send(sender=FastPath)
@@ -172,7 +173,8 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
     own = own_headers(response, environ) | ({"ETag": tag_of(body)} if known.tagged else {})
     said = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
     said.append((b"x-request-id", environ["makerlog.request_id"].encode()))
-    return Answer(200, [*known.headers, *said, (b"content-length", b"%d" % len(body))], body)
+    whole = [*known.headers, *said, (b"content-length", b"%d" % len(body))]
+    return Answer(200, whole, body, environ.get(PUBLIC_FOR, 0.0))
 
 
 def own_headers(response: Response, environ: Environ) -> dict[str, str]:
