@@ -18,9 +18,19 @@ from makerlog.changes.journal import announce
 from makerlog.env import Network
 from moderation import second_factor
 from moderation.audit import note
+from moderation.cleanups import Posts, clean_up, hit
 from moderation.emails import mail_second_factor, mail_warning
 from moderation.guards import Guarded, objections
-from moderation.models import AuditEntry, Ban, DeviceEpoch, Lockdown, RouteSwitch, SignInFailure
+from moderation.models import (
+    UNDONE_WITHIN,
+    AuditEntry,
+    Ban,
+    Cleanup,
+    DeviceEpoch,
+    Lockdown,
+    RouteSwitch,
+    SignInFailure,
+)
 from moderation.revocation import Chosen, Row
 from moderation.roles import Role, flags_of, is_staff, require, require_over, require_somebody_else
 from moderation.routes import checked
@@ -234,6 +244,65 @@ def _set(maker: Maker, **values: Any) -> None:
     for name, value in values.items():
         setattr(maker, name, value)
     maker.save(update_fields=[*values])
+
+
+# --- Posts ---
+
+
+class TooLate(ValueError):
+    """A clean-up that cannot be undone. The message is one sentence."""
+
+
+@transaction.atomic
+def hide_posts(*, posts: Posts, actor: Any = None, reason: str = "") -> Cleanup:
+    """Hides all of it from everybody but moderators, in a job. Undone by ``unhide_posts``. Raises NothingChosen."""
+    require(actor, "hide")
+    made = Cleanup.objects.create(
+        token=posts.token,
+        maker=posts.maker,
+        network=str(posts.network or ""),
+        since=posts.since,
+        until=posts.until,
+        expected=hit(posts).count,
+        reason=reason[:300],
+        author=actor,
+    )
+    note(act="hide_posts", subject=f"cleanup:{made.pk}", actor=actor, reason=reason, **chosen_by(made))
+    clean_up.enqueue(made.pk)
+    return made
+
+
+@transaction.atomic
+def unhide_posts(*, cleanup: int, actor: Any = None, reason: str = "") -> Cleanup:
+    """Shows again what this clean-up hid, as it is by now, in a job; also while it is still hiding. Raises TooLate."""
+    require(actor, "hide")
+    found = Cleanup.objects.select_for_update(no_key=True).get(pk=cleanup)
+    if not found.may_be_undone:
+        raise TooLate(why_not_undone(found))
+    found.state, found.finished_at = Cleanup.State.SHOWING, None
+    found.save(update_fields=["state", "finished_at"])
+    note(act="unhide_posts", subject=f"cleanup:{found.pk}", actor=actor, reason=reason)
+    clean_up.enqueue(found.pk)
+    return found
+
+
+def why_not_undone(cleanup: Cleanup) -> str:
+    if cleanup.state in (Cleanup.State.SHOWING, Cleanup.State.SHOWN):
+        return f"Clean-up {cleanup.pk} is undone already."
+    return f"Clean-up {cleanup.pk} could be undone for {UNDONE_WITHIN.days} days, until {cleanup.undo_until:%Y-%m-%d}."
+
+
+def chosen_by(cleanup: Cleanup) -> dict[str, Any]:
+    """For the audit log. An address would name somebody; how wide the range was does not."""
+    since, network = cleanup.since, cleanup.network
+    given = {
+        "token": cleanup.token,
+        "maker": cleanup.maker,
+        "network": f"a /{network.partition('/')[2]}" if network else None,
+        "posted": [since.isoformat() if since else None, cleanup.until.isoformat()],
+        "at_least": cleanup.expected,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 # --- Tokens ---

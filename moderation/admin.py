@@ -12,6 +12,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from discussions.models import Discussion, Reply
 from moderation import actions
 from moderation import ban_admin as ban_admin  # registers its pages
+from moderation import cleanup_admin as cleanup_admin  # registers its pages
 from moderation import people_admin as people_admin  # registers its pages
 from moderation.forms import LockdownForm, RouteSwitchForm
 from moderation.lockdown import LEVELS, declared_now, sentence

@@ -8,7 +8,7 @@ from makerlog.api.bounded_admin import MOST
 from makerlog.changes.watch import is_lost, processes
 from moderation.enforcement import has_died
 from moderation.lockdown import declared_now, sentence
-from moderation.models import Ban, RouteSwitch
+from moderation.models import RUNNING, Ban, Cleanup, RouteSwitch
 from moderation.routes import current
 
 NAMED = 3
@@ -19,6 +19,8 @@ def affairs() -> Iterator[tuple[str, str]]:
     yield sentence(declared_now()), reverse("admin:moderation_lockdown_changelist")
     yield _bans(), reverse("admin:moderation_ban_changelist", query={"q": "standing"})
     yield _routes(), reverse("admin:moderation_routeswitch_changelist")
+    if running := Cleanup.objects.filter(RUNNING).order_by("pk").first():
+        yield f"Under way: {running}.", reverse("admin:moderation_cleanup_change", args=[running.pk])
     yield _processes(), reverse("admin:changes_process_changelist")
 
 

@@ -196,6 +196,7 @@ def warned() -> list[str]:
 
 
 PAGES = {
+    "cleanup": "admin:moderation_cleanup_change",
     "ban": "admin:moderation_ban_change",
     "maker": "admin:accounts_maker_change",
     "route": "admin:moderation_routeswitch_changelist",

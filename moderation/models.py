@@ -1,5 +1,6 @@
-"""What moderation decides: bans, route switches, the lockdown level; the log of who decided it; and how the staff sign in."""
+"""What moderation decides: bans, route switches, clean-ups, the lockdown level; who decided it; and how the staff sign in."""
 
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
@@ -10,6 +11,9 @@ from django.utils import timezone
 
 from makerlog.env import Network
 from makerlog.gate.level import GUARDED, NORMAL, UNDER_ATTACK
+
+UNDONE_WITHIN = timedelta(days=30)
+RUNNING = Q(state__in=["hiding", "showing"])  # of clean-ups
 
 
 class BanQuerySet(models.QuerySet["Ban"]):
@@ -173,3 +177,65 @@ class SignInFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} x {self.get_kind_display()}"
+
+
+class Cleanup(models.Model):
+    """Spam hidden in one act; the content that it hid names it (see makerlog.content.Posted).
+
+    ``token`` and ``maker`` are ids and no foreign keys: were one of them gone, the rest would choose more than was meant.
+    ``network`` is forgotten with the addresses that it chose by.
+    """
+
+    class State(models.TextChoices):
+        HIDING = "hiding"
+        HIDDEN = "hidden"
+        SHOWING = "showing", "being undone"
+        SHOWN = "shown", "undone"
+
+    token = models.BigIntegerField(null=True, blank=True)
+    maker = models.BigIntegerField(null=True, blank=True)
+    network = models.CharField(max_length=43, blank=True)
+    since = models.DateTimeField(null=True, blank=True)
+    until = models.DateTimeField()
+
+    state = models.CharField(max_length=7, choices=State.choices, default=State.HIDING)
+    expected = models.PositiveIntegerField(default=0)  # rows seen when it began: at least so many
+    hidden = models.JSONField(default=dict)  # how many of each kind
+    shown = models.JSONField(default=dict)
+    reason = models.CharField(max_length=300, blank=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "clean-up"
+        verbose_name_plural = "clean-ups"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(token__isnull=False)
+                | Q(maker__isnull=False)
+                | ~Q(network="")
+                | Q(since__isnull=False)
+                | ~Q(state="hiding"),
+                name="cleanup_chooses_something",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="cleanup_running", condition=RUNNING),
+            models.Index(fields=["until"], name="cleanup_of_network", condition=~Q(network="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"clean-up {self.pk} ({self.get_state_display()})"
+
+    @property
+    def runs(self) -> bool:
+        return self.state in (self.State.HIDING, self.State.SHOWING)
+
+    @property
+    def undo_until(self) -> datetime:
+        return self.created_at + UNDONE_WITHIN
+
+    @property
+    def may_be_undone(self) -> bool:
+        return self.state in (self.State.HIDING, self.State.HIDDEN) and timezone.now() < self.undo_until

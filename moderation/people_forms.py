@@ -1,11 +1,13 @@
 """What the staff fill in about makers and tokens."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from makerlog.accounts.models import AccessToken, Maker
+from moderation.cleanups import Posts, token_named
 from moderation.forms import NetworkField, SpanField
 from moderation.leaks import MOST_BYTES
 from moderation.revocation import NothingChosen, Selection, public_id_of
@@ -38,20 +40,16 @@ class RoleForm(forms.Form):
     reason = forms.CharField(max_length=300, required=False, help_text="For the audit log.")
 
 
-class RevokeForm(forms.Form):
-    """``user`` comes back as a maker, ``token`` as its prefix; moments are in UTC."""
+class WhoseForm(forms.Form):
+    """``user`` comes back as a maker, ``token`` as its prefix; moments are in UTC. Nothing is done before it was shown."""
 
     token = forms.CharField(required=False, max_length=100, help_text="mkl_ and 11 characters, or the whole text.")
     user = forms.CharField(required=False, max_length=30)
-    network = NetworkField(label="Last used from", required=False, help_text="An address or range (CIDR).")
-    issued_from = forms.DateTimeField(required=False, help_text="2030-01-31 12:00, UTC. Both ends, or none.")
-    issued_to = forms.DateTimeField(required=False)
-    kinds = forms.MultipleChoiceField(
-        label="Only", required=False, choices=AccessToken.Kind.choices, widget=forms.CheckboxSelectMultiple
-    )
-    reason = forms.CharField(max_length=300, required=False, help_text="Told to the owners, by mail.")
-    # What the preview on the page was of: only that is revoked by the next click.
+    network = NetworkField(required=False, help_text="An address or range (CIDR).")
+    # What the preview on the page was of: only that is done by the next click.
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    choosing: ClassVar[tuple[str, ...]] = ("token", "user", "network")
 
     def clean_token(self) -> str:
         try:
@@ -65,6 +63,63 @@ class RevokeForm(forms.Form):
         if name and maker is None:
             raise ValidationError(f"There is no maker {name!r}.")
         return maker
+
+    @property
+    def seen(self) -> str:
+        return str([str(self.cleaned_data[name]) for name in self.choosing])
+
+    @property
+    def confirmed(self) -> bool:
+        return self.cleaned_data["previewed"] == self.seen
+
+
+class HidePostsForm(WhoseForm):
+    posted_from = forms.DateTimeField(
+        label="Posted since", required=False, help_text="2030-01-31 12:00, UTC. Empty: all there is."
+    )
+    posted_to = forms.DateTimeField(label="Until", required=False, help_text="Empty: now.")
+    reason = forms.CharField(max_length=300, required=False, help_text="For the audit log.")
+
+    choosing = ("token", "user", "network", "posted_from", "posted_to")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["network"].label = "Posted from"
+
+    def clean_token(self) -> str:
+        """Refuses a token that is not there: its posts are known by its id alone."""
+        prefix = super().clean_token()
+        try:
+            self.token_id = token_named(prefix) if prefix else None
+        except NothingChosen as error:
+            raise ValidationError(str(error)) from error
+        return prefix
+
+    @property
+    def posts(self) -> Posts:
+        given = self.cleaned_data
+        return Posts(
+            token=self.token_id,
+            maker=given["user"].pk if given["user"] else None,
+            network=given["network"],
+            since=given["posted_from"],
+            until=given["posted_to"] or timezone.now(),
+        )
+
+
+class RevokeForm(WhoseForm):
+    issued_from = forms.DateTimeField(required=False, help_text="2030-01-31 12:00, UTC. Both ends, or none.")
+    issued_to = forms.DateTimeField(required=False)
+    kinds = forms.MultipleChoiceField(
+        label="Only", required=False, choices=AccessToken.Kind.choices, widget=forms.CheckboxSelectMultiple
+    )
+    reason = forms.CharField(max_length=300, required=False, help_text="Told to the owners, by mail.")
+
+    choosing = ("token", "user", "network", "issued_from", "issued_to", "kinds")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["network"].label = "Last used from"
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -82,15 +137,6 @@ class RevokeForm(forms.Form):
             issued=(given["issued_from"], given["issued_to"]) if given["issued_from"] else None,
             kinds=tuple(given["kinds"]),
         )
-
-    @property
-    def seen(self) -> str:
-        names = ("token", "user", "network", "issued_from", "issued_to", "kinds")
-        return str([str(self.cleaned_data[name]) for name in names])
-
-    @property
-    def confirmed(self) -> bool:
-        return self.cleaned_data["previewed"] == self.seen
 
 
 class LeakForm(forms.Form):

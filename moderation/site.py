@@ -18,6 +18,7 @@ from moderation.affairs import affairs
 URGENT = (
     "Ban",
     "Lockdown",
+    "Cleanup",
     "RouteSwitch",
     "AuditEntry",
     "Maker",

@@ -1,7 +1,7 @@
 """Day counts and the rhythm that is kept on the maker: both change in the transaction that changes the task."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 
 from django.db import connection
@@ -54,6 +54,13 @@ def day_of(maker: Maker, done_at: datetime | None) -> date | None:
 def counted_on(task: Task, maker: Maker) -> date | None:
     """The day that a task of the maker's counts on; kept with it, so that a change of time zone moves nothing."""
     return task.done_on or day_of(maker, task.done_at)
+
+
+def keep(tasks: Collection[Task]) -> None:
+    """Notes the day of each, which it lacks, as its author's time zone is now. The caller holds the rows."""
+    for task in tasks:
+        task.done_on = day_of(task.author, task.done_at)
+    Task.objects.bulk_update(tasks, ["done_on"])
 
 
 def move(*, maker: Maker, left: date | None, reached: date | None) -> None:

@@ -26,7 +26,7 @@ def hide_tasks(*, ids: Collection[int], cleanup: int, to_everybody: bool) -> int
     those of their makers and products are."""
     tasks = held(Task.objects.filter(pk__in=ids, hidden=False))
     events.hiding(tasks, to_everybody=to_everybody)
-    keep_days(tasks)
+    days.keep([task for task in tasks if task.done_at and not task.done_on])
     hidden = Task.objects.filter(pk__in=[task.pk for task in tasks])
     hidden.change(hidden=True, listed=False, cleanup=cleanup)
     for filing in (TaskProject, TaskProduct):
@@ -52,14 +52,6 @@ def held(tasks: TaskQuerySet) -> list[Task]:
     lock_makers(tasks.values_list("author", flat=True))
     rows = tasks.select_for_update(of=("self",), no_key=True).select_related("author").order_by("pk")
     return list(rows.only("author__timezone", "done_at", "done_on", "listed"))
-
-
-def keep_days(tasks: Collection[Task]) -> None:
-    """What was written before days were kept counts on a day that a change of time zone would move."""
-    early = [task for task in tasks if task.done_at and not task.done_on]
-    for task in early:
-        task.done_on = days.counted_on(task, task.author)
-    Task.objects.bulk_update(early, ["done_on"])
 
 
 def count_days(tasks: Collection[Task], *, back: bool) -> None:

@@ -35,6 +35,7 @@ SCHEDULE = [
     Chore("sessions", timedelta(hours=1), accounts.purge_sessions),  # of the admin, expired
     Chore("sign-in failures", timedelta(hours=1), moderation.purge_sign_in_failures),  # of staff, 30 days ago
     Chore("changes", timedelta(hours=1), watch.purge),  # that every process has heard two days ago
+    Chore("addresses", timedelta(hours=1), moderation.purge_addresses),  # of what was posted 30 days ago
     Chore("jobs", timedelta(minutes=10), jobs.purge_jobs),  # done since a day, given up since 30
 ]
 CHORES = {chore.name: chore for chore in SCHEDULE}

@@ -1,0 +1,12 @@
+"""What is kept on makers: see makerlog.api.recounting."""
+
+from makerlog.api.recounting import Kept
+
+KEPT = [
+    Kept(
+        "followers of maker",
+        "accounts_maker",
+        "kept.follower_count",
+        "SELECT count(*) FROM accounts_follow WHERE followed_id = kept.id",
+    ),
+]
