@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from makerlog.env import Network
 from makerlog.gate.answers import Refusal
@@ -46,6 +47,7 @@ def is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
     return any(address in network for network in trusted)
 
 
+@lru_cache(maxsize=4_096)
 def _peer(peer: str) -> Address:
     return _unmapped(ipaddress.ip_address((peer or UNIX_PEER).partition("%")[0]))
 
@@ -57,6 +59,7 @@ def _right_to_left(forwarded_for: list[str] | str | None) -> Iterator[str]:
     return (entry for entry in reversed(entries) if entry)
 
 
+@lru_cache(maxsize=4_096)  # a flood is the same few again and again
 def _forwarded(entry: str) -> Address:
     """``1.2.3.4``, ``1.2.3.4:80``, ``::1``, ``[::1]`` or ``[::1]:443``."""
     host, port = _split_port(entry)

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from makerlog.env import Network
 from makerlog.gate.address import UNIX_PEER, peer_is_trusted
-from makerlog.gate.answers import Refusal
+from makerlog.gate.answers import Answer, Headers, Refusal
 from makerlog.gate.bans import client_of
 from makerlog.gate.body import has_body
 from makerlog.gate.level import lockdown
@@ -140,6 +140,7 @@ class Connection(HttpToolsProtocol):
         self.peer = ""
         self._head = 0  # bytes of the current message's line, headers and trailers
         self._unparsed = 0  # bytes in pieces of which the parser has made nothing yet
+        self._at_once = 0  # requests in the packet at hand that were answered without a task
         self._refused = False
         self._answering: RequestResponseCycle | None = None  # `cycle` is the newest, which may wait for this one
         self._reason: Refusal = Malformed()  # why the parser stops
@@ -172,6 +173,7 @@ class Connection(HttpToolsProtocol):
         if self.timeout_keep_alive_task is not None:
             self._wait_for_head()  # between two requests: from the first byte on, the next one's head has its deadline
         self._unparsed += len(data)
+        self._at_once = 0
         super().data_received(data)
         if max(self._head, self._unparsed) > self.limits.head:
             self._refuse(HeadTooLarge(self.limits.head))
@@ -211,7 +213,7 @@ class Connection(HttpToolsProtocol):
         self._unparsed = 0
         if self._head > self.limits.head:
             self._stop_parsing(HeadTooLarge(self.limits.head))
-        if len(self.pipeline) >= self.limits.pipelined:
+        if max(len(self.pipeline), self._at_once) >= self.limits.pipelined:
             self._stop_parsing(Malformed())  # in the middle of another answer: it is told nothing
         if self._opens_socket() and not self._may_open_socket():
             self._stop_parsing(NoSocket())
@@ -233,8 +235,24 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """A task only for what the door does not answer at once; a reader that is slow is waited for in one."""
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        answer = None if self.flow.write_paused else self.app.greet(cycle.scope)
+        if answer is None:
+            super()._start_asgi_task(cycle, app)
+        elif not self.transport.is_closing():
+            self._complete(cycle, answer)
+
+    def _complete(self, cycle: RequestResponseCycle, answer: Answer) -> None:
+        """Sends all of ``answer`` at once, and leaves ``cycle`` as its own ``send`` would."""
+        self._at_once += 1
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        close = [] if cycle.keep_alive else [(b"connection", b"close")]
+        self.transport.write(on_the_wire(answer, [*self.server_state.default_headers, *close]))
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -272,9 +290,7 @@ class Connection(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.transport.abort()  # in the middle of another answer
             return
-        answer = refusal.answer(uuid4().hex)
-        lines = [name + b": " + value for name, value in [*answer.headers, lockdown.header, (b"connection", b"close")]]
-        self.transport.write(STATUS_LINE[answer.status] + b"\r\n".join([*lines, b"", answer.body]))
+        self.transport.write(on_the_wire(refusal.answer(uuid4().hex), [lockdown.header, (b"connection", b"close")]))
         self.transport.write_eof()
         self.loop.call_later(self.limits.linger, self.transport.abort)
 
@@ -282,3 +298,9 @@ class Connection(HttpToolsProtocol):
         self._stop_waiting()
         self.resume_writing()
         self.all.remove(self)
+
+
+def on_the_wire(answer: Answer, more: Headers) -> bytes:
+    """``answer`` in HTTP/1.1, with ``more`` headers."""
+    lines = [name + b": " + value for name, value in [*more, *answer.headers]]
+    return STATUS_LINE[answer.status] + b"\r\n".join([*lines, b"", answer.body])

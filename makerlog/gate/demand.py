@@ -21,12 +21,16 @@ class Demand:
     def __len__(self) -> int:
         return len(self._counts)
 
+    def of(self, client: Hashable) -> float:
+        now = self.clock()
+        count, at = self._counts.get(client, (0.0, now))
+        return count * 0.5 ** ((now - at) / self.half_life)
+
     def arrive(self, client: Hashable) -> float:
         """Notes an arrival of ``client``; what it has asked for, this included."""
-        now = self.clock()
-        count, at = self._counts.pop(client, (0.0, now))
-        count = count * 0.5 ** ((now - at) / self.half_life) + 1.0
-        self._counts[client] = count, now
+        count = self.of(client) + 1.0
+        self._counts[client] = count, self.clock()
+        self._counts.move_to_end(client)
         if len(self._counts) > self.most:
             self._counts.popitem(last=False)
         return count

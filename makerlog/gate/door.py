@@ -21,7 +21,7 @@ from makerlog.gate.address import UNIX_PEER
 from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, as_json
 from makerlog.gate.banned import BanGuard, Spared
 from makerlog.gate.bans import BanIndex
-from makerlog.gate.body import Bodies, HungUp, until_hung_up
+from makerlog.gate.body import Bodies, HungUp, has_body, until_hung_up
 from makerlog.gate.caller import Caller, Recognise, Ticket, identify
 from makerlog.gate.connection import Connections
 from makerlog.gate.files import Files, Folder
@@ -44,6 +44,7 @@ from makerlog.gate.visit import Visit
 log = logging.getLogger("makerlog.gate")
 
 HEALTH = {"/health", "/health/"}
+VISIT = "makerlog.visit"  # in a scope: the request as the connection brought it to the door
 
 
 class Service(Protocol):
@@ -123,7 +124,9 @@ class FrontDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._http(Visit(scope, receive, send, self.strikes))
+            visit: Visit = scope.get(VISIT) or self._met(scope)
+            visit.receive, visit.send = receive, send
+            await self._http(visit)
         elif scope["type"] == "websocket":
             await self.reception(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -163,6 +166,56 @@ class FrontDoor:
         """From everything: on a connection the next request may carry a token."""
         return self.guard.bans.refusal(peer or UNIX_PEER, genuine=True, now=time()) is not None
 
+    def greet(self, scope: Scope) -> Answer | None:
+        """The whole answer, where the head decides it and no body is on its way: then nothing else is made for this request,
+        which is what keeps a flood cheap. None: ``__call__`` goes on with the same scope."""
+        visit = scope[VISIT] = self._met(scope)
+        if visit.ready is None or has_body(scope):
+            return None
+        answer = visit.whole(visit.ready)
+        self._over(visit)
+        return answer
+
+    def _met(self, scope: Scope) -> Visit:
+        """A request at the stops for which its head is enough."""
+        visit = Visit(scope, self.strikes)
+        try:
+            visit.ready = self._meet(visit)
+        except Refusal as refusal:
+            visit.outcome = refusal.outcome
+            visit.ready = refusal.answer(visit.request_id)
+        except Exception:
+            visit.ready = self._fault(visit).answer(visit.request_id)
+        return visit
+
+    def _meet(self, visit: Visit) -> Answer | None:
+        """These stops, in order. An answer ends them; so does a Refusal."""
+        if visit.path in HEALTH and visit.method in ("GET", "HEAD"):
+            return self._health(visit.request_id)
+        if visit.path in STATUS and visit.method in ("GET", "HEAD"):
+            return status(visit.scope, lockdown.now, visit.request_id)
+        caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket, self.known)
+        self._note(caller, visit.began)
+        self.guard.refuse(caller, visit.method, visit.path, visit.began)
+        self.spared.refuse_if_spent(caller, visit.path, visit.began)
+        if self.files.serve(visit.path):
+            return None
+        self.strikes.refuse_if_spent(caller, visit.method, visit.path)
+        self.spent.refuse(client_in(caller), visit.method, visit.path)
+        visit.lane = lane_of(caller, visit.method, visit.path, self.hashing)
+        return self._room(visit, caller)
+
+    def _room(self, visit: Visit, caller: Caller) -> Answer | None:
+        """An answer that is at hand for anybody needs no room. Raises NoRoom where it needs some and there is none."""
+        if self.shares and caller.token is None:
+            visit.read = read_of(visit.scope, visit.request_id)
+        answer = self.sharing.at_hand(visit.read, client_in(caller)) if visit.read else None
+        if answer is not None:
+            visit.outcome = "shared"
+        elif visit.read is None or not self.sharing.expects(visit.read):
+            self.pool.refuse(visit.lane, self.owners.client_in(caller))
+        return answer
+
     async def _http(self, visit: Visit) -> None:
         try:
             await self._let_in(visit)
@@ -174,8 +227,15 @@ class FrontDoor:
             # Only a server at the end of its graceful stop cancels; the client is told rather than cut off.
             await self._refuse(visit, Stopping())
         except Exception:
-            log.exception("Request %s failed in the gate: %s %s", visit.request_id, visit.method, visit.path)
-            await self._refuse(visit, ServerFault())
+            await self._refuse(visit, self._fault(visit))
+        self._over(visit)
+
+    def _fault(self, visit: Visit) -> Refusal:
+        log.exception("Request %s failed in the gate: %s %s", visit.request_id, visit.method, visit.path)
+        visit.outcome = ServerFault.outcome
+        return ServerFault()
+
+    def _over(self, visit: Visit) -> None:
         metrics.count(visit.lane, visit.outcome)
         self._tell(visit)
 
@@ -195,42 +255,30 @@ class FrontDoor:
         )
 
     async def _let_in(self, visit: Visit) -> None:
-        """The stops of a request, in order."""
-        if visit.path in HEALTH and visit.method in ("GET", "HEAD"):
-            return await visit.answer(self._health(visit.request_id))
-        if visit.path in STATUS and visit.method in ("GET", "HEAD"):
-            return await visit.answer(status(visit.scope, lockdown.now, visit.request_id))
-        began = time()
-        caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket, self.known)
-        self._note(caller, began)
-        self.guard.refuse(caller, visit.method, visit.path, began)
-        self.spared.refuse_if_spent(caller, visit.path, began)
+        """What needs more than the head: a file, or a body and Django's answer."""
+        caller = visit.caller
+        if visit.ready is not None or caller is None:
+            return await visit.refuse(visit.ready or ServerFault().answer(visit.request_id), self.limits.linger)
         if self.files.serve(visit.path):
             return await self.files(visit.scope, visit.receive, visit.reply, visit.request_id)
-        self.strikes.refuse_if_spent(caller, visit.method, visit.path)
-        self.spent.refuse(client_in(caller), visit.method, visit.path)
         answer = await self._answer(visit, caller)
         visit.outcome = "shared" if answer.shared else metrics.outcome_of(answer.status)
         self.strikes.count(answer.status, caller, visit.path)
         self.spent.note(answer, client_in(caller))
         if answer.status < 300:
-            self.guard.note_if_slipped(caller, visit.method, visit.path, began=began, now=time())
+            self.guard.note_if_slipped(caller, visit.method, visit.path, began=visit.began, now=time())
         return await visit.answer(answer)
 
     async def _answer(self, visit: Visit, caller: Caller) -> Answer:
         """An answer that others share, where it may be one; else Django's, for this caller."""
-        read = read_of(visit.scope, visit.request_id) if self.shares and caller.token is None else None
-        if read is None:
+        if visit.read is None:
             return await self._admit(visit, caller, visit.scope)
-        visit.lane = "anonymous"
-        client = client_in(caller)
-        return await self.sharing.answered(read, client, lambda: self._admit(visit, caller, for_anybody(visit.scope)))
+        scope = for_anybody(visit.scope)
+        return await self.sharing.answered(visit.read, client_in(caller), lambda: self._admit(visit, caller, scope))
 
     async def _admit(self, visit: Visit, caller: Caller, scope: Scope) -> Answer:
         """Django's answer to ``scope``, if there is room in the caller's lane."""
-        lane = visit.lane = lane_of(caller, visit.method, visit.path, self.hashing)
-        client = self.owners.client_in(caller)
-        self.pool.refuse_greed(lane, client)
+        lane, client = visit.lane, self.owners.client_in(caller)
         async with self.bodies.read(visit.scope, visit.receive, genuine=caller.token is not None) as body:
             visit.body_was_read = True
             deadline = monotonic() + self.pool.lanes[lane].limits.deadline

@@ -22,6 +22,7 @@ from makerlog.gate.limits import Lane
 
 T = TypeVar("T")
 
+CLEARLY = 1.5  # so many times as much as a newcomer must one who waits have asked for, to be turned away for it
 IN_USE_S = 1.0  # a lane is in use for so long after it was asked for
 
 
@@ -150,7 +151,7 @@ class Pool(Generic[T]):
     def offer(self, work: Callable[[], T], lane: str, client: Hashable) -> Job[T]:
         """Begin ``work``, or queue it. Raises NoRoom at once where there is no place. ``work`` must not raise."""
         place = self.lanes[lane]
-        self.refuse_greed(lane, client)
+        self._refuse_greed(place, client)
         place.used_at = asyncio.get_running_loop().time()
         job = Job(work, place, client, place.demand.arrive(client))
         if self._may_begin(place) and not place.waiting and not place.seconds_to_begin(job.asked_at):
@@ -160,9 +161,17 @@ class Pool(Generic[T]):
         self._make_room(place, job)
         return self._enqueue(job)
 
-    def refuse_greed(self, lane: str, client: Hashable) -> None:
-        """Raises TooManyAtOnce where ``client`` has all that one may have."""
+    def refuse(self, lane: str, client: Hashable) -> None:
+        """Raises TooManyAtOnce where ``client`` has all that one may have; NoRoom where there is no place and none to be
+        made. For whoever wants to know before there is any work; ``offer`` asks again."""
         place = self.lanes[lane]
+        self._refuse_greed(place, client)
+        if len(place.waiting) >= place.limits.waiting > 0 and not self._gives_way(place, place.demand.of(client) + 1.0):
+            place.demand.arrive(client)
+            place.shed += 1
+            raise NoRoom
+
+    def _refuse_greed(self, place: _Lane[T], client: Hashable) -> None:
         if place.clients[client] >= place.limits.per_client:
             place.shed += 1
             raise TooManyAtOnce
@@ -197,14 +206,20 @@ class Pool(Generic[T]):
     # --- Who gets a place ---
 
     def _make_room(self, lane: _Lane[T], job: Job[T]) -> None:
-        """Where the queue is full, whoever asked most of late goes: one who waits, or this one."""
+        """Where the queue is full, one who waits goes if it asked for clearly more of late; else this one."""
         if len(lane.waiting) < lane.limits.waiting:
             return
         lane.shed += 1
-        greediest = lane.greediest() if lane.waiting else job
-        if greediest.demand <= job.demand:
+        greediest = self._gives_way(lane, job.demand)
+        if greediest is None:
             raise NoRoom
         self._turn_away(greediest, NoRoom())
+
+    def _gives_way(self, lane: _Lane[T], demand: float) -> Job[T] | None:
+        """Of those who wait, who is turned away for a newcomer of that demand. Clearly more: a crowd of equals would only
+        push each other out, which costs more than it changes."""
+        greediest = lane.greediest() if lane.waiting else None
+        return greediest if greediest is not None and greediest.demand >= CLEARLY * demand else None
 
     def _enqueue(self, job: Job[T]) -> Job[T]:
         job.lane.waiting.append(job)

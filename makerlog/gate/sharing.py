@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from starlette.types import Scope
 
-from makerlog.gate.answers import RATE_LIMITS, Answer, Headers
+from makerlog.gate.answers import PIECE, RATE_LIMITS, Answer, Headers
 from makerlog.gate.body import has_body
 from makerlog.gate.limits import Limits
 from makerlog.gate.pool import NoRoom, TooSlow
@@ -130,6 +130,15 @@ class Sharing:
             answer = flight.result()
             if answer is not None:
                 return self._share(answer, read, client) if answer.public_for else told(await fetch(), read)
+
+    def at_hand(self, read: Read, client: Hashable) -> Answer | None:
+        """The answer, where it is kept and small enough to be sent in one piece. Raises SharedSpent."""
+        kept = self._kept(read.key, self.mode.keep)
+        return self._share(kept.answer, read, client) if kept and kept.size <= PIECE else None
+
+    def expects(self, read: Read) -> bool:
+        """Whether there is an answer without room for more work: on its way, or kept."""
+        return read.key in self._flights or self._kept(read.key, max(self.mode.keep, self.mode.stale)) is not None
 
     # --- The one who has it made ---
 

@@ -1,6 +1,7 @@
 """One request on its way through the front door, and how far it has come."""
 
 from collections.abc import Mapping
+from time import time
 from typing import Any
 from uuid import uuid4
 
@@ -11,20 +12,29 @@ from makerlog.gate.body import drain, has_body
 from makerlog.gate.caller import Caller
 from makerlog.gate.level import lockdown
 from makerlog.gate.pool import Job
+from makerlog.gate.sharing import Read
 from makerlog.gate.strikes import Strikes
 
 
 class Visit:
     """``lane`` and ``outcome`` are what metrics call it; ``status`` is 0 as long as no answer was begun. ``waited`` and
-    ``worked`` are the seconds of its work in the pool, and ``told`` is the environ in which Django left what it knows."""
+    ``worked`` are the seconds of its work in the pool, and ``told`` is the environ in which Django left what it knows.
+    ``ready`` is the answer, where the head alone decided it, and ``read`` what is asked, where an answer may be
+    shared."""
+
+    receive: Receive
+    send: Send
 
     __slots__ = (
+        "began",
         "body_was_read",
         "caller",
         "lane",
         "method",
         "outcome",
         "path",
+        "read",
+        "ready",
         "receive",
         "request_id",
         "scope",
@@ -37,15 +47,16 @@ class Visit:
         "worked",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, strikes: Strikes) -> None:
+    def __init__(self, scope: Scope, strikes: Strikes) -> None:
         self.scope = scope
-        self.receive = receive
-        self.send = send
         self.strikes = strikes
+        self.began = time()
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.request_id = uuid4().hex  # a client's own is ignored: the log must not be written by it
         self.caller: Caller | None = None
+        self.read: Read | None = None
+        self.ready: Answer | None = None
         self.body_was_read = False
         self.started = False
         self.lane = "door"
@@ -55,18 +66,25 @@ class Visit:
         self.told: Mapping[str, Any] = {}
 
     async def reply(self, message: Message) -> None:
-        """``send``. Says on every answer which level holds, and on every refusal how the caller's refusals stand, unless a
-        limit of the answer's own is told."""
+        """``send``, with all headers."""
         self.started = True
-        self.status = message.get("status", self.status)
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *self._limits(message), lockdown.header]}
+            self.status = message["status"]
+            message = {**message, "headers": self.headers(self.status, message["headers"])}
         await self.send(message)
 
-    def _limits(self, message: Message) -> Headers:
-        if self.caller is None or not 400 <= message["status"] < 500 or tells_limit(message["headers"]):
-            return []
-        return self.strikes.headers(self.caller)
+    def headers(self, status: int, own: Headers) -> Headers:
+        """``own``; on every answer, which level holds; on every refusal, how the caller's refusals stand, unless it tells a
+        limit of its own."""
+        if self.caller is None or not 400 <= status < 500 or tells_limit(own):
+            return [*own, lockdown.header]
+        return [*own, *self.strikes.headers(self.caller), lockdown.header]
+
+    def whole(self, answer: Answer) -> Answer:
+        """``answer`` as it leaves, for whoever sends it without ``reply``."""
+        self.started, self.status = True, answer.status
+        body = b"" if self.method == "HEAD" else answer.body
+        return Answer(answer.status, self.headers(answer.status, answer.headers), body)
 
     def worked_on(self, job: Job[Any], environ: Mapping[str, Any]) -> None:
         """``job`` is over, or nobody waits for it any more."""

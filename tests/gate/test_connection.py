@@ -8,6 +8,7 @@ from http.client import HTTPResponse
 from ipaddress import ip_network
 
 import pytest
+from prometheus_client import REGISTRY
 
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
@@ -24,6 +25,31 @@ GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
 def service() -> Iterator[Service]:
     with serve(FrontDoor(mirror, limits=QUICK)) as service:
         yield service
+
+
+@pytest.fixture
+def banned() -> Iterator[Service]:
+    bans = BanIndex()
+    bans.put(Standing(1, ip_network("127.0.0.1/32"), "everything", time.time()))
+    guard = BanGuard(bans, Notes())
+    with serve(FrontDoor(mirror, limits=QUICK, guard=guard)) as service:
+        yield service
+
+
+def count(lane: str, outcome: str) -> float:
+    return REGISTRY.get_sample_value("makerlog_requests_total", {"lane": lane, "outcome": outcome}) or 0.0
+
+
+def everything_on(connection: socket.socket) -> bytes:
+    """Until the service closes it."""
+    return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def ask_on_and_on(connection: socket.socket) -> None:
+    """One request a packet, so far as the system sends them so; no answer is read."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for _ in range(100_000):
+        connection.sendall(GET)
 
 
 def answer_on(connection: socket.socket) -> Reply:
@@ -210,9 +236,33 @@ def test_a_head_of_many_tiny_headers_is_answered_431(service: Service) -> None:
 
 def test_requests_sent_ahead_are_answered_in_turn(service: Service) -> None:
     with service.dial() as connection:
-        connection.sendall(GET * 16)
-        for _ in range(16):
-            assert answer_on(connection).status == 200
+        connection.sendall(GET * 15 + b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert everything_on(connection).count(b"HTTP/1.1 200 OK") == 16
+
+
+def test_refusals_of_requests_sent_ahead_come_in_turn_and_are_each_counted(banned: Service) -> None:
+    before = count("door", "banned")
+    with banned.dial() as connection:
+        connection.sendall(GET + b"HEAD" + GET[3:] + GET[:-2] + b"Connection: close\r\n\r\n")
+        answers = everything_on(connection)
+    assert answers.count(b"HTTP/1.1 403 Forbidden\r\n") == answers.count(b"\r\ndate: ") == 3
+    assert answers.count(b'"code": "banned"') == 2
+    assert answers.count(b"connection: close") == 1
+    assert count("door", "banned") == before + 3
+
+
+def test_a_flood_of_what_is_refused_at_once_in_one_packet_is_cut_off(banned: Service) -> None:
+    before = count("door", "banned")
+    with banned.dial() as connection:
+        connection.sendall(GET * 1_000)
+        with contextlib.suppress(ConnectionResetError):
+            everything_on(connection)
+    assert count("door", "banned") == before + QUICK.pipelined
+
+
+def test_who_takes_none_of_their_refusals_is_cut_off(banned: Service) -> None:
+    with banned.dial() as connection, pytest.raises((ConnectionResetError, BrokenPipeError)):
+        ask_on_and_on(connection)
 
 
 def test_a_flood_in_one_packet_is_cut_off(caplog) -> None:
