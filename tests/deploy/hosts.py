@@ -84,17 +84,25 @@ class Data:
 
 
 class App:
-    """One gunicorn. ``within``: what its command begins with, to run on another host; ``at``: its address."""
+    """One gunicorn. ``within``: what its command begins with, to run on another host; ``at``: its address;
+    ``code``: the repository it runs."""
 
     def __init__(
-        self, data: Data, *, within: Sequence[str] = (), at: str = "127.0.0.1", port: int = 0, **more: str
+        self,
+        data: Data,
+        *,
+        within: Sequence[str] = (),
+        at: str = "127.0.0.1",
+        port: int = 0,
+        code: Path = ROOT,
+        **more: str,
     ) -> None:
         self.at, self.port = at, port or free_port()
         given = {"PORT": str(self.port), "PROCESS": "web", "WEB_CONCURRENCY": "1", "WEB_THREADS": "8"}
         self.log = data.folder / f"app-{self.at}-{self.port}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*within, *GUNICORN], cwd=ROOT, env=data.variables | given | more, stdout=log, stderr=log
+                [*within, *GUNICORN], cwd=code, env=data.variables | given | more, stdout=log, stderr=log
             )
 
     def wait(self) -> None:
