@@ -19,6 +19,7 @@ from makerlog.gate.proxies import Follower
 from makerlog.live.hub import hub
 from makerlog.routing import streams
 from moderation import standing
+from moderation.routes import route_of
 from moderation.sharing import AnswersOfRoutes
 from tasks.consumers import TeamsOfSockets
 
@@ -47,6 +48,7 @@ def limits() -> Limits:
 
 
 waiting.install()
+standing.talkers.routes.route_of = lambda path: route_of(path) or ""
 application = FrontDoor(
     django,
     trusted=settings.TRUSTED_PROXIES,
@@ -61,6 +63,7 @@ application = FrontDoor(
     streams=streams,
     fast=FastPath(standing.is_open),
     shares=True,
+    observers=[standing.talkers.observe],
 )
 standing.watcher.subscribers += [
     TokensOfSockets(application.sockets),

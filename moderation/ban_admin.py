@@ -124,18 +124,27 @@ class BanAdmin(LookedAt):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The first click shows whom the ban would hit and what speaks against it; the second bans."""
+        """The first click shows whom the ban would hit and what speaks against it; the second bans. A link that says for
+        how long (the traffic console's) is the first click; what it led from is where the second leads back to."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = BanForm(request.POST or None, actor=request.user, initial={"network": request.GET.get("network", "")})
+        asked = request.GET if "span" in request.GET else None
+        initial = {"network": request.GET.get("network", "")}
+        form = BanForm(request.POST or asked, actor=request.user, initial=initial)
         looked: dict[str, Any] = {}
-        if request.method == "POST" and form.is_valid():
-            if form.confirmed and (made := self.ban(request, form)):
+        if form.is_bound and form.is_valid():
+            if request.method == "POST" and form.confirmed and (made := self.ban(request, form)):
                 self.message_user(request, self.confirmation(made), messages.SUCCESS)
-                return HttpResponseRedirect(reverse("admin:moderation_ban_changelist"))
+                return HttpResponseRedirect(self.back(request, made))
             looked = self.look(request, form)
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Ban", "form": form, **looked}
         return TemplateResponse(request, "moderation/ban.html", context)
+
+    def back(self, request: HttpRequest, ban: Ban) -> str:
+        """The talker who was banned, for whoever came from the traffic console; else the list."""
+        if request.GET.get("from") == "traffic":
+            return reverse("admin:talker", query={"kind": "address", "name": named(ban.network)})
+        return reverse("admin:moderation_ban_changelist")
 
     def confirmation(self, ban: Ban) -> SafeString:
         page = reverse("admin:moderation_ban_change", args=[ban.pk])
@@ -175,6 +184,11 @@ class BanAdmin(LookedAt):
             "objections": objections(network, trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES, own=own),
             "warnings": warned(),
         }
+
+
+def named(network: str) -> str:
+    """As the traffic console calls an address or a range: one IPv4 address without its prefix length."""
+    return network.removesuffix("/32")
 
 
 def unfound(term: str) -> list[SafeString]:

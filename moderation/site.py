@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from makerlog.accounts.forms import StaffLoginForm
-from moderation import second_factor, sign_in
+from moderation import console, second_factor, sign_in
 from moderation.affairs import affairs
 
 URGENT = (
@@ -52,8 +52,16 @@ class Site(AdminSite):
         return [
             path("login/code/", self.code, name="code"),
             path("login/second-factor/", self.second_factor, name="second_factor"),
+            path("traffic/", self.admin_view(self.traffic), name="traffic"),
+            path("traffic/talker/", self.admin_view(self.talker), name="talker"),
             *super().get_urls(),
         ]
+
+    def traffic(self, request: HttpRequest) -> HttpResponse:
+        return console.page(request, self.each_context(request))
+
+    def talker(self, request: HttpRequest) -> HttpResponse:
+        return console.talker(request, self.each_context(request))
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -17,6 +17,7 @@ from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.level import USUAL, Declared, lockdown
 from makerlog.gate.notes import Notes
+from makerlog.gate.talkers import Talkers
 from moderation.models import Ban, BanQuerySet, Lockdown, RouteSwitch
 from moderation.teller import Teller
 from moderation.tickets import Tickets
@@ -129,7 +130,8 @@ guard = BanGuard(bans, notes, settings.APPEAL_TO)
 tickets = Tickets()
 watcher = Watcher([Bans(bans), route_switches, Levels(), revoked, tickets, *followers])
 identities.trusted = lambda: watcher.hears
-teller = Teller(notes)
+talkers = Talkers()
+teller = Teller(notes, talkers)
 
 
 def is_open(route: str, environ: dict[str, Any]) -> bool:

@@ -1,5 +1,6 @@
-"""Tells what the door has noticed: refusals to PostgreSQL, callers to Redis. In a thread of its own, so that neither, when it
-is slow or frozen, holds up the watcher or a request; what cannot be told is kept, within bounds, and told later."""
+"""Tells what the door has noticed: refusals to PostgreSQL, callers and talkers to Redis. In a thread of its own, so that
+neither, when it is slow or frozen, holds up the watcher or a request; what cannot be told is kept, within bounds, and told
+later."""
 
 import logging
 from collections.abc import Callable
@@ -9,12 +10,13 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from makerlog.changes.repeating import Repeating
 from makerlog.gate.notes import Notes, Refused
-from moderation import traffic
+from makerlog.gate.talkers import Talkers
+from moderation import talkers, traffic
 from moderation.models import Ban
 
 logger = logging.getLogger("makerlog.moderation")
 
-EVERY_S = 2.0
+EVERY_S = 1.0
 MOST_BANS = 1_000  # whose counters are written at once
 
 COUNT = """
@@ -29,9 +31,10 @@ class Teller(Repeating):
     name = "teller"
     every = EVERY_S
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, talkers: Talkers | None = None) -> None:
         super().__init__()
         self.notes = notes
+        self.talkers = talkers or Talkers()
         self._failing: set[str] = set()
 
     def work(self) -> None:
@@ -52,6 +55,7 @@ class Teller(Repeating):
 
     def tell_callers(self) -> None:
         """Raises redis.RedisError; then nothing is lost."""
+        talkers.tell(self.talkers)
         taken = self.notes.take_callers()
         try:
             traffic.tell(taken)

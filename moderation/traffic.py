@@ -1,5 +1,5 @@
 """Who called in the last ten minutes: every process tells Redis, one hash a minute; whoever asks whom a ban would hit reads
-them. All figures are "at least": a process names so many callers a minute (gate.notes) and tells them every two seconds.
+them. All figures are "at least": a process names so many callers a minute (gate.notes) and tells them every second.
 """
 
 import ipaddress

@@ -1,5 +1,5 @@
 """What the door has noticed and not yet told anybody: who called, and whom a ban refused. Kept in memory, within bounds,
-until somebody takes it (moderation.teller does, every two seconds). Pure; written from any thread."""
+until somebody takes it (moderation.teller does, every second). Pure; written from any thread."""
 
 import logging
 from dataclasses import dataclass, field

@@ -1,0 +1,270 @@
+"""The traffic console at /admin/traffic/: who talks most just now, and what to do about it, on a phone.
+
+Every figure comes from memory and Redis; the database is asked for names, by key. The page is refreshed by a script of ours
+every second and a half, or by reloading it. A talker is one tap away, what to do two, and done it is with the third.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from time import time
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from makerlog.accounts.models import AccessToken, Maker
+from makerlog.env import Network
+from makerlog.gate.bans import network_of
+from makerlog.gate.talkers import CHARTED, KINDS, NOWHERE, REFUSED, SLOT_S, Talker, Totals
+from moderation import actions
+from moderation.affairs import affairs
+from moderation.models import Ban
+from moderation.roles import NotAllowed, may
+from moderation.routes import names
+from moderation.standing import bans, talkers
+from moderation.talkers import SHOWN, Picture, picture
+
+TITLES = {
+    "address": "Addresses",
+    "range": "Ranges",
+    "token": "Tokens",
+    "maker": "Makers",
+    "route": "Routes",
+    "agent": "User agents",
+}
+SPANS = {"10m": "10 minutes", "1h": "1 hour", "1d": "1 day", "": "for good"}
+POSTED = ("tasks_task", "tasks_taskcomment", "discussions_discussion", "discussions_reply", "products_product")
+MOST_TOKENS = 8
+HEIGHT = 60  # of the chart, in its own units
+# What is drawn, from the ground up.
+BANDS = {"served": ("served", "hung_up"), "refused": REFUSED, "failed": ("failed",)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A talker as the console shows it. ``rank``: how much of the longest bar it has, in percent."""
+
+    kind: str
+    talker: Talker
+    label: str
+    banned: bool
+    rank: int
+
+    @property
+    def url(self) -> str:
+        return reverse("admin:talker", query={"kind": self.kind, "name": self.talker.name})
+
+    @property
+    def first(self) -> str:
+        return f"{max(0, int(time() - self.talker.first))} s"
+
+    @property
+    def ms(self) -> int:
+        return round(self.talker.worked * 1000)
+
+
+def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """The whole page; with ``?part`` only what changes, for the script."""
+    require_look(request)
+    template = "moderation/traffic_now.html" if "part" in request.GET else "moderation/traffic.html"
+    response = render(request, template, {**context, "title": "Traffic", **shown(picture(talkers))})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def require_look(request: HttpRequest) -> None:
+    if not may(request.user, "look"):
+        raise PermissionDenied
+
+
+def shown(found: Picture) -> dict[str, Any]:
+    minute = last_minute(found)
+    return {
+        "picture": found,
+        "affairs": affairs(),
+        "bars": bars(found.totals, int(time()) // SLOT_S),
+        "outcomes": by(minute, 1),
+        "lanes": lanes(minute),
+        "kinds": [(TITLES[kind], kind, rows(kind, found.top[kind][:SHOWN])) for kind in KINDS],
+    }
+
+
+def last_minute(found: Picture) -> Totals:
+    oldest = int(time()) // SLOT_S - 6
+    return sum((counts for number, counts in found.totals.items() if number >= oldest), Counter())
+
+
+def by(totals: Totals, place: int) -> dict[str, int]:
+    """Requests by lane (``place`` 0) or outcome (1), the most first."""
+    counts: Counter[str] = Counter()
+    for which, count in totals.items():
+        counts[which[place]] += count
+    return dict(counts.most_common())
+
+
+def lanes(totals: Totals) -> list[tuple[str, dict[str, int]]]:
+    """Of each lane the requests by outcome, the most first."""
+    return [
+        (lane, by(Counter({which: count for which, count in totals.items() if which[0] == lane}), 1))
+        for lane in by(totals, 0)
+    ]
+
+
+def bars(totals: dict[int, Totals], now: int) -> list[dict[str, Any]]:
+    """Of each ten seconds a bar, in bands: where it begins and how high it is, in units of the chart."""
+    slots = [by(totals.get(number, Counter()), 1) for number in range(now - CHARTED + 1, now + 1)]
+    highest = max(1, *(sum(slot.values()) for slot in slots))
+    return [
+        {"x": place * 10, "kind": kind, "y": HEIGHT - top, "height": height}
+        for place, slot in enumerate(slots)
+        for kind, top, height in bands(slot, HEIGHT / highest)
+    ]
+
+
+def bands(slot: dict[str, int], scale: float) -> list[tuple[str, float, float]]:
+    found, top = [], 0.0
+    for kind, outcomes in BANDS.items():
+        height = round(scale * sum(slot.get(outcome, 0) for outcome in outcomes), 1)
+        top += height
+        if height:
+            found.append((kind, top, height))
+    return found
+
+
+def rows(kind: str, top: list[Talker]) -> list[Row]:
+    labels = labels_of(kind, top)
+    most = max((talker.weight for talker in top), default=0) or 1
+    return [
+        Row(
+            kind,
+            talker,
+            labels.get(talker.name, talker.name),
+            is_banned(kind, talker),
+            round(100 * talker.weight / most),
+        )
+        for talker in top
+    ]
+
+
+def labels_of(kind: str, top: list[Talker]) -> dict[str, str]:
+    """What each is called, where that is not its name. A token's public part is no secret."""
+    listed = [talker.name for talker in top]
+    if kind == "maker":
+        found = Maker.objects.filter(pk__in=listed).values_list("pk", "username")
+        return {str(pk): username for pk, username in found}
+    if kind == "token":
+        owned = AccessToken.objects.filter(public_id__in=listed).values_list("public_id", "maker__username")
+        return {name: f"mkl_{name}…" for name in listed} | {name: f"mkl_{name}… of {maker}" for name, maker in owned}
+    if kind == "route":
+        return {name: f"/{name}" for name in listed if name != NOWHERE}
+    return {"": "none sent"} if kind == "agent" else {}
+
+
+def is_banned(kind: str, talker: Talker) -> bool:
+    if kind == "address":
+        address = talker.name.partition("/")[0]
+        return bans.refusal(address, genuine=False, now=time()) is not None
+    return False
+
+
+# --- One of them ---
+
+
+def talker(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """What they did, and what can be done about it. What is done here is undone here."""
+    require_look(request)
+    kind, name = request.GET.get("kind", ""), request.GET.get("name", "")
+    if kind not in KINDS or len(name) > 200:
+        raise Http404
+    if request.method == "POST":
+        return lifted(request)
+    offers = offered(request, kind, name)
+    found = picture(talkers).find(kind, name) or talkers.find(kind, name) or Talker(name, time())
+    row = rows(kind, [found])[0]
+    about = {"title": row.label, "row": row, "silent": not found.requests, **offers}
+    return render(request, "moderation/talker.html", {**context, **about})
+
+
+def lifted(request: HttpRequest) -> HttpResponse:
+    try:
+        lifted = actions.lift(bans=[int(request.POST.get("lift", "0"))], actor=request.user)
+    except NotAllowed as error:
+        messages.error(request, str(error))
+    except ValueError:
+        raise Http404 from None
+    else:
+        messages.success(request, "Lifted, in every process within a second." if lifted else "It stood no more.")
+    return HttpResponseRedirect(request.get_full_path())
+
+
+def offered(request: HttpRequest, kind: str, name: str) -> dict[str, Any]:
+    """What there is to do, by kind."""
+    if kind in ("address", "range"):
+        return about_network(request, name)
+    if kind == "maker":
+        return about_maker(Maker.objects.filter(pk=name).first() if name.isdigit() else None)
+    if kind == "token":
+        return about_token(AccessToken.objects.filter(public_id=name).select_related("maker").first())
+    if kind == "route" and name in names():
+        return {"switch": reverse("admin:moderation_routeswitch_changelist", query={"q": name})}
+    return {}
+
+
+def about_network(request: HttpRequest, name: str) -> dict[str, Any]:
+    try:
+        network = network_of(name)
+    except ValueError:
+        raise Http404 from None
+    spans = SPANS if may(request.user, "ban") else {"10m": SPANS["10m"], "1h": SPANS["1h"]}
+    whom = Ban.AppliesTo.choices if may(request.user, "ban") else Ban.AppliesTo.choices[1:]
+    return {
+        "network": network,
+        "standing": Ban.objects.covering(network).standing().order_by("-pk"),
+        "choices": [
+            (label, [(how, ban_page(network, applies_to, span)) for span, how in spans.items()])
+            for applies_to, label in reversed(whom)
+        ],
+        "around": around(network),
+        "tokens": used_from(network),
+    }
+
+
+def ban_page(network: Network, applies_to: str, span: str) -> str:
+    """The preview of that ban, where one more tap sets it."""
+    query = {"network": str(network), "applies_to": applies_to, "span": span, "from": "traffic"}
+    return reverse("admin:moderation_ban_add", query=query)
+
+
+def around(network: Network) -> str:
+    """The page of the range around a client's address."""
+    length = {4: 24, 6: 48}[network.version]
+    if network.prefixlen <= length:
+        return ""
+    return reverse("admin:talker", query={"kind": "range", "name": str(network.supernet(new_prefix=length))})
+
+
+def used_from(network: Network) -> list[AccessToken]:
+    """A few of the tokens last used from there, by the index of that."""
+    ends = str(network.network_address), str(network.broadcast_address)
+    used = AccessToken.objects.filter(last_used_from__range=ends, revoked_at=None).select_related("maker")
+    return list(used.order_by("last_used_from", "pk")[:MOST_TOKENS])
+
+
+def about_maker(maker: Maker | None) -> dict[str, Any]:
+    if maker is None:
+        return {}
+    posted = [
+        (name.partition("_")[2], reverse(f"admin:{name}_changelist", query={"q": maker.username})) for name in POSTED
+    ]
+    revoke = reverse("admin:accounts_accesstoken_revoke", query={"user": maker.username})
+    return {"maker": maker, "posted": posted, "revoke": revoke}
+
+
+def about_token(token: AccessToken | None) -> dict[str, Any]:
+    if token is None:
+        return {}
+    revoke = reverse("admin:accounts_accesstoken_revoke", query={"token": f"mkl_{token.public_id}"})
+    return {**about_maker(token.maker), "token": token, "revoke": revoke}

@@ -1,0 +1,32 @@
+// Refreshes the traffic console; without it the page is as good as its last reload. Nothing moves under a finger.
+"use strict";
+const now = document.getElementById("now");
+const EVERY_MS = 1500;
+let held = false;
+for (const name of ["pointerdown", "touchstart"]) now.addEventListener(name, () => { held = true; }, { passive: true });
+for (const name of ["pointerup", "pointercancel", "touchend", "touchcancel"]) {
+  window.addEventListener(name, () => { setTimeout(() => { held = false; }, 1000); }, { passive: true });
+}
+
+function show(html) {
+  const open = new Map([...now.querySelectorAll("details")].map((each) => [each.dataset.kind, each.open]));
+  now.innerHTML = html;
+  for (const each of now.querySelectorAll("details")) each.open = open.get(each.dataset.kind);
+  now.classList.remove("stale");
+}
+
+async function refresh() {
+  try {
+    if (!held && !document.hidden) {
+      const answer = await fetch(now.dataset.url, { credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(5000) });
+      if (!answer.ok) throw new Error(answer.status);
+      const html = await answer.text();
+      if (!held) show(html);
+    }
+  } catch {
+    now.classList.add("stale");  // what is shown is old: the page says so
+  }
+  setTimeout(refresh, EVERY_MS);
+}
+
+setTimeout(refresh, EVERY_MS);
