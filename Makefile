@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.locked
 
-.PHONY: help setup run test lint types migrations check bench attack scale lock clean
+.PHONY: help setup run browser test lint types migrations check bench attack scale lock clean
 .DEFAULT_GOAL := help
 
 help: ## Print this
@@ -25,7 +25,10 @@ $(STAMP): requirements-dev.txt
 run: setup ## Run the service with its own PostgreSQL and Valkey on PORT (8000); Ctrl-C stops everything
 	@exec $(PYTHON) -m deploy.supervisor
 
-test: setup ## Run the tests, on a real PostgreSQL and Valkey of their own
+browser: setup ## Install Chromium for tests in a browser, where root on Debian may; else say why they are skipped
+	@$(PYTHON) -m tests.browser
+
+test: setup browser ## Run the tests, on a real PostgreSQL and Valkey of their own
 	@exec $(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: setup ## Check style and format

@@ -36,6 +36,10 @@ TITLES = {
     "agent": "User agents",
 }
 SPANS = {"10m": "10 minutes", "1h": "1 hour", "1d": "1 day", "": "for good"}
+WHOM = (
+    (Ban.AppliesTo.ANONYMOUS, "Ban; genuine tokens pass"),
+    (Ban.AppliesTo.EVERYTHING, "Ban everything, tokens too"),
+)
 POSTED = ("tasks_task", "tasks_taskcomment", "discussions_discussion", "discussions_reply", "products_product")
 MOST_TOKENS = 8
 HEIGHT = 60  # of the chart, in its own units
@@ -219,13 +223,13 @@ def about_network(request: HttpRequest, name: str) -> dict[str, Any]:
     except ValueError:
         raise Http404 from None
     spans = SPANS if may(request.user, "ban") else {"10m": SPANS["10m"], "1h": SPANS["1h"]}
-    whom = Ban.AppliesTo.choices if may(request.user, "ban") else Ban.AppliesTo.choices[1:]
+    whom = WHOM if may(request.user, "ban") else WHOM[:1]
     return {
         "network": network,
         "standing": Ban.objects.covering(network).standing().order_by("-pk"),
         "choices": [
             (label, [(how, ban_page(network, applies_to, span)) for span, how in spans.items()])
-            for applies_to, label in reversed(whom)
+            for applies_to, label in whom
         ],
         "around": around(network),
         "tokens": used_from(network),
