@@ -44,7 +44,7 @@ POSTED = ("tasks_task", "tasks_taskcomment", "discussions_discussion", "discussi
 MOST_TOKENS = 8
 HEIGHT = 60  # of the chart, in its own units
 # What is drawn, from the ground up.
-BANDS = {"served": ("served", "hung_up"), "refused": REFUSED, "failed": ("failed",)}
+BANDS = {"served": ("served", "shared", "hung_up"), "refused": REFUSED, "failed": ("failed",)}
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ ROUTES_A_SECOND = 100  # are matched here, where Django was not asked
 ROUTES_KNOWN = 4_096
 
 KINDS = ("address", "range", "token", "maker", "route", "agent")
-OUTCOMES = ("served", "shed", "throttled", "banned", "refused", "failed", "hung_up")
+OUTCOMES = ("served", "shared", "shed", "throttled", "banned", "refused", "failed", "hung_up")
 REFUSED = ("shed", "throttled", "banned", "refused")
 PLACES = {outcome: place for place, outcome in enumerate(OUTCOMES)}
 NOWHERE = "no route"  # of the URLconf: files, /health, what is not there
