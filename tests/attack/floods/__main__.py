@@ -1,4 +1,5 @@
 """`make attack`, or some of it: `python -m tests.attack.floods lists kill`; QUICK=1 takes about two minutes.
+THROUGH=nginx puts nginx in between, as on Dokku: run it with and without, and read the tables beside each other.
 
 Prints a line as each row is done and a table at the end. Exit code 1 when a bound was missed, 2 when the attack itself
 could not go on, 130 on Ctrl-C; whatever was started is gone by then.
@@ -22,6 +23,9 @@ def main(names: list[str]) -> int:
     if unknown := [name for name in names if name not in SCENARIOS]:
         say(f"There is no flood {unknown[0]!r}; there are {', '.join(SCENARIOS)}.")
         return 2
+    if os.environ.get("THROUGH", "") not in ("", "nginx"):
+        say("THROUGH may be nginx, or unset.")
+        return 2
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, interrupted)
     try:
@@ -42,9 +46,11 @@ def interrupted(number: int, frame: object) -> NoReturn:
 def attack(names: list[str], quick: bool) -> list[Row]:
     rows: list[Row] = []
     began = time.monotonic()
-    with service.serving() as served, service.Sessions(served.data_dir) as sessions:
+    through = os.environ.get("THROUGH", "")
+    with service.serving(through=through) as served, service.Sessions(served.data_dir) as sessions:
         say(
-            f"{service.WORKERS} workers, {service.DESCRIPTORS} descriptors, on {os.cpu_count()} cores with the attacker."
+            f"{service.WORKERS} workers, {service.DESCRIPTORS} descriptors, on {os.cpu_count()} cores with the attacker"
+            f"{', through nginx' if through else ''}."
         )
         say(f"Floods offer {RATE:.0f} requests a second unless said otherwise.")
         run = Run(served, sessions, quick)

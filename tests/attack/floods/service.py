@@ -30,6 +30,8 @@ from tests.attack.floods.bounds import Probe, Probes
 from tests.attack.floods.flood import Flooded
 from tests.attack.floods.flood import Plan as FloodPlan
 from tests.attack.floods.world import World
+from tests.debian import install, path_of
+from tests.deploy.nginx import Nginx, rendered, variables
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 DESCRIPTORS = 1024
@@ -185,12 +187,33 @@ class Service:
         return psutil.Process(self.process.pid)
 
 
+def behind_nginx(service: Service, folder: Path) -> Nginx:
+    """nginx as Dokku sets it up, in front of ``service``, which is then asked at nginx's port."""
+    if not (path_of("nginx") or install("nginx")) or not (path_of("go") or install("go")):
+        raise AttackError("THROUGH=nginx needs nginx and go (Debian: apt-get install nginx-light golang-go).")
+    port = free_port()
+    own = folder / "dokku" / "makerlog" / "nginx.conf.d"
+    own.mkdir(parents=True)
+    (own / "cdn.conf").write_text(f"set_real_ip_from {PROXIES};\n")
+    listens = {"PROXY_PORT_MAP": f"http:{port}:{service.port}", "NOSSL_SERVER_NAME": ""}
+    started = Nginx(folder, rendered(variables(folder, f"127.0.0.1:{service.port}", **listens)), [port])
+    started.wait()
+    service.port = port
+    return started
+
+
 @contextlib.contextmanager
-def serving(descriptors: int = DESCRIPTORS) -> Iterator[Service]:
-    with tempfile.TemporaryDirectory(prefix="attack-", ignore_cleanup_errors=True) as folder:
+def serving(descriptors: int = DESCRIPTORS, *, through: str = "") -> Iterator[Service]:
+    """``through``: "nginx", or "" for nothing in between."""
+    with (
+        tempfile.TemporaryDirectory(prefix="attack-", ignore_cleanup_errors=True) as folder,
+        contextlib.ExitStack() as stack,
+    ):
         service = Service(Path(folder), descriptors)
         try:
             service.wait()
+            if through == "nginx":
+                stack.callback(behind_nginx(service, Path(folder)).stop)
             yield service
         finally:
             service.stop()
