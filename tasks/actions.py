@@ -5,7 +5,7 @@ Whoever makes a maker, a project or a product private holds the same author, so 
 moment ago. ``no_key``: others' praise and comments, whose foreign keys share these rows, do not wait.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F
@@ -31,8 +31,10 @@ def log_task(*, author: Maker, external_id: str | None = None, **values: Any) ->
         return known, False
     values = settled(values)
     done_on = days.day_of(author, values.get("done_at"))
-    task = author.tasks.create(external_id=external_id or None, done_on=done_on, **values)
-    file_task(task)
+    filed = named_in(values["content"], author)
+    listed = not (author.private or filed.private)
+    task = author.tasks.create(external_id=external_id or None, done_on=done_on, listed=listed, **values)
+    file_under(task, filed)
     days.move(maker=author, left=None, reached=done_on)
     events.created(task)
     return task, True
@@ -57,7 +59,7 @@ def change_task(*, task: Task, **values: Any) -> Task:
     if "attachment" in values:
         forget_files([old_file or ""])
     if "content" in values:
-        file_task(task)
+        file_anew(task)
     if "done_on" in values and not task.hidden:
         days.move(maker=author, left=before, reached=task.done_on)
     events.changed(task, before=shown)
@@ -100,24 +102,38 @@ def settled(values: dict[str, Any], task: Task | None = None) -> dict[str, Any]:
     return {**values, "done": True, "done_at": done_at, "in_progress": False}
 
 
-def file_task(task: Task) -> None:
-    """Files a task under the projects its content names, and under their products; lists it if nothing is private."""
-    projects = [get_or_create_project(author=task.author, name=name) for name in project_names(task.content)]
-    products = list(Product.objects.filter(projects__in=projects).distinct()) if projects else []
-    private = (
-        task.author.private
-        or any(project.private for project in projects)
-        or any(product.private for product in products)
-    )
-    task.listed = not (private or task.hidden)
+class Filed(NamedTuple):
+    """What a task is filed under, by id, and whether any of it is private."""
+
+    projects: list[int]
+    products: list[int]
+    private: bool
+
+
+def named_in(content: str, author: Maker) -> Filed:
+    """The projects that ``content`` names, which are made where the author has none so called; and their products."""
+    projects = [get_or_create_project(author=author, name=name) for name in project_names(content)]
+    holding = Product.objects.filter(projects__in=projects).distinct().values_list("pk", "private")
+    products = dict(holding) if projects else {}
+    private = any(project.private for project in projects) or any(products.values())
+    return Filed([project.pk for project in projects], list(products), private)
+
+
+def file_anew(task: Task) -> None:
+    """As a task's changed content says; lists it if nothing is private."""
+    filed = named_in(task.content, task.author)
+    task.listed = not (task.author.private or filed.private or task.hidden)
     Task.objects.filter(pk=task.pk).update(listed=task.listed)
+    task.project_filings.all().delete()
+    task.product_filings.all().delete()
+    file_under(task, filed)
+
+
+def file_under(task: Task, filed: Filed) -> None:
+    """Files a task that is filed under nothing yet."""
     kept = {"created_at": task.created_at, "listed": task.listed}
-    task.project_filings.exclude(project__in=projects).delete()
-    task.product_filings.exclude(product__in=products).delete()
-    for project in projects:
-        TaskProject.objects.update_or_create(task=task, project=project, defaults=kept)
-    for product in products:
-        TaskProduct.objects.update_or_create(task=task, product=product, defaults=kept)
+    TaskProject.objects.bulk_create(TaskProject(task=task, project_id=pk, **kept) for pk in filed.projects)
+    TaskProduct.objects.bulk_create(TaskProduct(task=task, product_id=pk, **kept) for pk in filed.products)
 
 
 @transaction.atomic

@@ -1,18 +1,14 @@
 """Day counts and the rhythm that is kept on the maker: both change in the transaction that changes the task."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
-from datetime import date, datetime, timedelta
+from collections.abc import Collection
+from datetime import date, datetime
 
 from django.db import connection
-from django.db.models import F
-from django.db.models.functions import Greatest
 
 from makerlog.accounts.models import Maker
-from makerlog.accounts.rhythm import WEEK, local_day
-from tasks.models import DayCount, Task
-
-RUN_CHUNK = 400
+from makerlog.accounts.rhythm import local_day
+from tasks.models import Task
 
 ADD = """
     INSERT INTO tasks_daycount (author_id, day, done) SELECT * FROM unnest(%s::bigint[], %s::date[], %s::int[])
@@ -23,7 +19,7 @@ TAKE = """
     FROM unnest(%s::bigint[], %s::date[], %s::int[]) AS gone (author_id, day, done)
     WHERE tasks_daycount.author_id = gone.author_id AND tasks_daycount.day = gone.day
 """
-# What keep_rhythm says, of many makers. A run begins at the newest day that no worked day comes before.
+# The last run of days of makers, read from their counts. A run begins at the newest day that no worked day comes before.
 RHYTHMS = """
     SELECT worker.id, newest.day AS last_day, coalesce(newest.day - first.day + 1, 0) AS run_length, week.done AS week
     FROM unnest(%s::bigint[]) AS worker (id)
@@ -69,16 +65,13 @@ def move(*, maker: Maker, left: date | None, reached: date | None) -> None:
     The caller holds the maker's row, so two tasks done at once are both counted. No day falls below zero: a task from
     before days were kept is taken from the day it would count on today.
     """
-    changes: Counter[date] = Counter()
-    for moved_day, by in ((left, -1), (reached, 1)):
-        if moved_day is not None:
-            changes[moved_day] += by
-    for day, by in changes.items():
-        _, new = DayCount.objects.get_or_create(author=maker, day=day, defaults={"done": max(by, 0)})
-        if not new:
-            DayCount.objects.filter(author=maker, day=day).update(done=Greatest(F("done") + by, 0))
-    if changes:
-        keep_rhythm(maker)
+    if left == reached:
+        return
+    with connection.cursor() as cursor:
+        for sql, moved in ((TAKE, left), (ADD, reached)):
+            if moved is not None:
+                cursor.execute(sql, [[maker.pk], [moved], [1]])
+        cursor.execute(KEEP_RHYTHMS, [[maker.pk]])
 
 
 def move_many(counts: Counter[tuple[int, date]], *, back: bool) -> None:
@@ -88,27 +81,3 @@ def move_many(counts: Counter[tuple[int, date]], *, back: bool) -> None:
     with connection.cursor() as cursor:
         cursor.execute(ADD if back else TAKE, [makers, moved, [*counts.values()]])
         cursor.execute(KEEP_RHYTHMS, [sorted(set(makers))])
-
-
-def keep_rhythm(maker: Maker) -> None:
-    """Reads the last run of days from the counts and keeps it on the maker's row."""
-    worked = DayCount.objects.filter(author=maker, done__gt=0).order_by("-day")
-    last_day = worked.values_list("day", flat=True).first()
-    week: list[int] = [0] * WEEK
-    run = 0
-    if last_day is not None:
-        recent = worked.filter(day__gt=last_day - timedelta(days=WEEK)).values_list("day", "done")
-        for day, done in recent:
-            week[WEEK - 1 - (last_day - day).days] = done
-        run = run_length(worked.values_list("day", flat=True).iterator(RUN_CHUNK), last_day)
-    Maker.objects.filter(pk=maker.pk).update(last_day=last_day, run_length=run, week_counts=week)
-
-
-def run_length(days: Iterable[date], last_day: date) -> int:
-    """How many of ``days``, newest first, follow each other without a gap, ending with ``last_day``."""
-    length = 0
-    for day in days:
-        if day != last_day - timedelta(days=length):
-            break
-        length += 1
-    return length

@@ -1,13 +1,16 @@
 """What is told of tasks, and to whom. Called within the transaction that writes, on the row as it is there: what is private
 goes to its author and the teams it is filed under, in the form that each may read; what is hidden goes to nobody."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import F
 
+from makerlog.api import statements
 from makerlog.api.compiled import compiled
+from makerlog.api.keyset import fetched
+from makerlog.api.statements import Written
 from makerlog.live.events import Event, publish
 from tasks.models import Task, TaskProduct, TaskQuerySet
 from tasks.serializers import TaskSerializer
@@ -102,5 +105,11 @@ def written(kind: str, task: Task) -> list[Event]:
 
 def payload(task: Task, reader: Any) -> dict[str, Any]:
     """The task as the API shows it to ``reader``."""
-    [shown] = compiled(TaskSerializer).of(Task.objects.filter(pk=task.pk), reader)
+    form = compiled(TaskSerializer)
+
+    def write(values: Sequence[Any]) -> Written:
+        return statements.written(Task.objects.filter(pk=values[0]).values_list(*form.columns))
+
+    rows = fetched(*statements.statements.filled(("an event of a task", form.columns), [task.pk], write))
+    [shown] = form.shown(rows, reader)
     return shown

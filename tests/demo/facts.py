@@ -1,12 +1,13 @@
 """Every value that is kept beside a fact, compared with the fact: counted anew, row by row, in plain Python."""
 
 from collections import Counter, defaultdict
+from datetime import date, timedelta
+from itertools import count, takewhile
 
 from discussions.models import Discussion, Participant, Reply, ReplyPraise
 from makerlog.accounts.models import Follow, Maker
 from makerlog.accounts.rhythm import local_day
 from products.models import Membership, Product
-from tasks.days import keep_rhythm
 from tasks.hashtags import project_names
 from tasks.models import DayCount, Task, TaskComment, TaskPraise, TaskProduct, TaskProject
 
@@ -62,14 +63,19 @@ def check_days() -> None:
     )
     kept = {(each.author_id, each.day): each.done for each in DayCount.objects.filter(done__gt=0)}
     assert kept == dict(facts)
-    before = rhythms()
     for maker in Maker.objects.all():
-        keep_rhythm(maker)
-    assert rhythms() == before
+        days = {day: done for (author, day), done in kept.items() if author == maker.pk}
+        assert (maker.last_day, maker.run_length, maker.week_counts) == rhythm_of(days)
 
 
-def rhythms() -> dict[int, tuple[object, ...]]:
-    return {maker.pk: (maker.last_day, maker.run_length, maker.week_counts) for maker in Maker.objects.all()}
+def rhythm_of(days: dict[date, int]) -> tuple[date | None, int, list[int]]:
+    """The last day of ``days``, how many follow each other up to it, and what was done in the week that it ends."""
+    if not days:
+        return None, 0, [0] * 7
+    last_day = max(days)
+    back = (last_day - timedelta(days=number) for number in count())
+    run = sum(1 for _ in takewhile(days.__contains__, back))
+    return last_day, run, [days.get(last_day - timedelta(days=number), 0) for number in range(6, -1, -1)]
 
 
 def check_discussions() -> None:
