@@ -401,7 +401,7 @@ def test_a_task_costs_the_same_with_one_hashtag_seen_before_and_with_none_new(
     alice: Caller, django_assert_max_num_queries: Any
 ) -> None:
     posted(alice, {"content": "x #site", "done": True})
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(16):
         posted(alice, {"content": "y #site", "done": True})
 
 
