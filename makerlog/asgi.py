@@ -19,6 +19,7 @@ from makerlog.gate.proxies import Follower
 from makerlog.live.hub import hub
 from makerlog.routing import streams
 from moderation import standing
+from moderation.judge import judge
 from moderation.routes import route_of
 from moderation.sharing import AnswersOfRoutes
 from tasks.consumers import TeamsOfSockets
@@ -63,7 +64,7 @@ application = FrontDoor(
     streams=streams,
     fast=FastPath(standing.is_open),
     shares=True,
-    observers=[standing.talkers.observe],
+    observers=[standing.talkers.observe, judge.conduct.observe],
 )
 standing.watcher.subscribers += [
     TokensOfSockets(application.sockets),
@@ -71,4 +72,5 @@ standing.watcher.subscribers += [
     TeamsOfSockets(),
     AnswersOfRoutes(application.forget_shared),
 ]
+standing.teller.judge = judge.judge
 standing.watcher.listeners.append(application.bans_changed)

@@ -16,6 +16,7 @@ from makerlog.env import (
 )
 from makerlog.gate.answers import EXPOSED
 from makerlog.gate.limits import LEAST_THREADS, Limits
+from moderation.rules import RULES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -58,6 +59,10 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 CDN_RANGES = env.networks("CDN_RANGES")
+# Rules that only write down what they would do.
+RULES_DRY_RUN = env.words("RULES_DRY_RUN")
+if unknown := {*RULES_DRY_RUN} - {*RULES}:
+    raise SettingError(f"RULES_DRY_RUN names no rule: {', '.join(sorted(unknown))}. The rules are {', '.join(RULES)}.")
 WEB_THREADS = env.integer("WEB_THREADS", 8, least=LEAST_THREADS, most=64)
 
 # --- Django ---

@@ -16,6 +16,7 @@ from makerlog.accounts.actions import end_tokens, locked_maker
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.changes.journal import announce
 from makerlog.env import Network
+from makerlog.gate.bans import network_of
 from moderation import second_factor
 from moderation.audit import note
 from moderation.cleanups import Posts, clean_up, hit
@@ -29,11 +30,13 @@ from moderation.models import (
     DeviceEpoch,
     Lockdown,
     RouteSwitch,
+    RuleAct,
     SignInFailure,
 )
 from moderation.revocation import Chosen, Row
 from moderation.roles import Role, flags_of, is_staff, require, require_over, require_somebody_else
 from moderation.routes import checked
+from moderation.rules import REMEMBERED, RULES, UNDONE_HOLDS, Offence, sentence, span_after
 from moderation.tickets import EVERYBODY
 
 BRIEFLY = timedelta(hours=1)  # the longest ban that a helper may set
@@ -52,10 +55,12 @@ def ban(
     actor: Any = None,
     own_address: str = "",
     force: bool = False,
+    act: str = "ban",
 ) -> Ban:
     """Refuses ``network`` within the next second. Takes the place of the ban of the same network, if one stands.
 
     Raises Guarded where the guard rails refuse it (``own_address``: the actor's) and nobody forces it, and NotAllowed.
+    ``act``: what the audit log calls it.
     """
     now = timezone.now()
     require(actor, "ban.briefly" if is_brief(network, applies_to, expires_at) else "ban")
@@ -82,15 +87,15 @@ def ban(
     )
     expiry = expires_at.isoformat() if expires_at else None
     details = {"applies_to": str(applies_to), "expires_at": expiry, "forced": force}
-    note(act="ban", subject=f"ban:{made.pk}", actor=actor, reason=reason, **details)
+    note(act=act, subject=f"ban:{made.pk}", actor=actor, reason=reason, **details)
     announce("ban", [made.pk, *(each.pk for each in replaced)])
     return made
 
 
-def take_turn(network: Network) -> None:
+def take_turn(subject: object) -> None:
     """Whoever bans the same network at the same moment waits until this transaction ends, and replaces its ban."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK, str(network)])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK, str(subject)])
 
 
 @transaction.atomic
@@ -98,7 +103,9 @@ def lift(*, bans: list[int], actor: Any = None, reason: str = "") -> int:
     """Lifts the bans of these ids: how many stood. Raises NotAllowed where one of them is not the actor's to lift."""
     stood = list(Ban.objects.select_for_update().filter(pk__in=bans, lifted_at=None).order_by("pk"))
     require_to_lift(stood, actor)
-    Ban.objects.filter(pk__in=[each.pk for each in stood]).update(lifted_at=timezone.now())
+    now = timezone.now()
+    Ban.objects.filter(pk__in=[each.pk for each in stood]).update(lifted_at=now)
+    RuleAct.objects.filter(ban__in=stood, undone_at=None).update(undone_at=now)
     for each in stood:
         note(act="lift", subject=f"ban:{each.pk}", actor=actor, reason=reason)
     announce("ban", [each.pk for each in stood])
@@ -305,7 +312,83 @@ def chosen_by(cleanup: Cleanup) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+# --- Rules ---
+
+
+@transaction.atomic
+def act_by_rule(*, offence: Offence, dry_run: bool) -> RuleAct | None:
+    """Does what the rule says, or, in a dry run, only notes that it would have. None: it is done already, by whichever
+    process or person; or somebody undid it lately."""
+    rule, now = RULES[offence.rule], timezone.now()
+    network = network_of(offence.subject) if rule.acts == "ban" else None
+    take_turn(network or offence.subject)
+    acts = RuleAct.objects.filter(subject=offence.subject, dry_run=dry_run, at__gt=now - REMEMBERED)
+    stands = acts.filter(undone_at=None, until__gt=now)
+    if stands.exists() or acts.filter(rule=rule.name, undone_at__gt=now - UNDONE_HOLDS).exists():
+        return None
+    if network is not None and Ban.objects.standing().covering(network).exists():
+        return None
+    span = span_after(acts.filter(undone_at=None).count())
+    said = {"rule": rule.name, "subject": offence.subject, "sentence": sentence(offence, span)}
+    made = RuleAct(**said, at=now, until=now + span, dry_run=dry_run)
+    if not dry_run and not _carry_out(made, network):
+        return None
+    made.save()
+    return made
+
+
+def _carry_out(made: RuleAct, network: Network | None) -> bool:
+    """Whether there was anything to do: the token may have ended."""
+    act, reason = RULES[made.rule].act, made.sentence
+    if network is not None:
+        made.ban = ban(
+            network=network,
+            applies_to=Ban.AppliesTo.ANONYMOUS,
+            expires_at=made.until,
+            reason=reason,
+            reason_is_public=True,
+            origin=Ban.Origin.RULE,
+            act=act,
+        )
+        return True
+    token = AccessToken.objects.filter(pk=int(made.subject.partition(":")[2]), revoked_at=None).first()
+    if token is not None:
+        pause_token(token=token, until=made.until, reason=reason, act=act)
+    return token is not None
+
+
+@transaction.atomic
+def undo_rule_act(*, made: RuleAct, actor: Any = None, reason: str = "") -> None:
+    """Takes back what a rule did, and keeps it from doing the same again for UNDONE_HOLDS. Of a dry run: says that it was
+    wrong."""
+    if made.ban_id is not None:
+        lift(bans=[made.ban_id], actor=actor, reason=reason)
+    elif not made.dry_run:
+        token = AccessToken.objects.filter(pk=int(made.subject.partition(":")[2])).first()
+        if token is not None:
+            pause_token(token=token, until=None, actor=actor, reason=reason)
+    else:
+        require(actor, "lift")
+    RuleAct.objects.filter(pk=made.pk, undone_at=None).update(undone_at=timezone.now())
+
+
 # --- Tokens ---
+
+
+@transaction.atomic
+def pause_token(
+    *, token: AccessToken, until: datetime | None, actor: Any = None, reason: str = "", act: str = "pause_token"
+) -> None:
+    """``token`` may read but not write ``until`` then; None: it may write again. A pause is told to its owner by mail."""
+    require(actor, "revoke")
+    AccessToken.objects.filter(pk=token.pk).update(paused_until=until)
+    act = act if until else "resume_token"
+    expiry = until.isoformat() if until else None
+    note(act=act, subject=f"token:{token.pk}", actor=actor, reason=reason, expires_at=expiry)
+    if until is not None:
+        emails.mail_token_paused.enqueue(token.pk, reason)
+    announce("token", [token.public_id])
+
 
 BATCH = 1_000  # tokens in one transaction: 0.1 to 0.2 s, and others announce nothing during the last part of it
 OWNERS_AT_ONCE = 100

@@ -14,6 +14,7 @@ from moderation import actions
 from moderation import ban_admin as ban_admin  # registers its pages
 from moderation import cleanup_admin as cleanup_admin  # registers its pages
 from moderation import people_admin as people_admin  # registers its pages
+from moderation import rule_admin as rule_admin  # registers its pages
 from moderation.forms import LockdownForm, RouteSwitchForm
 from moderation.lockdown import LEVELS, declared_now, sentence
 from moderation.looked_at import LookedAt

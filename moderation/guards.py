@@ -42,6 +42,11 @@ def objections(network: Network, *, trusted: Sequence[Network], cdn: Sequence[Ne
     return found
 
 
+def is_bannable_by_rule(network: Network, *, trusted: Sequence[Network], cdn: Sequence[Network]) -> bool:
+    """What a person may force, a rule never does; nor does it ban what is not of the public internet at all."""
+    return network.is_global and not objections(network, trusted=trusted, cdn=cdn)
+
+
 def warnings(*, trusted: Sequence[Network], forwarded: int) -> list[str]:
     """What whoever bans must know first. ``forwarded``: requests of the last minutes that say they were forwarded."""
     if trusted or not forwarded:

@@ -123,6 +123,30 @@ class Lockdown(models.Model):
         return self.level
 
 
+class RuleAct(models.Model):
+    """What a rule did about somebody, or, in a dry run, would have done. ``subject``: a network, or ``token:4``."""
+
+    rule = models.CharField(max_length=30)
+    subject = models.CharField(max_length=50)
+    sentence = models.CharField(max_length=300)
+    at = models.DateTimeField(default=timezone.now)
+    until = models.DateTimeField()
+    dry_run = models.BooleanField()
+    ban = models.ForeignKey(Ban, models.SET_NULL, null=True, related_name="+")
+    undone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "rule act"
+        constraints = [
+            models.CheckConstraint(condition=Q(dry_run=False) | Q(ban=None), name="a_dry_run_bans_nobody"),
+            models.CheckConstraint(condition=Q(until__gt=F("at")), name="a_rule_act_ends_after_it_began"),
+        ]
+        indexes = [models.Index(fields=["subject", "id"], name="rule_act_by_subject")]
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
 class AuditEntry(models.Model):
     """One act of moderation. Append-only: a trigger refuses UPDATE and DELETE.
 

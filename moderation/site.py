@@ -20,6 +20,7 @@ URGENT = (
     "Lockdown",
     "Cleanup",
     "RouteSwitch",
+    "RuleAct",
     "AuditEntry",
     "Maker",
     "AccessToken",

@@ -1,6 +1,6 @@
-"""Tells what the door has noticed: refusals to PostgreSQL, callers and talkers to Redis. In a thread of its own, so that
-neither, when it is slow or frozen, holds up the watcher or a request; what cannot be told is kept, within bounds, and told
-later."""
+"""Tells what the door has noticed: refusals to PostgreSQL, callers and talkers to Redis; and has the rules judge it. In a
+thread of its own, so that neither, when it is slow or frozen, holds up the watcher or a request; what cannot be told is
+kept, within bounds, and told later."""
 
 import logging
 from collections.abc import Callable
@@ -8,8 +8,10 @@ from collections.abc import Callable
 import redis
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
+from makerlog.api.refusals import tell
 from makerlog.changes.repeating import Repeating
 from makerlog.gate.notes import Notes, Refused
+from makerlog.gate.refusals import refusals
 from makerlog.gate.talkers import Talkers
 from moderation import talkers, traffic
 from moderation.models import Ban
@@ -35,11 +37,14 @@ class Teller(Repeating):
         super().__init__()
         self.notes = notes
         self.talkers = talkers or Talkers()
+        self.judge: Callable[[], None] = lambda: None  # by the rules; the composition root says how
         self._failing: set[str] = set()
 
     def work(self) -> None:
         self._attempt("PostgreSQL", self.tell_refused)
         self._attempt("Redis", self.tell_callers)
+        self._attempt("Redis", self.tell_refusals)
+        self._attempt("PostgreSQL", self.judge)
 
     def ended(self) -> None:
         self.work()
@@ -61,6 +66,11 @@ class Teller(Repeating):
             traffic.tell(taken)
         finally:
             self.notes.give_back_callers(taken)
+
+    def tell_refusals(self) -> None:
+        """Raises redis.RedisError; then other processes do not hear of some."""
+        if taken := refusals.take():
+            tell(taken)
 
     def _attempt(self, whom: str, tell: Callable[[], None]) -> None:
         """Says so once each time that the one told goes away or comes back."""

@@ -5,6 +5,7 @@ A job holds ids, never a link: links are secrets, and are made when the mail is.
 
 from collections.abc import Sequence
 
+from django.conf import settings
 from django.core.mail import send_mail
 from django_tasks import task
 
@@ -59,6 +60,16 @@ Why: {because}.
 Your account is as it was. Make new tokens in their place. If somebody else may have had them, choose a new password too.
 """
 
+PAUSED = """Hello {maker.username},
+
+Your token {token} may read but not write until {until}. It was paused by a rule, without anybody looking:
+
+{because}
+
+If you did not post that, revoke the token and choose a new password. If you did, and it is no spam, write to
+{appeal}: a moderator ends the pause with one tap.
+"""
+
 NAMED = 10
 
 
@@ -101,6 +112,20 @@ def mail_tokens_revoked(maker: int, ended: list[int]) -> None:
     if owner and tokens:
         say_tokens_revoked(
             owner, [f"{token.prefix} {token.name}".rstrip() for token in tokens], tokens[0].revoked_because
+        )
+
+
+@task()
+def mail_token_paused(token: int, because: str) -> None:
+    """Nothing, where the pause is over or was lifted before the mail went out."""
+    paused = AccessToken.objects.select_related("maker").filter(pk=token).first()
+    if paused and paused.is_paused:
+        until = f"{paused.paused_until:%Y-%m-%d %H:%M:%S} UTC"
+        words = {"maker": paused.maker, "token": f"{paused.prefix} {paused.name}".rstrip(), "because": because}
+        send(
+            paused.maker.email,
+            "A token of yours is paused",
+            PAUSED.format(until=until, appeal=settings.APPEAL_TO, **words),
         )
 
 

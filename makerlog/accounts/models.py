@@ -244,6 +244,8 @@ class AccessToken(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     # By moderation; who did it stands in its audit log.
     revoked_because = models.CharField(max_length=300, default="", db_default="", blank=True)
+    # Until when it may only read: moderation paused it; see moderation.actions.pause_token.
+    paused_until = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         indexes = [
@@ -263,6 +265,11 @@ class AccessToken(models.Model):
     @derived("public_id")
     def prefix(self) -> str:
         return f"mkl_{self.public_id}"
+
+    @property
+    def is_paused(self) -> bool:
+        """Over at its second."""
+        return self.paused_until is not None and self.paused_until > timezone.now()
 
     def live(self) -> bool:
         """Whether it works now: not revoked, not expired, and, for a log-in, not left idle."""

@@ -7,7 +7,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from makerlog.accounts.scopes import grants
-from makerlog.accounts.suspension import is_read_only, why_suspended
+from makerlog.accounts.suspension import is_read_only, why_paused, why_suspended
 
 
 class HasScope(BasePermission):
@@ -23,6 +23,8 @@ class HasScope(BasePermission):
             return verb == "read"
         if verb == "write" and is_read_only(token.maker):
             raise PermissionDenied(why_suspended(token.maker), "suspended")
+        if verb == "write" and token.is_paused:
+            raise PermissionDenied(why_paused(token), "token_paused")
         if not grants(token.scopes, view.scope, verb):
             raise PermissionDenied(f"This token lacks the scope {view.scope}:{verb}.", "missing_scope")
         return True

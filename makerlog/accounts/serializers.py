@@ -299,3 +299,16 @@ class DeleteAccountSerializer(serializers.Serializer):
 class PreflightSerializer(serializers.Serializer):
     method = serializers.CharField()
     registrations_open = serializers.BooleanField()
+
+
+class RefusalSerializer(serializers.Serializer):
+    request_id = serializers.CharField(help_text="The X-Request-Id of the answer.")
+    at = serializers.DateTimeField()
+    method = serializers.CharField()
+    route = serializers.CharField(
+        help_text="As the URLconf has it: users/<str:maker>/; or the path, where none was found."
+    )
+    status = serializers.IntegerField()
+    code = serializers.CharField(allow_null=True, help_text="Null where fields were wrong: the answer named them.")
+    limit = serializers.CharField(allow_null=True, help_text="Of a 429: which limit was used up; /limits/ lists them.")
+    retry_after = serializers.IntegerField(allow_null=True, help_text="Seconds.")

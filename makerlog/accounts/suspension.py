@@ -5,7 +5,7 @@ from datetime import UTC
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 
-from makerlog.accounts.models import Maker
+from makerlog.accounts.models import AccessToken, Maker
 
 
 def is_out(maker: Maker) -> bool:
@@ -23,6 +23,12 @@ def why_suspended(maker: Maker) -> str:
     when = f" until {until.astimezone(UTC).isoformat(timespec='seconds')}" if until else ""
     why = f": {maker.suspension_reason}" if maker.suspension_reason else ""
     return f"This account {what}{when}{why}. If that is wrong, write to {settings.APPEAL_TO}."
+
+
+def why_paused(token: AccessToken) -> str:
+    """For whoever holds the token; the reason was mailed to its owner."""
+    until = token.paused_until.astimezone(UTC).isoformat(timespec="seconds") if token.paused_until else ""
+    return f"This token may read but not write until {until}. If that is wrong, write to {settings.APPEAL_TO}."
 
 
 class UnsuspendedBackend(ModelBackend):

@@ -12,6 +12,7 @@ urlpatterns = [
     path("me/privileged/", views.PrivilegedMe.as_view()),
     path("me/set_timezone/", views.SetTimezone.as_view()),
     path("me/following/", views.MyFollowing.as_view()),
+    path("me/refusals/", views.MyRefusals.as_view()),
     path("users/", views.Makers.as_view({"get": "list"})),
     path("users/username/<str:maker>/", maker),  # as a third-party site calls it
     path("users/<str:maker>/", maker),

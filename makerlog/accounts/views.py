@@ -1,5 +1,6 @@
 """Getting in, one's own account, and the makers."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +28,7 @@ from makerlog.accounts.serializers import (
     NewTokenSerializer,
     PreflightSerializer,
     PrivilegedSerializer,
+    RefusalSerializer,
     RegisterSerializer,
     ResetSerializer,
     SecretSerializer,
@@ -37,9 +39,11 @@ from makerlog.accounts.serializers import (
 )
 from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.refusals import newest
 from makerlog.api.throttling import mailbox
 from makerlog.api.views import ApiView, ViewSet
 from makerlog.gate.level import NORMAL, lockdown
+from makerlog.gate.refusals import Refused
 
 # No HEAD where a GET writes: whoever looks before fetching would set off what they look at.
 NO_HEAD = ["get", "post", "put", "patch", "delete", "options"]
@@ -168,6 +172,29 @@ class SetTimezone(ApiView):
     def post(self, request: Request) -> Response:
         maker = actions.update_profile(maker=self.caller, **self.validated())
         return Response({"success": True, **MeSerializer(maker).data})
+
+
+class MyRefusals(ApiView):
+    """Why was I refused? The last 50 answers of 400 and above to requests with one's own tokens, the newest first, within a
+    day; the newest 20 of each token. Look for the `X-Request-Id` of the answer. Whatever another process answered is here
+    some two seconds later."""
+
+    scope = "user"
+    permission_classes = [HasOwnScope]
+    serializer_class = RefusalSerializer
+    bounded_by = "the newest 50"
+    price = "page"
+
+    @extend_schema(responses=RefusalSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        tokens = list(self.caller.tokens.filter(revoked_at=None).values_list("public_id", flat=True))
+        response = Response([described(each) for each in newest(tokens)])
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def described(refused: Refused) -> dict[str, Any]:
+    return {**refused._asdict(), "at": datetime.fromtimestamp(refused.at, UTC).isoformat(timespec="milliseconds")}
 
 
 class MyFollowing(ApiView):

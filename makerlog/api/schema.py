@@ -18,7 +18,7 @@ ERROR = {
 }
 THROTTLED = (
     "Too often: the limit that `detail` names is used up. Come back in `Retry-After` seconds. All answers, not this alone,"
-    " carry the RateLimit headers; `/limits/` has the whole table."
+    " carry the RateLimit headers; `/limits/` has the whole table, and `/me/refusals/` what one's own tokens were refused."
 )
 HEADERS = {
     name: {"description": description, "schema": {"type": kind}}

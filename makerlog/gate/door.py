@@ -27,12 +27,13 @@ from makerlog.gate.connection import Connections
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.hang_ups import HangUps
 from makerlog.gate.lanes import WHOSE, Owners, client_in, lane_of
-from makerlog.gate.level import lockdown
+from makerlog.gate.level import NORMAL, UNDER_ATTACK, lockdown
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool, TooSlow
 from makerlog.gate.reception import Reception, nothing_there
-from makerlog.gate.seen import Observer, Observers
+from makerlog.gate.refusals import refusals, refused
+from makerlog.gate.seen import ROUTE, Observer, Observers, without_secrets
 from makerlog.gate.sharing import Mode, Sharing, for_anybody, read_of
 from makerlog.gate.socket import Sockets
 from makerlog.gate.spent import Spent
@@ -45,6 +46,7 @@ log = logging.getLogger("makerlog.gate")
 
 HEALTH = {"/health", "/health/"}
 VISIT = "makerlog.visit"  # in a scope: the request as the connection brought it to the door
+FROM_MEMORY = Mode(keep=10.0, stale=60.0, work=5.0)  # for whoever shows no token, under attack
 
 
 class Service(Protocol):
@@ -99,6 +101,7 @@ class FrontDoor:
         self.spent = Spent()
         self.shares = shares
         self.sharing = Sharing(self.limits)
+        self.level = NORMAL  # that the mode of sharing follows
         self.spared = Spared(self.guard, self.limits)
         self.owners = Owners(self.limits.remembered)
         self.bodies = Bodies(self.limits)
@@ -162,6 +165,12 @@ class FrontDoor:
         self.sharing.mode = mode
         self.pool.slow_down("anonymous", mode.work)
 
+    def _follow_level(self) -> None:
+        """Asked with each request: a level is over at its second, and nobody is told."""
+        if lockdown.level != self.level:
+            self.level = lockdown.level
+            self._set(FROM_MEMORY if self.level == UNDER_ATTACK else Mode())
+
     def _is_banned(self, peer: str) -> bool:
         """From everything: on a connection the next request may carry a token."""
         return self.guard.bans.refusal(peer or UNIX_PEER, genuine=True, now=time()) is not None
@@ -184,6 +193,7 @@ class FrontDoor:
         except Refusal as refusal:
             visit.outcome = refusal.outcome
             visit.ready = refusal.answer(visit.request_id)
+            self._remember_refusal(visit, visit.ready)
         except Exception:
             visit.ready = self._fault(visit).answer(visit.request_id)
         return visit
@@ -207,6 +217,7 @@ class FrontDoor:
 
     def _room(self, visit: Visit, caller: Caller) -> Answer | None:
         """An answer that is at hand for anybody needs no room. Raises NoRoom where it needs some and there is none."""
+        self._follow_level()
         if self.shares and caller.token is None:
             visit.read = read_of(visit.scope, visit.request_id)
         answer = self.sharing.at_hand(visit.read, client_in(caller)) if visit.read else None
@@ -267,6 +278,7 @@ class FrontDoor:
         self.spent.note(answer, client_in(caller))
         if answer.status < 300:
             self.guard.note_if_slipped(caller, visit.method, visit.path, began=visit.began, now=time())
+        self._remember_refusal(visit, answer)
         return await visit.answer(answer)
 
     async def _answer(self, visit: Visit, caller: Caller) -> Answer:
@@ -320,7 +332,17 @@ class FrontDoor:
 
     async def _refuse(self, visit: Visit, refusal: Refusal) -> None:
         visit.outcome = refusal.outcome
-        await visit.refuse(refusal.answer(visit.request_id), self.limits.linger)
+        answer = refusal.answer(visit.request_id)
+        self._remember_refusal(visit, answer)
+        await visit.refuse(answer, self.limits.linger)
+
+    @staticmethod
+    def _remember_refusal(visit: Visit, answer: Answer) -> None:
+        """For the holder of the genuine token that it was sent with."""
+        if answer.status < 400 or visit.caller is None or visit.caller.token is None:
+            return
+        where = {"method": visit.method, "route": visit.told.get(ROUTE) or without_secrets(visit.path)}
+        refusals.note(visit.caller.token, refused(answer, request_id=visit.request_id, at=time(), **where))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -34,6 +34,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.slipped = 0  # answers that went to a banned address
+        self.forwarded_at = 0.0  # Unix seconds: when a proxy that nobody trusts forwarded something last
         self._minutes: dict[int, _Minute] = {}
         self._refused: Refused = {}
         self._said: dict[str, float] = {}
@@ -48,6 +49,7 @@ class Notes:
 
     def forwarded(self, now: float) -> None:
         """A proxy forwarded a request, and no proxy is trusted: every client's address is taken for the proxy's."""
+        self.forwarded_at = now
         self._count(FORWARDED, now)
         self._say(
             "forwarded",
@@ -55,6 +57,9 @@ class Notes:
             "Forwarded headers arrive and TRUSTED_PROXIES is empty: if a proxy of yours sends them, every client has its"
             " address, and a ban would hit them all. Set TRUSTED_PROXIES.",
         )
+
+    def forwarded_lately(self, now: float) -> bool:
+        return now - self.forwarded_at < 60 * MINUTES
 
     def refused(self, ban: int, now: float) -> None:
         with self._lock:

@@ -27,7 +27,7 @@ GONE = ("/milestones/", "/events/", "/achievements/", "/reminders/", "/ads/", "/
 class TooManyRefusals(Refusal):
     status = 429
     code = "too_many_refusals"
-    outcome = "throttled"
+    outcome = "refused"  # not "throttled": rules count that, and must not act on 401s and 404s, however many
 
     def __init__(self, seconds: int) -> None:
         super().__init__()

@@ -243,6 +243,7 @@ SINGLE = {
     "limits/",
     "me/",
     "me/privileged/",
+    "me/refusals/",
     "users/<str:maker>/is_following/",
     "users/<str:maker>/follow/",
     "users/<str:maker>/unfollow/",

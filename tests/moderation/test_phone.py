@@ -54,6 +54,7 @@ def test_the_first_page_begins_with_what_a_bad_night_asks_for(admin: Client) -> 
         "Lockdown",
         "Cleanup",
         "RouteSwitch",
+        "RuleAct",
         "AuditEntry",
         "SignInFailure",
         "Maker",

@@ -1,0 +1,209 @@
+"""`make attack`: the night of 2019 again, without any human. A flood on one list, then a crawl of all endpoints, from one
+address and from fifty, while fifty makers, who share an attacker's address, go on with genuine tokens. Two real workers."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from makerlog.api.checks import routes
+from moderation.models import AuditEntry, Ban, RuleAct
+from moderation.rules import RULES
+from products.models import Project
+from tests.attack.floods.flood import Plan
+from tests.attack.floods.service import flood
+from tests.makers import Caller, caller
+from tests.moderation.workers import Workers
+
+pytestmark = [pytest.mark.attack, pytest.mark.django_db(transaction=True)]
+
+STOPPED_S = 10.0
+ONE, FIFTY = "93.184.216.7", [f"93.184.217.{number}" for number in range(1, 51)]
+CRAWLER, FIFTY_CRAWLERS = "93.184.218.7", [f"93.184.219.{number}" for number in range(1, 51)]
+PAGE = "93.184.220.7"
+MAKERS, LEAST_REQUESTS, ASKING = 50, 5_000, 8
+MADE_UP = "Token mkl_00000000000_made_up_by_a_web_page"
+SAMPLES = {"<int:": "1", "<str:": "maker0", "<slug:": "a-slug"}
+
+
+@pytest.fixture
+def makers() -> list[Caller]:
+    apps = [caller(f"maker{number}") for number in range(MAKERS)]
+    for app in apps[:3]:
+        app.post("/tasks/", {"content": "Ship #night", "done": True})
+        app.post("/products/", {"name": f"Night {app.maker.pk}"})
+        app.post("/discussions/", {"type": "TEXT", "title": "Night", "body": "watch"})
+    assert Project.objects.exists()
+    return apps
+
+
+@pytest.fixture
+def workers(makers: list[Caller]) -> Iterator[Workers]:
+    with Workers() as service:
+        yield service
+
+
+class Tokens:
+    """Makers with genuine tokens, who all sit behind ``address``. ``answers``: every status they were given."""
+
+    def __init__(self, workers: Workers, makers: list[Caller], address: str) -> None:
+        self.workers, self.makers, self.address = workers, makers, address
+        self.answers: list[int] = []
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self.ask, args=(number,)) for number in range(ASKING)]
+
+    def ask(self, number: int) -> None:
+        http = HTTPConnection("127.0.0.1", self.workers.port, timeout=10)
+        mine = self.makers[number::ASKING]
+        turn = 0
+        while not self.over.is_set():
+            app = mine[turn % len(mine)]
+            turn += 1
+            headers = {"X-Forwarded-For": self.address, "Authorization": f"Token {app.token}"}
+            http.request("GET", "/tasks/?limit=5", headers=headers)
+            answer = http.getresponse()
+            answer.read()
+            self.answers.append(answer.status)
+        http.close()
+
+    def __enter__(self) -> "Tokens":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        for thread in self.threads:
+            thread.join(15)
+
+
+def endpoints() -> list[str]:
+    """A path to each route."""
+    return [f"/{'/'.join(map(sample, route.path.split('/')))}" for route in routes()]
+
+
+def sample(part: str) -> str:
+    return next((value for kind, value in SAMPLES.items() if part.startswith(kind)), part)
+
+
+def crawl(workers: Workers, addresses: list[str]) -> None:
+    """Every endpoint from each address, by eight at a time, until each is banned or all was seen twice."""
+    turns = [(address, path) for path in endpoints() * 2 for address in addresses]
+    gone: set[str] = set()
+
+    def some(number: int) -> None:
+        http = HTTPConnection("127.0.0.1", workers.port, timeout=15)
+        for address, path in turns[number::8]:
+            if address not in gone:
+                http.request("GET", path, headers={"X-Forwarded-For": address})
+                answer = http.getresponse()
+                if b'"banned"' in answer.read():
+                    gone.add(address)
+        http.close()
+
+    threads = [threading.Thread(target=some, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+
+def until_banned(addresses: list[str], since: float) -> float:
+    """Seconds until a rule had banned all of them."""
+    networks = {f"{address}/32" for address in addresses}
+    while True:
+        banned = set(Ban.objects.standing().filter(origin="rule").values_list("network", flat=True))
+        if networks <= banned:
+            return time.monotonic() - since
+        assert time.monotonic() - since < STOPPED_S, f"{len(networks - banned)} of {len(networks)} are not stopped"
+        time.sleep(0.05)
+
+
+def in_background(act: Callable[[], Any]) -> threading.Thread:
+    thread = threading.Thread(target=act)
+    thread.start()
+    return thread
+
+
+def flooded(workers: Workers, addresses: list[str]) -> float:
+    # One list; each asks for another search of it, so that nobody is answered from memory.
+    paths, seconds = [f"/tasks/?search=night{number}" for number in range(2_000)], STOPPED_S + 2
+    plan = Plan(workers.port, 96, seconds, "lists", paths, addresses, rate=900)
+    with flood(plan):
+        return until_banned(addresses, time.monotonic())
+
+
+def crawled(workers: Workers, addresses: list[str]) -> float:
+    crawler = in_background(lambda: crawl(workers, addresses))
+    try:
+        return until_banned(addresses, time.monotonic())
+    finally:
+        crawler.join(90)
+
+
+def lines(workers: Workers) -> list[str]:
+    """What the workers logged that rules did."""
+    text = Path(workers.folder / "web.log").read_text()
+    return re.findall(r"WARNING makerlog\.rules: (.*)", text)
+
+
+def test_rules_stop_the_night_of_2019_and_no_token_holder_notices(
+    workers: Workers, makers: list[Caller], say: Callable[[str], None]
+) -> None:
+    with Tokens(workers, makers, ONE) as tokens:
+        took = {
+            "flood, one address": flooded(workers, [ONE]),
+            "crawl, one address": crawled(workers, [CRAWLER]),
+            "flood, fifty addresses": flooded(workers, FIFTY),
+            "crawl, fifty addresses": crawled(workers, FIFTY_CRAWLERS),
+        }
+        ends = time.monotonic() + 60
+        while len(tokens.answers) < LEAST_REQUESTS and time.monotonic() < ends:
+            time.sleep(0.1)
+    for what, seconds in took.items():
+        say(f"{what}: stopped after {seconds:.1f} s")
+    refused = [status for status in tokens.answers if status != 200]
+    say(f"{len(tokens.answers):,} requests with tokens meanwhile, {len(refused)} refused")
+    assert len(tokens.answers) >= LEAST_REQUESTS
+    assert refused == []
+    nothing_but_short_anonymous_bans()
+    acts = list(RuleAct.objects.values_list("sentence", flat=True))
+    assert sorted(lines(workers)) == sorted(acts), "what was logged is what was done, and nothing was done twice"
+    by_rule = {made.rule for made in RuleAct.objects.filter(subject__in=[CRAWLER, *FIFTY_CRAWLERS])}
+    say(f"{len(acts)} acts; crawls were stopped by {', '.join(sorted(by_rule))}")
+    assert RuleAct.objects.get(subject=CRAWLER).rule == "enumeration"
+
+
+def nothing_but_short_anonymous_bans() -> None:
+    bans = list(Ban.objects.all())
+    assert {(ban.applies_to, ban.origin) for ban in bans} == {("anonymous", "rule")}
+    assert {(ban.expires_at - ban.created_at).total_seconds() for ban in bans if ban.expires_at} == {600.0}
+    assert all(
+        entry.act.removeprefix("rule.") in RULES for entry in AuditEntry.objects.filter(subject__startswith="ban:")
+    )
+    assert len({ban.network for ban in bans}) == len(bans)
+
+
+def test_a_web_page_that_sends_bad_tokens_refuses_no_token_holder_at_its_visitor_s_address(
+    workers: Workers, makers: list[Caller], say: Callable[[str], None]
+) -> None:
+    http, statuses = HTTPConnection("127.0.0.1", workers.port, timeout=10), []
+    with Tokens(workers, makers[:8], PAGE) as tokens:
+        for number in range(1_000):
+            headers = {"X-Forwarded-For": PAGE, "Authorization": MADE_UP, "Origin": "https://evil.example"}
+            http.request("GET", endpoints()[number % 20], headers=headers)
+            answer = http.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+        time.sleep(5)  # two rounds of judging
+    http.close()
+    say(f"1,000 calls with a bad token: {statuses.count(401)} times 401, {statuses.count(429)} times 429")
+    assert set(tokens.answers) == {200}
+    assert set(statuses) <= {401, 404, 429}
+    assert not Ban.objects.exists()
+    assert not RuleAct.objects.exists()
