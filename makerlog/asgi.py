@@ -12,6 +12,7 @@ from makerlog.api import waiting
 from makerlog.api.checks import routes
 from makerlog.api.fast import FastPath
 from makerlog.api.limits import LIMITS
+from makerlog.gate.access_log import AccessLog
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import Folder, MediaFolder, StaticFolder
 from makerlog.gate.limits import Limits, lanes
@@ -50,6 +51,7 @@ def limits() -> Limits:
 
 waiting.install()
 standing.talkers.routes.route_of = lambda path: route_of(path) or ""
+access_log = AccessLog()
 application = FrontDoor(
     django,
     trusted=settings.TRUSTED_PROXIES,
@@ -60,11 +62,17 @@ application = FrontDoor(
     ticket=standing.tickets.admit,
     known=standing.tickets.know,
     hashing=hashing_paths(),
-    services=[Follower([settings.TRUSTED_PROXIES, settings.CDN_RANGES]), standing.watcher, standing.teller, hub],
+    services=[
+        Follower([settings.TRUSTED_PROXIES, settings.CDN_RANGES]),
+        standing.watcher,
+        standing.teller,
+        hub,
+        access_log,
+    ],
     streams=streams,
     fast=FastPath(standing.is_open),
     shares=True,
-    observers=[standing.talkers.observe, judge.conduct.observe],
+    observers=[standing.talkers.observe, judge.conduct.observe, access_log],
 )
 standing.watcher.subscribers += [
     TokensOfSockets(application.sockets),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django_tasks import task
@@ -12,6 +13,7 @@ from makerlog.accounts import purges as accounts
 from makerlog.api.idempotency import purge_keys
 from makerlog.api.purging import ROUND
 from makerlog.changes import watch
+from makerlog.jobs import heartbeat
 from makerlog.jobs import purges as jobs
 from makerlog.jobs.models import DueChore
 from moderation import purges as moderation
@@ -20,7 +22,7 @@ from tasks.purges import purge_tombstones
 
 @dataclass(frozen=True)
 class Chore:
-    """``what`` deletes rows and tells how many; at least ``ROUND`` of them: there are more."""
+    """``what`` tells how many rows it deleted; at least ``ROUND`` of them: there are more."""
 
     name: str
     every: timedelta
@@ -38,6 +40,8 @@ SCHEDULE = [
     Chore("addresses", timedelta(hours=1), moderation.purge_addresses),  # of what was posted 30 days ago
     Chore("jobs", timedelta(minutes=10), jobs.purge_jobs),  # done since a day, given up since 30
 ]
+if settings.HEARTBEAT_URL:
+    SCHEDULE.append(Chore("heartbeat", timedelta(minutes=1), heartbeat.beat))
 CHORES = {chore.name: chore for chore in SCHEDULE}
 
 

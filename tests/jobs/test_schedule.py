@@ -1,6 +1,8 @@
 """Chores: due again and again, in small bites, and what must stay stays."""
 
 import io
+import socket
+import threading
 from contextlib import redirect_stdout
 from datetime import timedelta
 from typing import Any
@@ -21,6 +23,7 @@ from makerlog.api import purging
 from makerlog.api.idempotency import purge_keys
 from makerlog.api.models import IdempotencyKey
 from makerlog.jobs import schedule
+from makerlog.jobs.heartbeat import beat
 from makerlog.jobs.models import DueChore, Job
 from makerlog.jobs.purges import purge_jobs
 from makerlog.jobs.schedule import SCHEDULE, enqueue_due, know_all
@@ -209,3 +212,24 @@ def test_the_admin_runs_again_what_was_given_up(client: Client) -> None:
 def test_jobs_are_shown_to_admins_alone(client: Client) -> None:
     client.force_login(make_maker("mo", is_staff=True, is_moderator=True))
     assert client.get(reverse("admin:jobs_job_changelist")).status_code == 403
+
+
+def test_a_heartbeat_goes_out_and_one_that_nobody_hears_harms_nothing(settings: Any, caplog: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings.HEARTBEAT_URL = f"http://127.0.0.1:{listener.getsockname()[1]}/ping"
+        heard: list[bytes] = []
+        thread = threading.Thread(target=lambda: heard.append(answered(listener)))
+        thread.start()
+        assert beat() == 0
+        thread.join()
+    assert heard[0].startswith(b"GET /ping HTTP/1.1\r\n")
+    assert beat() == 0
+    assert "HEARTBEAT_URL does not answer" in caplog.text
+
+
+def answered(listener: socket.socket) -> bytes:
+    connection, _ = listener.accept()
+    with connection:
+        request = connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    return request
