@@ -1,6 +1,7 @@
 """Stock DRF: ModelSerializer, CursorPagination, TokenAuthentication, its two throttles, relations prefetched."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -17,7 +18,6 @@ from rest_framework.viewsets import GenericViewSet
 from makerlog.accounts.models import Maker
 from makerlog.accounts.rhythm import WEEK, local_day
 from products.models import Product, Project
-from tasks.days import run_length
 from tasks.hashtags import project_names
 from tasks.models import DayCount, Task, TaskProduct, TaskProject
 
@@ -162,3 +162,13 @@ def count_day(author: Maker, task: Task) -> None:
 router = SimpleRouter()
 router.register("tasks", TaskViewSet)
 urlpatterns = [path("", include(router.urls))]
+
+
+def run_length(days: Iterable[date], last_day: date) -> int:
+    """How many of ``days``, newest first, follow each other without a gap, ending with ``last_day``."""
+    length = 0
+    for day in days:
+        if day != last_day - timedelta(days=length):
+            break
+        length += 1
+    return length
