@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, F, Func, GenericIPAddressField, QuerySet
 from django.utils import timezone
 from django_tasks import task
 
@@ -51,6 +51,12 @@ KINDS = (
 )
 
 
+class NoIndex(Func):
+    """A column that is looked at in the rows found, and never makes the planner find them by another index and sort them."""
+
+    template = "(%(expressions)s + 0)"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Posts:
     """What is shown by now of what was posted with a token (its id), by a maker (theirs), from a network, or since a moment:
@@ -66,29 +72,35 @@ class Posts:
     until: datetime
 
     def of(self, kind: Kind) -> list[QuerySet[Any]]:
-        """The rows of a kind, newest first, in as many parts as take an index each."""
-        rows = kind.model._base_manager.filter(self.condition)
-        if self.token is not None:
-            return [rows.order_by("-posted_with", "-created_at", "-id")]
-        if self.maker is not None:
-            return [part.order_by("-author", "-created_at", "-id") for part in public_and_own(rows)]
-        if self.network is not None:
-            return [rows.order_by("-posted_from", "-created_at", "-id")]
-        return [public_and_own(rows)[0].order_by("-created_at", "-id")]
+        """The rows of a kind, newest first, in as many parts as take an index each: the one that leads has its own."""
+        rows = kind.model._base_manager.filter(hidden=False, created_at__lte=self.until)
+        if self.begin:
+            rows = rows.filter(created_at__gte=self.begin)
+        if not self.whose:
+            return [public_and_own(rows)[0].order_by("-created_at", "-id")]
+        (lead, within), *beside = self.whose.items()
+        rows = rows.filter(**{f"{lead}__{how}": value for how, value in within.items()})
+        for name, bounds in beside:
+            field = GenericIPAddressField() if name == "posted_from" else BigIntegerField()
+            rows = rows.alias(beside=NoIndex(F(name), output_field=field))
+            rows = rows.filter(**{f"beside__{how}": value for how, value in bounds.items()})
+        parts = public_and_own(rows) if lead == "author_id" else [rows]
+        return [part.order_by(f"-{lead}", "-created_at", "-id") for part in parts]
 
-    @property
-    def condition(self) -> Q:
-        if self.token is None and self.maker is None and self.network is None and self.since is None:
-            raise NothingChosen("Say which posts: by token, maker, address or time.")
-        condition = Q(hidden=False, created_at__lte=self.until)
+    @cached_property
+    def whose(self) -> dict[str, dict[str, Any]]:
+        """What is asked of the columns that say whose a row is, the narrowest first. Raises NothingChosen."""
+        asked: dict[str, dict[str, Any]] = {}
         if self.token is not None:
-            condition &= Q(posted_with=self.token)
+            asked["posted_with"] = {"exact": self.token}
         if self.maker is not None:
-            condition &= Q(author=self.maker)
+            asked["author_id"] = {"exact": self.maker}
         if self.network is not None:
-            ends = str(self.network.network_address), str(self.network.broadcast_address)
-            condition &= Q(posted_from__gte=ends[0], posted_from__lte=ends[1])
-        return condition & Q(created_at__gte=self.begin) if self.begin else condition
+            low, high = self.network.network_address, self.network.broadcast_address
+            asked["posted_from"] = {"gte": str(low), "lte": str(high)}
+        if not asked and self.since is None:
+            raise NothingChosen("Say which posts: by token, maker, address or time.")
+        return asked
 
     @property
     def begin(self) -> datetime | None:

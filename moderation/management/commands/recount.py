@@ -32,8 +32,8 @@ class Command(BaseCommand):
             differ, remain = self.compared(comparison, mend=options["mend"])
             found, left = found + differ, left + remain
         if left:
-            raise CommandError(f"{left:,} differences{'' if options['mend'] else '; recount --mend sets them right'}.")
-        self.stdout.write(f"{found:,} differences, all mended." if found else "0 differences.")
+            raise CommandError(f"{said(left)}{'' if options['mend'] else '; recount --mend sets it right'}.")
+        self.stdout.write(f"{said(found)}, all mended." if found else "0 differences.")
 
     def compared(self, comparison: Comparison, *, mend: bool) -> tuple[int, int]:
         """How many differed, and how many still do."""
@@ -43,12 +43,16 @@ class Command(BaseCommand):
             for batch in compare(comparison, mend=mend):
                 bar.update(batch.size)
                 for each in batch.differences[: max(0, PRINTED - found)]:
-                    self.stdout.write(said(comparison, each))
+                    self.stdout.write(line(comparison, each))
                 found, left = found + len(batch.differences), left + len(batch.left)
         if found > PRINTED:
             self.stdout.write(f"... and {found - PRINTED:,} more: {comparison.name}.")
         return found, left
 
 
-def said(comparison: Comparison, each: Difference) -> str:
+def said(differences: int) -> str:
+    return "1 difference" if differences == 1 else f"{differences:,} differences"
+
+
+def line(comparison: Comparison, each: Difference) -> str:
     return f"{comparison.name} {each.pk}{each.where}: kept {each.kept}, in fact {each.fact}"

@@ -116,6 +116,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "lifted_at": f"CASE WHEN mod(n, 3) = 0 THEN {MOMENT} END",
     },
     "moderation.RuleAct": {"until": f"{MOMENT} + interval '1 hour'", "dry_run": "false"},
+    "moderation.Cleanup": {"maker": HOST, "state": "'hidden'"},
     "changes.Change": {"topic": "'ban'", "key": HOST},
     "moderation.AuditEntry": {"actor_id": str(STAFF), "subject": f"'maker:' || {HOST}"},
     "admin.LogEntry": {

@@ -77,8 +77,8 @@ def test_what_is_kept_wrong_is_found_and_mended(model: Any, values: Any, said: s
     model.objects.filter(pk=row.pk).update(**values)
     told = recount()
     assert said.format(pk=row.pk) in told
-    assert told.endswith("recount --mend sets them right.")
-    assert recount("--mend").endswith("differences, all mended.\n")
+    assert told.endswith("recount --mend sets it right.")
+    assert recount("--mend").endswith(", all mended.\n")
     assert recount() == "0 differences.\n"
 
 
