@@ -46,7 +46,7 @@ check: lint types migrations test ## All of the above, as .ci/run does
 bench: setup ## Measure requests/s beside stock DRF, FastAPI and the bare database; QUICK=1 in two minutes, FULL=1 in hours
 	@exec $(PYTHON) -m pytest -q -m bench tests/benchmarks
 
-attack: setup ## All that an attacker sends, then floods on the real service; half an hour, QUICK=1 two minutes of floods, THROUGH=nginx (Linux)
+attack: setup browser ## All that an attacker sends, then floods on the real service; half an hour, QUICK=1 two minutes of floods, THROUGH=nginx (Linux)
 	@status=0; \
 	if [ -z "$(QUICK)" ]; then $(PYTHON) -m pytest -q -m attack tests/attack || status=1; fi; \
 	QUICK=$(QUICK) THROUGH=$(THROUGH) $(PYTHON) -m tests.attack.floods || status=1; \
