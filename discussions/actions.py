@@ -36,12 +36,16 @@ def change_discussion(*, discussion: Discussion, **values: Any) -> None:
     # What is hidden may not be listed for one statement even: a constraint says so.
     changed.change(**unmarked(values), **({"listed": False} if values.get("hidden") else {}))
     keep_listed(changed)
+    if values.get("hidden"):
+        events.gone([discussion.pk])
 
 
 @transaction.atomic
 def delete_discussion(*, discussion: Discussion) -> None:
     """Deletes a discussion with its replies; locked first, so that none comes meanwhile."""
+    pk = discussion.pk
     locked(discussion).delete()
+    events.gone([pk])
 
 
 @transaction.atomic

@@ -1,7 +1,7 @@
 """What is told of replies, and to whom: those of a listed discussion to everybody, those of a private one to its author, and
 nothing of what is hidden. Called within the transaction that writes, which holds the discussion's row."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -9,10 +9,12 @@ from django.contrib.auth.models import AnonymousUser
 from discussions.models import Discussion, Reply
 from discussions.serializers import ReplySerializer
 from makerlog.api.compiled import compiled
+from makerlog.changes.journal import announce
 from makerlog.live.events import Event, publish
 
 EVERYBODY = "discussions"
 ANYBODY = AnonymousUser()
+TOPIC = "discussion"
 
 
 def of_discussion(discussion: int) -> str:
@@ -47,6 +49,11 @@ def deleted(reply: Reply, discussion: Discussion) -> None:
 def hiding(replies: Iterable[Reply]) -> None:
     """These are about to be hidden, or their discussions are."""
     publish(*(Event("reply.deleted", {"id": reply.pk}, streams(reply.discussion)) for reply in replies))
+
+
+def gone(discussions: Collection[int]) -> None:
+    """These are hidden or deleted: whoever follows one is told that nothing is there. Called last (see announce)."""
+    announce(TOPIC, sorted(discussions))
 
 
 def streams(discussion: Discussion) -> tuple[str, ...]:

@@ -27,7 +27,9 @@ def hide_discussions(*, ids: Collection[int], cleanup: int) -> int:
     # Ordered by an expression, so that they are sorted: an index of this order would be walked past everybody else's.
     replies = Reply.objects.filter(discussion__in=discussions, hidden=False).select_related("discussion")
     events.hiding(replies.order_by((F("pk") + 0).desc())[:MOST_TOLD])
-    return discussions.change(hidden=True, listed=False, cleanup=cleanup)
+    hidden = discussions.change(hidden=True, listed=False, cleanup=cleanup)
+    events.gone(ids)
+    return hidden
 
 
 @transaction.atomic

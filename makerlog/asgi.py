@@ -6,6 +6,7 @@ from makerlog.wsgi import django
 # Settings can be read from here on; a bad one has already been reported in one sentence.
 from django.conf import settings
 
+from discussions.consumers import DiscussionsOfSockets
 from makerlog.accounts.authentication import genuine_token
 from makerlog.accounts.consumers import MakersOfSockets, TokensOfSockets
 from makerlog.api import waiting
@@ -78,6 +79,7 @@ standing.watcher.subscribers += [
     TokensOfSockets(application.sockets),
     MakersOfSockets(application.sockets),
     TeamsOfSockets(),
+    DiscussionsOfSockets(),
     AnswersOfRoutes(application.forget_shared),
 ]
 standing.teller.judge = judge.judge

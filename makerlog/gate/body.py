@@ -56,24 +56,29 @@ class BodyTimeout(Refusal):
 
 
 class NoMemory(Refusal):
-    """Large bodies hold all the memory that this process has for them."""
+    """Bodies hold all the memory that this process has for them."""
 
     outcome = "shed"
     status = 503
     code = "busy"
-    detail = "Too many large bodies are on their way; try again in a moment."
+    detail = "Too many bodies are on their way; try again in a moment."
     retry_after = 2
 
 
 class Bodies:
-    """Reads bodies within bounds: of size and time for each, and of memory for all large ones that this process holds.
+    """Reads bodies within bounds: of size and time for each, and of memory for all that this process holds, for small ones
+    apart, so that no crowd of uploads stops a write.
 
-    ``held``: bytes of large bodies, while they are read and until their requests are answered.
+    ``large`` and ``small``: their bytes, while they are read and until their requests are answered.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.held = 0
+        self.large = self.small = 0
+
+    @property
+    def held(self) -> int:
+        return self.large + self.small
 
     @asynccontextmanager
     async def read(self, scope: Scope, receive: Receive, *, genuine: bool) -> AsyncIterator[bytes]:
@@ -93,7 +98,8 @@ class Bodies:
                 await self._in_time(body, receive, length or most)
             yield body.bytes
         finally:
-            self.held -= body.held
+            self.large -= body.large
+            self.small -= body.small
 
     async def _in_time(self, body: "_Body", receive: Receive, length: int) -> None:
         try:
@@ -109,7 +115,7 @@ class _Body:
     def __init__(self, bodies: Bodies, most: int) -> None:
         self.bodies = bodies
         self.most = most
-        self.held = 0  # of its bytes, what counts as held: nothing as long as it is small
+        self.large = self.small = 0  # one of them is its bytes so far
         self.bytes = b""
 
     async def gather(self, receive: Receive) -> None:
@@ -127,15 +133,15 @@ class _Body:
         self.bytes = chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _hold(self, size: int) -> None:
-        limits = self.bodies.limits
+        bodies, limits = self.bodies, self.bodies.limits
         if size > self.most:
             raise BodyTooLarge(self.most)
-        if size <= limits.small_body:
-            return
-        if self.bodies.held - self.held + size > limits.bodies:
+        small, large = (size, 0) if size <= limits.small_body else (0, size)
+        if bodies.small + small - self.small > limits.small_bodies or bodies.large + large - self.large > limits.bodies:
             raise NoMemory
-        self.bodies.held += size - self.held
-        self.held = size
+        bodies.small += small - self.small
+        bodies.large += large - self.large
+        self.small, self.large = small, large
 
 
 async def drain(receive: Receive, seconds: float) -> None:

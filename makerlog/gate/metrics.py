@@ -33,7 +33,7 @@ DROPPED = Gauge("makerlog_connections_dropped", "Idle ones closed for want of ro
 SOCKETS = Gauge("makerlog_sockets", "Open WebSockets.", multiprocess_mode="livesum")
 SOCKETS_DROPPED = Gauge("makerlog_sockets_dropped", "Readers that were too slow.", multiprocess_mode="livesum")
 SHARED = Gauge("makerlog_shared_bytes", "Held by answers that are shared.", multiprocess_mode="livesum")
-BODIES = Gauge("makerlog_body_bytes", "Held by large bodies.", multiprocess_mode="livesum")
+BODIES = Gauge("makerlog_body_bytes", "Held by bodies.", multiprocess_mode="livesum")
 
 
 def count(lane: str, outcome: str) -> None:

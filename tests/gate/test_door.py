@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -208,7 +209,7 @@ def test_an_upload_with_a_genuine_token_may_be_larger(service):
     is_refusal(service.ask("POST", "/", b"x" * 5000, multipart), 413, "body_too_large")
 
 
-SLOW = Limits(body_seconds=0.3, body_rate=1_000_000, small_body=100, bodies=1000, linger=0.2)
+SLOW = Limits(body_seconds=0.3, body_rate=1_000_000, small_body=100, bodies=1000, small_bodies=300, linger=0.2)
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
@@ -225,6 +226,18 @@ def test_large_bodies_share_a_bounded_memory_and_small_ones_pass():
         assert service.ask("POST", "/", b"x" * 100).status == 200
         until(lambda: service.door.bodies.held == 0)
         assert service.ask("POST", "/", b"x" * 300).status == 200
+
+
+def test_small_bodies_share_one_too_and_large_ones_pass():
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    with serve(FrontDoor(mirror, limits=SLOW)) as service, contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(service.dial()).sendall(head + b"x" * 99)
+        until(lambda: service.door.bodies.held == 297)
+        is_refusal(service.ask("POST", "/", b"x" * 10), 503, "busy")
+        assert service.ask("POST", "/", b"x" * 900).status == 200
+        until(lambda: service.door.bodies.held == 0)
+        assert service.ask("POST", "/", b"x" * 10).status == 200
 
 
 @pytest.mark.parametrize("length", [b"-1", b"1e3", b"+5", b"", b"0x10", b"5, 6", "٣".encode(), b"9" * 30])

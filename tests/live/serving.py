@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from discussions.consumers import DiscussionsOfSockets
 from makerlog.accounts.authentication import genuine_token
 from makerlog.accounts.consumers import MakersOfSockets, TokensOfSockets
 from makerlog.accounts.revoked import revoked
@@ -97,7 +98,12 @@ def live(trusted: Sequence[Network] = (), limits: Limits | None = None) -> Itera
         services=[watcher, hub],
         streams=streams,
     )
-    watcher.subscribers += [TokensOfSockets(door.sockets), MakersOfSockets(door.sockets), TeamsOfSockets()]
+    watcher.subscribers += [
+        TokensOfSockets(door.sockets),
+        MakersOfSockets(door.sockets),
+        TeamsOfSockets(),
+        DiscussionsOfSockets(),
+    ]
     watcher.listeners.append(door.bans_changed)
     with serve(door) as service, contextlib.ExitStack() as stack:
         until(lambda: hub.connected and watcher.version is not None)

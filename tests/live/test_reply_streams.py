@@ -56,11 +56,18 @@ def test_a_private_discussion_is_its_authors_alone(service: Live) -> None:
     assert service.follow(path).closed()[0] == 4404
 
 
-def test_a_hidden_discussion_says_nothing(service: Live) -> None:
+def test_a_discussion_that_is_hidden_or_deleted_closes_its_sockets_and_says_nothing(service: Live) -> None:
     alice = caller("alice")
-    talk = make_discussion(alice.maker)
-    own, explore = service.follows(f"/discussions/{talk.slug}/", alice.token), service.follows("/discussions/")
-    actions.change_discussion(discussion=talk, hidden=True)
-    make_reply(Discussion.objects.get(pk=talk.pk), alice.maker)
-    assert own.hears_nothing()
+    hidden, deleted, other = (make_discussion(alice.maker) for _ in range(3))
+    follow = [
+        service.follows(f"/discussions/{talk.slug}/", token)
+        for talk in (hidden, deleted)
+        for token in (alice.token, None)
+    ]
+    stays, explore = service.follows(f"/discussions/{other.slug}/"), service.follows("/discussions/")
+    actions.change_discussion(discussion=hidden, hidden=True)
+    actions.delete_discussion(discussion=deleted)
+    assert [reader.closed() for reader in follow] == [(4404, "There is no such stream.")] * 4
+    make_reply(Discussion.objects.get(pk=hidden.pk), alice.maker)
+    assert stays.hears_nothing()
     assert explore.hears_nothing()
