@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from discussions.models import Discussion
 from makerlog.api.checks import routes
 from moderation.models import AuditEntry, Ban, RuleAct
 from moderation.rules import RULES
-from products.models import Project
+from products.models import Product, Project
+from tasks.models import Task
 from tests.attack.floods.flood import Plan
 from tests.attack.floods.service import flood
 from tests.makers import Caller, caller
@@ -28,7 +30,7 @@ CRAWLER, FIFTY_CRAWLERS = "93.184.218.7", [f"93.184.219.{number}" for number in 
 PAGE = "93.184.220.7"
 MAKERS, LEAST_REQUESTS, ASKING = 50, 5_000, 8
 MADE_UP = "Token mkl_00000000000_made_up_by_a_web_page"
-SAMPLES = {"<int:": "1", "<str:": "maker0", "<slug:": "a-slug"}
+PARAMETER = re.compile(r"<[^>]+>")
 
 
 @pytest.fixture
@@ -83,12 +85,13 @@ class Tokens:
 
 
 def endpoints() -> list[str]:
-    """A path to each route."""
-    return [f"/{'/'.join(map(sample, route.path.split('/')))}" for route in routes()]
-
-
-def sample(part: str) -> str:
-    return next((value for kind, value in SAMPLES.items() if part.startswith(kind)), part)
+    """A path to each route, to things that are there."""
+    there = {
+        "tasks": Task.objects.values_list("pk", flat=True).first(),
+        "products": Product.objects.values_list("slug", flat=True).first(),
+        "discussions": Discussion.objects.values_list("slug", flat=True).first(),
+    }
+    return [f"/{PARAMETER.sub(str(there.get(route.path.split('/')[0], 'maker0')), route.path)}" for route in routes()]
 
 
 def crawl(workers: Workers, addresses: list[str]) -> None:
@@ -204,6 +207,6 @@ def test_a_web_page_that_sends_bad_tokens_refuses_no_token_holder_at_its_visitor
     http.close()
     say(f"1,000 calls with a bad token: {statuses.count(401)} times 401, {statuses.count(429)} times 429")
     assert set(tokens.answers) == {200}
-    assert set(statuses) <= {401, 404, 429}
+    assert set(statuses) <= {200, 401, 403, 404, 429}, "some look at no token; /metrics is nobody's"
     assert not Ban.objects.exists()
     assert not RuleAct.objects.exists()
