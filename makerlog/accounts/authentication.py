@@ -2,6 +2,7 @@
 
 import hmac
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -51,10 +52,21 @@ def token_text(header: bytes) -> str:
     return text.strip().decode("latin-1") if keyword.lower() in KEYWORDS else ""
 
 
+def read_token(text: str) -> tokens.Token | None:
+    """The token that ``text`` is, if we made it."""
+    return read_lately(text) if len(text) == tokens.LENGTH else None
+
+
+@lru_cache(maxsize=4_096)
+def read_lately(text: str) -> tokens.Token | None:
+    """The door asks, the ban middleware and the view; and an app comes again and again."""
+    return tokens.genuine(PEPPERS, text)
+
+
 def genuine_token(header: bytes) -> str | None:
     """The public id of the token in an Authorization header, if we made it and it has neither expired nor been revoked.
     Asks no database: what is revoked stands in memory (see revoked.py), the newest of it at least."""
-    token = tokens.genuine(PEPPERS, token_text(header))
+    token = read_token(token_text(header))
     if token is None or token.expired(timezone.now()) or token.public_id in revoked:
         return None
     return token.public_id
@@ -69,7 +81,7 @@ def needs_whole_caller(request: Request) -> bool:
 def recognise(text: str, address: str, *, whole: bool = True) -> tuple[Maker, AccessToken]:
     """The maker behind a token used from ``address``. The database is asked only about tokens that we made, and where not
     the ``whole`` maker is wanted, only about those that are not remembered (see identity.py)."""
-    token = tokens.genuine(PEPPERS, text)
+    token = read_token(text)
     if token is None:
         raise AuthenticationFailed("This is no token of ours.", "bad_credential")
     kept = look_up(token.public_id) if whole else identities.find(token.public_id)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PATTERN = re.compile(r"mkl_([0-9A-Za-z]{11})_([0-9A-Za-z]{45})")
+LENGTH = len("mkl_") + 11 + len("_") + 45
 ANYWHERE = re.compile(rf"(?=({PATTERN.pattern}))")  # looks ahead only: what one match takes hides no other
 ID_BYTES, SECRET_BYTES, MAC_BYTES = 8, 16, 12
 LAST_EXPIRY = datetime(2106, 1, 1, tzinfo=UTC)  # what four bytes of seconds hold

@@ -13,7 +13,7 @@ import redis
 
 from makerlog.api.limits import SECOND_US, Limit
 from makerlog.api.mirror import Mirror, Wanted
-from makerlog.api.store import ANSWER_S, Breaker
+from makerlog.api.store import ANSWER_S, Breaker, Line
 
 # ARGV: the moment after which nobody waits for the answer; whether to charge even what does not fit; then for each key
 # the time to charge, the span of the bucket, and what the process knew and owes (see mirror.py).
@@ -92,6 +92,7 @@ class Limiter:
     def __init__(self, client: redis.Redis, *, processes: int, prefix: str = "limits") -> None:
         """``processes``: how many share the load, and so what is left while Redis is away."""
         self.client = client
+        self.line = Line(client)
         self.prefix = prefix
         self.mirror = Mirror(processes)
         self.breaker = Breaker("the limiter")
@@ -166,7 +167,7 @@ class Limiter:
 
     def evaluated(self, arguments: Sequence[Any]) -> Any:
         try:
-            return self.client.evalsha(DIGEST, *arguments)
+            return self.line.ask("EVALSHA", DIGEST, *arguments)
         except redis.exceptions.NoScriptError:  # the first of all, or Redis was restarted
             return self.client.eval(SCRIPT, *arguments)
 

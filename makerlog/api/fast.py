@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
-from django.core.signals import request_finished, request_started
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import Http404, QueryDict
@@ -157,7 +156,6 @@ def kind_of(route: str, environ: Environ) -> Hashable:
 def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> Answer:
     """As the view has it, and raises what the view raises."""
     cost.begin()
-    request_started.send(sender=FastPath, environ=environ)
     # No question whether the connection still stands: where it does not, reading says so, and the slow path opens another.
     connection.health_check_done = True  # type: ignore[attr-defined]
     try:
@@ -168,13 +166,19 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
         view.say_whose(view.request, response)
     finally:
         timezone.deactivate()
-        request_finished.send(sender=FastPath)
+        let_go()
     environ |= cost.told(read.route)
     own = own_headers(response, environ) | ({"ETag": tag_of(body)} if known.tagged else {})
     said = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
     said.append((b"x-request-id", environ["makerlog.request_id"].encode()))
     whole = [*known.headers, *said, (b"content-length", b"%d" % len(body))]
     return Answer(200, whole, body, environ.get(PUBLIC_FOR, 0.0))
+
+
+def let_go() -> None:
+    """What Django does with the connection at the end of a request: one that failed or is too old is closed."""
+    if not connection.in_atomic_block:  # as within a test
+        connection.close_if_unusable_or_obsolete()
 
 
 def own_headers(response: Response, environ: Environ) -> dict[str, str]:

@@ -127,5 +127,6 @@ def refuse_offsets(request: Request) -> None:
 def link(request: Request, cursor: str) -> str:
     """Absolute, from PUBLIC_URL (never the Host header), keeping every other parameter but a secret."""
     given = [(name, value) for name, values in request.query_params.lists() for value in values]
-    kept = [(name, value) for name, value in given if name not in ("cursor", "token")]
-    return f"{settings.PUBLIC_URL}{request.path}?{urlencode([*kept, ('cursor', cursor)])}"
+    kept = urlencode([(name, value) for name, value in given if name not in ("cursor", "token")])
+    # Of a cursor's letters only the colon is quoted; urlencode would look at each of them.
+    return f"{settings.PUBLIC_URL}{request.path}?{kept}{'&' if kept else ''}cursor={cursor.replace(':', '%3A')}"
