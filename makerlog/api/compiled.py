@@ -186,17 +186,21 @@ class Compiled:
 
     def shown(self, rows: Sequence[Row], reader: Any) -> list[Any]:
         """What ``rows``, of ``columns``, say to ``reader``, in at most one statement more."""
-        hung = self._hung(rows, reader)
-        places = [keeping.place for keeping in self.kept]
-        # Who is referred to may have been erased between the two statements, and the row with them.
-        return [self.build(row, hung) for row in rows if all(row[place] in hung.kept for place in places)]
+        wanted = self._referred_to(rows)
+        hung = self._hung(rows, wanted, reader)
+        if not hung.kept.keys() >= wanted.keys():
+            # Who is referred to may have been erased between the two statements, and the row with them.
+            rows = [row for row in rows if all(row[keeping.place] in hung.kept for keeping in self.kept)]
+        build = self.build
+        return [build(row, hung) for row in rows]
 
-    def _hung(self, rows: Sequence[Row], reader: Any) -> Hung:
-        kept: dict[int, orjson.Fragment] = {}
-        for form, place, version in self.kept:
-            kept |= form.shelf.known((row[place], row[version]) for row in rows)
-        wanted = {row[keeping.place] for keeping in self.kept for row in rows}
-        return self._fetch(rows, sorted(wanted.difference(kept)), kept, reader)
+    def _referred_to(self, rows: Sequence[Row]) -> dict[int, str]:
+        """The version of each row that is kept and shown, by its id: of a maker of ten tasks, once."""
+        return {row[place]: row[version] for _, place, version in self.kept for row in rows}
+
+    def _hung(self, rows: Sequence[Row], wanted: dict[int, str], reader: Any) -> Hung:
+        kept = self.kept[0].form.shelf.known(wanted.items()) if wanted else {}
+        return self._fetch(rows, sorted(wanted.keys() - kept.keys()), kept, reader)
 
     def _fetch(self, rows: Sequence[Row], unknown: list[int], kept: dict[int, orjson.Fragment], reader: Any) -> Hung:
         found: list[dict[int, list[Any]]] = [{} for _ in self.parts]
