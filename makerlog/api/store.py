@@ -32,15 +32,24 @@ class Line(threading.local):
 
     def __init__(self, client: redis.Redis) -> None:
         self.connection = client.connection_pool.make_connection()
+        self.stands = False
 
     def ask(self, *command: Any) -> Any:
         """Raises RedisError."""
-        self.connection.connect()
-        if self.connection.can_read():  # something nobody asked for: most likely that Redis hung up
+        if self.stands and not self.is_clear():
             self.connection.disconnect()
-            self.connection.connect()
+        self.stands = False  # until it has answered: sending connects anew where it must, once
         self.connection.send_command(*command, check_health=False)
-        return self.connection.read_response()
+        answer = self.connection.read_response()
+        self.stands = True
+        return answer
+
+    def is_clear(self) -> bool:
+        """Whether nothing waits to be read: Redis may have hung up since."""
+        try:
+            return not self.connection.can_read()
+        except (redis.RedisError, OSError):
+            return False
 
 
 class Breaker:
