@@ -20,7 +20,7 @@ from makerlog.gate.limits import Limits, lanes
 from makerlog.gate.proxies import Follower
 from makerlog.live.hub import hub
 from makerlog.routing import streams
-from moderation import standing
+from moderation import links, standing, watching
 from moderation.judge import judge
 from moderation.routes import route_of
 from moderation.sharing import AnswersOfRoutes
@@ -62,18 +62,20 @@ application = FrontDoor(
     recognise=genuine_token,
     ticket=standing.tickets.admit,
     known=standing.tickets.know,
+    link=links.key_of,
     hashing=hashing_paths(),
     services=[
         Follower([settings.TRUSTED_PROXIES, settings.CDN_RANGES]),
         standing.watcher,
         standing.teller,
+        watching.alerts,
         hub,
         access_log,
     ],
     streams=streams,
     fast=FastPath(standing.is_open),
     shares=True,
-    observers=[standing.talkers.observe, judge.conduct.observe, access_log],
+    observers=[standing.talkers.observe, judge.conduct.observe, access_log, watching.floods],
 )
 standing.watcher.subscribers += [
     TokensOfSockets(application.sockets),

@@ -343,6 +343,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 
 # --- What is measured, and logs ---
 
+# Whom the staff's alerts go to: URLs as Apprise has them, with spaces between.
+ALERT_URLS = env.text("ALERT_URLS", "").split()
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 SENTRY_DSN = env.text("SENTRY_DSN", "")
 HEARTBEAT_URL = env.text("HEARTBEAT_URL", "")

@@ -22,6 +22,7 @@ from moderation.audit import note
 from moderation.cleanups import Posts, clean_up, hit
 from moderation.emails import mail_second_factor, mail_warning
 from moderation.guards import Guarded, objections
+from moderation.links import BANS_FOR, Link, LinkUsed
 from moderation.models import (
     UNDONE_WITHIN,
     AuditEntry,
@@ -32,6 +33,7 @@ from moderation.models import (
     RouteSwitch,
     RuleAct,
     SignInFailure,
+    UsedLink,
 )
 from moderation.revocation import Chosen, Row
 from moderation.roles import Role, flags_of, is_staff, require, require_over, require_somebody_else
@@ -89,6 +91,24 @@ def ban(
     details = {"applies_to": str(applies_to), "expires_at": expiry, "forced": force}
     note(act=act, subject=f"ban:{made.pk}", actor=actor, reason=reason, **details)
     announce("ban", [made.pk, *(each.pk for each in replaced)])
+    return made
+
+
+@transaction.atomic
+def ban_by_link(*, link: Link, own_address: str = "") -> Ban:
+    """What whoever holds the link of an alert may do, once: ban that network for an hour, anonymous only. Raises LinkUsed,
+    and Guarded as any ban."""
+    if not UsedLink.objects.get_or_create(nonce=link.nonce)[1]:
+        raise LinkUsed("This link has set its ban already. It can be lifted in the admin.")
+    end = timezone.now() + BANS_FOR
+    made = ban(
+        network=link.network,
+        applies_to=Ban.AppliesTo.ANONYMOUS,
+        expires_at=end,
+        reason="Confirmed by the link of an alert.",
+        own_address=own_address,
+    )
+    note(act="alert.link", subject=f"ban:{made.pk}")
     return made
 
 

@@ -5,6 +5,9 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -16,9 +19,10 @@ from moderation import cleanup_admin as cleanup_admin  # registers its pages
 from moderation import people_admin as people_admin  # registers its pages
 from moderation import rule_admin as rule_admin  # registers its pages
 from moderation.forms import LockdownForm, RouteSwitchForm
+from moderation.incidents import markdown
 from moderation.lockdown import LEVELS, declared_now, sentence
 from moderation.looked_at import LookedAt
-from moderation.models import Lockdown, RouteSwitch, SignInFailure
+from moderation.models import Incident, Lockdown, RouteSwitch, SignInFailure
 from moderation.moments import column, spoken
 from moderation.roles import may, require
 from moderation.routes import ABOUT, current
@@ -70,6 +74,33 @@ class ReplyAdmin(LookedAt):
     list_display = ("__str__", "author", "hidden", "created_at")
     list_select_related = ("author",)
     search_fields = ("pk", "author__username__lower")
+
+
+@admin.register(Incident)
+class IncidentAdmin(LookedAt):
+    """What happened from the first alert to the all-clear, as a page and as a file."""
+
+    list_display = ("__str__", column("began_at", "Began"), column("ended_at", "All clear"))
+    fields = ("began_at", "ended_at", "told")
+    readonly_fields = ("told",)
+    search_fields = ("pk",)
+    change_form_template = "moderation/incident.html"
+
+    @admin.display(description="")
+    def told(self, incident: Incident) -> str:
+        return format_html('<pre class="told">{}</pre>', markdown(incident))
+
+    def get_urls(self) -> list[URLPattern]:
+        export = path("<int:pk>/markdown/", self.admin_site.admin_view(self.export), name="moderation_incident_export")
+        return [export, *super().get_urls()]
+
+    def export(self, request: HttpRequest, pk: int) -> HttpResponse:
+        require(request.user, "look")
+        response = HttpResponse(
+            markdown(get_object_or_404(Incident, pk=pk)), content_type="text/markdown; charset=utf-8"
+        )
+        response["Content-Disposition"] = f'attachment; filename="incident-{pk}.md"'
+        return response
 
 
 @admin.register(SignInFailure)

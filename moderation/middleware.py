@@ -19,6 +19,7 @@ from makerlog.gate.caller import SIGN_IN, Caller
 from makerlog.gate.lanes import WHOSE
 from makerlog.gate.wsgi import PUBLIC_FOR
 from moderation import second_factor
+from moderation.links import key_of as key_of_link
 from moderation.models import RouteSwitch
 from moderation.roles import Role, role_of
 from moderation.routes import refuse_if_switched
@@ -50,7 +51,14 @@ def caller_of(request: HttpRequest) -> Caller:
     ticket = request.path.startswith(PATH) and tickets.issued_at(request.COOKIES.get(COOKIE, "")) is not None
     known = request.path.startswith(SIGN_IN) and tickets.known_as(request.COOKIES.get(DEVICE, "")) is not None
     token = genuine_token(header)
-    return Caller(request.META["REMOTE_ADDR"], request.scheme or "http", token, ticket=ticket, known=known)
+    return Caller(
+        request.META["REMOTE_ADDR"],
+        request.scheme or "http",
+        token,
+        ticket=ticket,
+        known=known,
+        link=key_of_link(request.path),
+    )
 
 
 class RouteSwitchMiddleware:

@@ -263,3 +263,69 @@ class Cleanup(models.Model):
     @property
     def may_be_undone(self) -> bool:
         return self.state in (self.State.HIDING, self.State.HIDDEN) and timezone.now() < self.undo_until
+
+
+class UsedLink(models.Model):
+    """A link of an alert that has set its ban; it sets no other. Kept for longer than any link is good."""
+
+    nonce = models.CharField(max_length=20, primary_key=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["at"], name="used_link_by_time")]
+
+
+class Incident(models.Model):
+    """From the first alert to the all-clear. ``audit_from`` and ``audit_to``: acts of the audit log behind the one and up to
+    the other fell into it."""
+
+    began_at = models.DateTimeField(default=timezone.now)
+    troubled_at = models.DateTimeField(default=timezone.now)  # when there was last a reason for it
+    ended_at = models.DateTimeField(null=True, blank=True)
+    audit_from = models.BigIntegerField(default=0)
+    audit_to = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(models.Value(1), condition=Q(ended_at=None), name="one_incident_at_a_time")
+        ]
+
+    def __str__(self) -> str:
+        return f"Incident of {self.began_at:%Y-%m-%d %H:%M} UTC"
+
+
+class IncidentNote(models.Model):
+    """What was noticed, as the alerts said it."""
+
+    incident = models.ForeignKey(Incident, models.CASCADE, related_name="notes")
+    at = models.DateTimeField()
+    sentence = models.CharField(max_length=500)
+
+
+class IncidentFigures(models.Model):
+    """All requests of one interval, of all processes."""
+
+    incident = models.ForeignKey(Incident, models.CASCADE, related_name="figures")
+    at = models.DateTimeField()
+    requests = models.BigIntegerField()
+    served = models.BigIntegerField()
+    shed = models.BigIntegerField()
+    throttled = models.BigIntegerField()
+    banned = models.BigIntegerField()
+    failed = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["incident", "at"], name="one_row_of_figures_an_interval")]
+
+
+class IncidentRefused(models.Model):
+    """Whom it refused, and how often at least: addresses are personal data, so they are few, and go after 30 days."""
+
+    incident = models.ForeignKey(Incident, models.CASCADE, related_name="refused")
+    client = models.CharField(max_length=45)
+    count = models.BigIntegerField()
+    at = models.DateTimeField()  # the last time
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["incident", "client"], name="one_row_a_client_refused")]
+        indexes = [models.Index(fields=["at"], name="incident_refused_by_time")]

@@ -9,9 +9,12 @@ from django.utils import timezone
 from makerlog.api.purging import BATCH, ROUND, purge
 from makerlog.content import ADDRESSES_KEPT
 from moderation.cleanups import KINDS
-from moderation.models import Cleanup, SignInFailure
+from moderation.links import GOOD_FOR
+from moderation.models import Cleanup, Incident, IncidentRefused, SignInFailure, UsedLink
 
 FAILURES_KEPT = timedelta(days=30)
+REFUSED_KEPT = timedelta(days=30)  # addresses
+INCIDENTS_KEPT = timedelta(days=365)
 
 
 def purge_sign_in_failures() -> int:
@@ -37,3 +40,12 @@ def forget_addresses(model: Any, old: datetime) -> int:
     rows = model._base_manager.filter(posted_from__isnull=False, created_at__lt=old)
     ids = list(rows.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)[:BATCH])
     return model._base_manager.filter(pk__in=ids).update(posted_from=None)
+
+
+def purge_incidents() -> int:
+    """Whom an incident refused is forgotten first, the rest of it later; and links that are no longer good."""
+    now = timezone.now()
+    refused = IncidentRefused.objects.filter(at__lt=now - REFUSED_KEPT).order_by("at")
+    old = Incident.objects.filter(began_at__lt=now - INCIDENTS_KEPT).order_by("pk")
+    used = UsedLink.objects.filter(at__lt=now - 2 * GOOD_FOR).order_by("at")
+    return purge(refused) + purge(old) + purge(used)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
@@ -12,8 +13,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from makerlog.accounts.forms import StaffLoginForm
-from moderation import console, second_factor, sign_in
+from moderation import actions, console, links, second_factor, sign_in, traffic
 from moderation.affairs import affairs
+from moderation.guards import Guarded
+from moderation.models import Ban
 
 URGENT = (
     "Ban",
@@ -55,6 +58,7 @@ class Site(AdminSite):
             path("login/second-factor/", self.second_factor, name="second_factor"),
             path("traffic/", self.admin_view(self.traffic), name="traffic"),
             path("traffic/talker/", self.admin_view(self.talker), name="talker"),
+            path("alert/<str:signed>/", self.alert, name="alert"),
             *super().get_urls(),
         ]
 
@@ -82,6 +86,25 @@ class Site(AdminSite):
     @method_decorator([never_cache, sensitive_post_parameters()])
     def second_factor(self, request: HttpRequest) -> HttpResponse:
         return sign_in.set_up(request, self.each_context(request))
+
+    @method_decorator(never_cache)
+    def alert(self, request: HttpRequest, signed: str) -> HttpResponse:
+        """The link of an alert: shows the ban that it is for, and sets it where that is confirmed. Only a POST acts: whatever
+        looks at links for its previews, in chats and mails, sends a GET."""
+        link = links.opened(signed)
+        made, objection = confirmed(request, link) if link and request.method == "POST" else (None, "")
+        page: dict[str, Any] = {"link": link, "ban": made, "objection": objection, "title": "Ban"}
+        if link and not made:
+            page["hit"] = traffic.would_hit(link.network, Ban.AppliesTo.ANONYMOUS) or traffic.AWAY
+        return render(request, "moderation/alert.html", page, status=200 if link else 404)
+
+
+def confirmed(request: HttpRequest, link: links.Link) -> tuple[Ban | None, str]:
+    """The ban, or why there is none."""
+    try:
+        return actions.ban_by_link(link=link, own_address=request.META["REMOTE_ADDR"]), ""
+    except (Guarded, links.LinkUsed) as error:
+        return None, str(error)
 
 
 def owes(request: HttpRequest) -> bool:

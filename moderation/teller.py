@@ -38,10 +38,13 @@ class Teller(Repeating):
         self.notes = notes
         self.talkers = talkers or Talkers()
         self.judge: Callable[[], None] = lambda: None  # by the rules; the composition root says how
+        self.records: list[Callable[[], None]] = []  # what else is written to PostgreSQL, in this thread
         self._failing: set[str] = set()
 
     def work(self) -> None:
         self._attempt("PostgreSQL", self.tell_refused)
+        for record in self.records:
+            self._attempt("PostgreSQL", record)
         self._attempt("Redis", self.tell_callers)
         self._attempt("Redis", self.tell_refusals)
         self._attempt("PostgreSQL", self.judge)

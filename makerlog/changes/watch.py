@@ -71,6 +71,11 @@ class Watcher(Repeating):
         self._loaded = threading.Event()
 
     @property
+    def answers(self) -> bool:
+        """Whether the database answered at the last look."""
+        return self._answers
+
+    @property
     def hears(self) -> bool:
         """Whether what is kept in memory can be believed: all that changed until a moment ago has been heard of."""
         return self.alive and time.monotonic() - self._heard_at < BELIEVED_S

@@ -45,6 +45,16 @@ class Banned(Refusal):
         return {"detail": detail, "code": self.code, "ban": ban.id, "expires_at": until, "reason": ban.reason or None}
 
 
+class LinkSpent(Refusal):
+    """A link of an alert lets in who has it, so it must not let in a flood."""
+
+    status = 429
+    code = "too_many_requests"
+    outcome = "throttled"
+    detail = "This link was opened too often; try again in a minute."
+    retry_after = 60
+
+
 class BanGuard:
     """Who is banned: asked at the door, and by Django's middleware again. ``appeal``: whom a banned client may write to."""
 
@@ -71,14 +81,15 @@ class BanGuard:
 
     def standing(self, caller: Caller, method: str, path: str, now: float) -> Standing | None:
         """The ban that refuses ``caller``, if one does. A browser asks OPTIONS before it may show its token."""
-        if caller.ticket or caller.known or path in SPARED:
+        if caller.ticket or caller.known or caller.link or path in SPARED:
             return None
         genuine = caller.token is not None or method == "OPTIONS"
         return self.bans.refusal(caller.address, genuine=genuine, now=now)
 
 
 class Spared:
-    """How often a banned client may still come to where staff sign in: else a ban would stop no flood of that. A bucket for
+    """How often a banned client may still come to where staff sign in, and anybody by one link of an alert: else a ban
+    would stop no flood of that. A bucket for
     each client; the ``struck_clients`` that came last are known. Used on the event loop only."""
 
     def __init__(self, guard: BanGuard, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
@@ -88,7 +99,9 @@ class Spared:
         self._full_at: OrderedDict[str, float] = OrderedDict()
 
     def refuse_if_spent(self, caller: Caller, path: str, now: float) -> None:
-        """Raises Banned. ``now``: Unix seconds."""
+        """Raises Banned, or LinkSpent. ``now``: Unix seconds."""
+        if caller.link and not self._take(f"link {caller.link}"):
+            raise LinkSpent
         if path not in SPARED or caller.ticket or caller.known:
             return
         standing = self.guard.bans.refusal(caller.address, genuine=caller.token is not None, now=now)

@@ -10,12 +10,15 @@ from makerlog.gate.address import client_address, peer_is_trusted
 
 ADMIN = "/admin/"
 SIGN_IN = "/admin/login/"
+ALERT = "/admin/alert/"
 FORWARDED = {b"forwarded", b"x-real-ip"}
 
 # The public id of the genuine token that an Authorization header holds, or None.
 Recognise = Callable[[bytes], str | None]
 # Whether a Cookie header holds a valid ops ticket, or names a device that staff have signed in from.
 Ticket = Callable[[bytes], bool]
+# By what a genuine link of an alert is known, of a path; "" for any other.
+Link = Callable[[str], str]
 
 
 class Caller(NamedTuple):
@@ -24,9 +27,8 @@ class Caller(NamedTuple):
     token: str | None = None  # the public id of a genuine token: made by us, not expired, not known to be revoked
     forwarded: bool = False  # somebody says that they forward this request; whether to believe it is another question
     ticket: bool = False  # staff: admission to the ops lane, and no right to anything
-    known: bool = (
-        False  # where staff sign in: from a device that they signed in from before; no right to anything either
-    )
+    known: bool = False  # where staff sign in: from a device of theirs that is known; no right to anything either
+    link: str = ""  # came by the signed link of an alert, which is known by this
 
 
 def identify(
@@ -35,6 +37,7 @@ def identify(
     recognise: Recognise = lambda header: None,
     ticket: Ticket = lambda cookies: False,
     known: Ticket = lambda cookies: False,
+    link: Link = lambda path: "",
 ) -> Caller:
     """The caller behind ``scope``. Raises MalformedForwarded."""
     peer = scope["client"][0] if scope.get("client") else ""
@@ -50,6 +53,7 @@ def identify(
         _is_forwarded(scope),
         ticket=_carries(scope, ADMIN, ticket),
         known=_carries(scope, SIGN_IN, known),
+        link=link(scope["path"]) if scope["path"].startswith(ALERT) else "",
     )
 
 

@@ -22,7 +22,7 @@ from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, as_jso
 from makerlog.gate.banned import BanGuard, Spared
 from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import Bodies, HungUp, has_body, until_hung_up
-from makerlog.gate.caller import Caller, Recognise, Ticket, identify
+from makerlog.gate.caller import Caller, Link, Recognise, Ticket, identify
 from makerlog.gate.connection import Connections
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.hang_ups import HangUps
@@ -61,11 +61,11 @@ class FrontDoor:
     """The ASGI application around a WSGI one.
 
     ``folders`` maps URL prefixes ("/static/") to folders; ``trusted`` are the proxies whose forwarded headers count;
-    ``recognise`` tells a genuine token, ``ticket`` staff's and ``known`` their devices; ``hashing`` are the paths where a
-    password is hashed; ``guard`` knows who is banned; ``services`` run beside it, from its lifespan's start to its end;
-    ``streams`` answers the WebSockets that are let in; ``gauges`` are sampled beside its own; ``observers`` are told of
-    every request that is over (see seen.py); ``fast`` answers what it can in place of the application.
-    every request that is over (see seen.py). ``shares``: identical reads without a credential have one answer.
+    ``recognise`` tells a genuine token, ``ticket`` staff's, ``known`` their devices and ``link`` what alerts send them;
+    ``hashing`` are the paths where a password is hashed; ``guard`` knows who is banned; ``services`` run beside it, from its
+    lifespan's start to its end; ``streams`` answers the WebSockets that are let in; ``gauges`` are sampled beside its own;
+    ``observers`` are told of every request that is over (see seen.py); ``fast`` answers what it can in place of the
+    application. ``shares``: identical reads without a credential have one answer.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class FrontDoor:
         recognise: Recognise = lambda header: None,
         ticket: Ticket = lambda cookies: False,
         known: Ticket = lambda cookies: False,
+        link: Link = lambda path: "",
         hashing: frozenset[str] = frozenset(),
         services: Sequence[Service] = (),
         streams: ASGIApp | None = None,
@@ -94,6 +95,7 @@ class FrontDoor:
         self.recognise = recognise
         self.ticket = ticket
         self.known = known
+        self.link = link
         self.hashing = hashing
         self.services = services
         self.limits = limits or Limits()
@@ -204,7 +206,7 @@ class FrontDoor:
             return self._health(visit.request_id)
         if visit.path in STATUS and visit.method in ("GET", "HEAD"):
             return status(visit.scope, lockdown.now, visit.request_id)
-        caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket, self.known)
+        caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket, self.known, self.link)
         self._note(caller, visit.began)
         self.guard.refuse(caller, visit.method, visit.path, visit.began)
         self.spared.refuse_if_spent(caller, visit.path, visit.began)

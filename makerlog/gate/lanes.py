@@ -17,7 +17,7 @@ def lane_of(caller: Caller, method: str, path: str, hashing: frozenset[str]) -> 
     dear = method not in ("GET", "HEAD", "OPTIONS")
     if dear and path == SIGN_IN:
         return "known" if caller.known else "sign_in"
-    if (caller.ticket and path.startswith(ADMIN)) or caller.known:
+    if (caller.ticket and path.startswith(ADMIN)) or caller.known or caller.link:
         return "ops"
     if path in PROBES and is_near(caller):
         return "ops"

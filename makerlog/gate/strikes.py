@@ -58,7 +58,7 @@ class Strikes:
         if caller.token is not None or not self._full_at:
             return
         short = 1.0 - self._left(caller)
-        if short > 0.0 and method != "OPTIONS" and not (caller.ticket or caller.known or path in SPARED):
+        if short > 0.0 and method != "OPTIONS" and not (caller.ticket or caller.known or caller.link or path in SPARED):
             raise TooManyRefusals(ceil(short / self.limits.strikes_back))
 
     def count(self, status: int, caller: Caller, path: str) -> None:

@@ -36,6 +36,9 @@ SCHEDULE = [
     Chore("registrations", timedelta(hours=1), accounts.purge_registrations),  # that nobody activated in three days
     Chore("sessions", timedelta(hours=1), accounts.purge_sessions),  # of the admin, expired
     Chore("sign-in failures", timedelta(hours=1), moderation.purge_sign_in_failures),  # of staff, 30 days ago
+    Chore(
+        "incidents", timedelta(hours=1), moderation.purge_incidents
+    ),  # addresses after 30 days, the rest after a year
     Chore("changes", timedelta(hours=1), watch.purge),  # that every process has heard two days ago
     Chore("addresses", timedelta(hours=1), moderation.purge_addresses),  # of what was posted 30 days ago
     Chore("jobs", timedelta(minutes=10), jobs.purge_jobs),  # done since a day, given up since 30
