@@ -120,7 +120,8 @@ COSTS = {
     "search": f"{SEARCH} units more",
     "POST, PUT, PATCH, DELETE": f"{PRICES['write']} units, and 1 of the limit `write` (a batch: 1 for each task)",
     "304 Not Modified": f"a tenth (1/{UNCHANGED}) of what the answer would have cost; without a token the whole",
-    "GET without a token that somebody else made within the last second": "1 of the limit `shared`, and nothing else",
+    "GET without a token that somebody else made within the last second": "1 of the limit `shared` for each 16 KiB of the"
+    " answer, and nothing else",
     "OPTIONS, /limits/, /health": "nothing",
 }
 FALLBACK = (

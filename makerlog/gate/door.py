@@ -102,7 +102,6 @@ class FrontDoor:
         self.strikes = Strikes(self.limits)
         self.spent = Spent()
         self.shares = shares
-        self.sharing = Sharing(self.limits)
         self.level = NORMAL  # that the mode of sharing follows
         self.spared = Spared(self.guard, self.limits)
         self.owners = Owners(self.limits.remembered)
@@ -112,6 +111,7 @@ class FrontDoor:
         self.files = Files(folders or {}, self.limits)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.pool: Pool[Any] = Pool(self.limits.lanes, self.limits.remembered)
+        self.sharing = Sharing(self.limits, is_tight=lambda: self.pool.is_used_above("anonymous"))
         self.sockets = Sockets(self.connections)
         self.observers = Observers(observers)
         self.reception = Reception(

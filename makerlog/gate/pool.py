@@ -325,10 +325,17 @@ class Pool(Generic[T]):
 
     def _let_rest(self, job: Job[T]) -> None:
         """A thread that works takes time from all others of the process, whichever lane they are of."""
-        now, lane = job.loop.time(), job.lane
-        above = self._order[: self._order.index(lane)]
-        if job.begun_at is not None and any(now - each.used_at < IN_USE_S for each in above):
-            lane.rest(now, now - job.begun_at)
+        if job.begun_at is not None and self._is_used_above(job.lane):
+            now = job.loop.time()
+            job.lane.rest(now, now - job.begun_at)
+
+    def is_used_above(self, name: str) -> bool:
+        """Whether somebody asked a lane above ``name`` for anything in the last second."""
+        return self._is_used_above(self.lanes[name])
+
+    def _is_used_above(self, lane: _Lane[T]) -> bool:
+        now = asyncio.get_running_loop().time()
+        return any(now - each.used_at < IN_USE_S for each in self._order[: self._order.index(lane)])
 
 
 class Crash(Exception):

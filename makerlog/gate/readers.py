@@ -40,18 +40,18 @@ class Readers:
         self.clock = clock
         self._full_at: OrderedDict[Hashable, float] = OrderedDict()
 
-    def charged(self, client: Hashable) -> Headers:
-        """How the client's bucket stands after one more. Raises SharedSpent."""
+    def charged(self, client: Hashable, units: int = 1) -> Headers:
+        """How the client's bucket stands after so many more; the last of them may be a debt. Raises SharedSpent."""
         most, back, now = self.limits.shared_reads, self.limits.shared_reads_back, self.clock()
         full_at = max(self._full_at.get(client, now), now)
         left = int(most - (full_at - now) * back)
         if left < 1:
             raise SharedSpent(self._said(0, full_at - now), ceil((1.0 - most) / back + full_at - now) or 1)
-        self._full_at[client] = full_at + 1.0 / back
+        self._full_at[client] = full_at + units / back
         self._full_at.move_to_end(client)
         if len(self._full_at) > self.limits.struck_clients:
             self._full_at.popitem(last=False)
-        return self._said(left - 1, full_at + 1.0 / back - now)
+        return self._said(max(0, left - units), full_at + units / back - now)
 
     def _said(self, left: int, full_in: float) -> Headers:
         quota = int(self.limits.shared_reads + WINDOW * self.limits.shared_reads_back)

@@ -16,6 +16,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from math import ceil
 from typing import NamedTuple
 
 from starlette.types import Scope
@@ -35,6 +36,9 @@ NEVER = {b"authorization", b"cookie", b"range", b"if-match", b"if-unmodified-sin
 CONDITION = b"if-none-match"
 CACHES_SAY = {b"via", b"cdn-loop"}
 NOT_SHARED = ("/admin/", "/metrics", "/health")
+
+LEAST = 8 * 1024  # bytes: what an answer costs that has next to no body
+AHEAD_S = 0.25  # of `shared_flow` may be sent at once
 
 REQUEST_ID = b"x-request-id"
 LIMITS = {name.lower().encode() for name in RATE_LIMITS}
@@ -97,12 +101,20 @@ def for_anybody(scope: Scope) -> Scope:
 class Sharing:
     """``len()``: answers at hand; ``held``: the bytes that they take."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+        is_tight: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``is_tight``: whether others need the loop's time, so that it goes to sharing in measure."""
         self.limits = limits
         self.clock = clock
+        self.is_tight = is_tight
         self.mode = Mode()
         self.held = 0
         self.readers = Readers(limits, clock)
+        self._sent_until = 0.0  # when what was sent so far would have left at `shared_flow`
         self._answers: OrderedDict[Key, Kept] = OrderedDict()
         self._flights: dict[Key, asyncio.Future[Answer | None]] = {}
 
@@ -116,7 +128,8 @@ class Sharing:
         self.held = 0
 
     async def answered(self, read: Read, client: Hashable, fetch: Fetch) -> Answer:
-        """The answer to ``read``: a shared one, or what ``fetch`` gives. Raises SharedSpent, and what ``fetch`` raises."""
+        """The answer to ``read``: a shared one, or what ``fetch`` gives. Raises SharedSpent, NoRoom, and what ``fetch``
+        raises."""
         until = self.clock() + self.limits.shared_wait
         while True:
             if kept := self._kept(read.key, self.mode.keep):
@@ -132,9 +145,14 @@ class Sharing:
                 return self._share(answer, read, client) if answer.public_for else told(await fetch(), read)
 
     def at_hand(self, read: Read, client: Hashable) -> Answer | None:
-        """The answer, where it is kept and small enough to be sent in one piece. Raises SharedSpent."""
+        """The answer, where it is kept and small enough to be sent in one piece. Raises SharedSpent, and NoRoom."""
         kept = self._kept(read.key, self.mode.keep)
-        return self._share(kept.answer, read, client) if kept and kept.size <= PIECE else None
+        if kept is None:
+            return None
+        if kept.size > PIECE:
+            self._require_flow()
+            return None
+        return self._share(kept.answer, read, client)
 
     def expects(self, read: Read) -> bool:
         """Whether there is an answer without room for more work: on its way, or kept."""
@@ -171,7 +189,16 @@ class Sharing:
     # --- All others ---
 
     def _share(self, answer: Answer, read: Read, client: Hashable) -> Answer:
-        return told(answer, read, self.readers.charged(client))._replace(shared=True)
+        self._require_flow()
+        size = max(len(answer.body), LEAST)
+        headers = self.readers.charged(client, ceil(size / self.limits.shared_unit))
+        now = self.clock()
+        self._sent_until = min(max(self._sent_until, now) + size / self.limits.shared_flow, now + 2 * AHEAD_S)
+        return told(answer, read, headers)._replace(shared=True)
+
+    def _require_flow(self) -> None:
+        if self._sent_until > self.clock() + AHEAD_S and self.is_tight():
+            raise NoRoom
 
     def _kept(self, key: Key, good_for: float) -> Kept | None:
         kept = self._answers.get(key)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -10,13 +11,14 @@ import pytest
 
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
-from makerlog.gate.sharing import Mode
+from makerlog.gate.sharing import LEAST, Mode
 from makerlog.gate.wsgi import PUBLIC_FOR
 from tests.gate.serving import DEADLINE_S, Reply, Service, is_refusal, one_lane, serve, until
 
 LANES = one_lane(4, 64, longest_wait=0.2)
 LIMITS = Limits(LANES, shared=3, shared_bytes=3_000, shared_body=2_000, shared_reads=20, shared_reads_back=1.0)
 TOKEN = {"Authorization": "Token mine"}
+LEFT = ((12, 8), (4, 16), (0, 24))  # of 20, after eights; the last is in part a debt
 
 
 class Application:
@@ -155,6 +157,24 @@ def test_who_takes_too_much_of_it_is_told_when_to_come_back(stage: Stage) -> Non
     assert stage.get(X_Forwarded_For="93.184.216.34").status == 200
     stage.now += 1.0
     assert stage.get().status == 200
+
+
+def test_a_large_answer_counts_for_more(stage: Stage) -> None:
+    stage.sharing.limits = replace(LIMITS, shared_unit=LEAST // 8)
+    replies = [stage.get() for _ in range(5)]
+    assert [each.status for each in replies] == [200, 200, 200, 200, 429]
+    assert [each.headers["ratelimit"] for each in replies[1:4]] == [f'"shared";r={left};t={t}' for left, t in LEFT]
+
+
+def test_while_token_holders_are_about_sharing_goes_on_in_measure(stage: Stage) -> None:
+    stage.sharing.limits = replace(LIMITS, shared_flow=4 * LEAST)
+    assert [stage.get().status for _ in range(6)] == [200] * 6, "nobody else needs the time"
+    stage.now += 1.0
+    assert stage.get(**TOKEN).status == 200
+    found = [stage.get().status for _ in range(5)]
+    assert found == [200, 200, 200, 503, 503]
+    stage.now += 0.25
+    assert [stage.get().status for _ in range(2)] == [200, 503]
 
 
 # --- What is not shared ---
