@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import Http404, QueryDict
 from django.urls import Resolver404, resolve
 from django.utils import timezone
@@ -29,8 +29,10 @@ from rest_framework.response import Response
 
 from makerlog.api import cost
 from makerlog.api.checks import Route, routes
+from makerlog.api.errors import TOO_SLOW
 from makerlog.api.etags import tag_of
 from makerlog.api.throttling import account_in, headers
+from makerlog.api.views import FAULT
 from makerlog.gate.answers import RATE_LIMITS, Answer, Headers
 from makerlog.gate.wsgi import PUBLIC_FOR, Environ
 
@@ -111,6 +113,10 @@ class FastPath:
             return None
         try:
             return answered(read, kwargs, environ, known)
+        except OperationalError as error:
+            # What took the database too long once is not asked of it again; the slow path has the words for it.
+            environ[FAULT] = error if getattr(error.__cause__, "pgcode", None) in TOO_SLOW else None
+            return None
         except ORDINARY:  # the slow path has the words for it
             return None
         except Exception:

@@ -31,6 +31,7 @@ from makerlog.api.timezones import request_timezone
 from makerlog.gate.wsgi import PUBLIC_FOR
 
 T = TypeVar("T")
+FAULT = "makerlog.fault"  # in an environ: what the fast path met, and is not to be tried again
 
 
 class Endpoint(generics.GenericAPIView):
@@ -66,6 +67,8 @@ class Endpoint(generics.GenericAPIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if fault := request.META.pop(FAULT, None):
+            raise fault
         timezone.activate(
             request_timezone(request.headers.get("X-App-Timezone"), getattr(request.user, "timezone", ""))
         )

@@ -70,11 +70,12 @@ def test_a_ban_arrives_within_a_second(service: Pooled) -> None:
 
 def test_many_callers_share_few_sessions_and_none_fails(service: Pooled) -> None:
     statuses: list[int] = []
+    words = "ant bee cat dog eel fox gnu hen ibis jay koi lynx".split()  # alike they would be spam
 
     def call(number: int) -> None:
-        for _ in range(5):
+        for turn in range(5):
             statuses.append(service.ask("/tasks/?limit=20"))
-            statuses.append(service.ask("/tasks/", "POST", {"content": f"By {number}"}))
+            statuses.append(service.ask("/tasks/", "POST", {"content": f"{words[number]} {words[turn]}"}))
 
     threads = [threading.Thread(target=call, args=[number]) for number in range(12)]
     for thread in threads:

@@ -49,13 +49,13 @@ def offered(client: Client, maker: Maker) -> list[str]:
 def test_each_of_the_staff_is_offered_what_they_may() -> None:
     alice, helen = make_maker(), actions.set_role(maker=make_maker("helen"), role=Role.HELPER)
     moderator, admin = signed_in(Role.MODERATOR), signed_in(Role.ADMIN)
-    assert offered(signed_in(Role.HELPER), alice) == []
-    assert offered(moderator, alice) == ["suspend", "close"]
+    assert offered(signed_in(Role.HELPER), alice) == ["warn"]
+    assert offered(moderator, alice) == ["suspend", "warn", "close"]
     assert offered(moderator, helen) == []
-    assert offered(admin, helen) == ["suspend", "role", "close"]
+    assert offered(admin, helen) == ["suspend", "warn", "role", "close"]
     actions.suspend(maker=alice)
     actions.set_open(maker=alice, is_open=False)
-    assert offered(moderator, alice) == ["unsuspend", "suspend", "open"]
+    assert offered(moderator, alice) == ["unsuspend", "suspend", "warn", "open"]
     assert offered(admin, Maker.objects.get(username="admin")) == []
 
 

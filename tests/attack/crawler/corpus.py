@@ -166,7 +166,9 @@ def fill(rows: int) -> None:
                 raise LookupError(f"Say in COLUMNS what the rows of {model._meta.label} hold: {error}") from error
             cursor.execute(*next_id(model))
     with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")  # it is no request, whatever the settings of this process say
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("RESET statement_timeout")
 
 
 def insert(model: type[Model]) -> tuple[str, list[Any]]:

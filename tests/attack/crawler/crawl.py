@@ -86,5 +86,7 @@ def next_page(response: Any) -> str | None:
 def quiet() -> Iterator[None]:
     """What is refused is logged by the thousand."""
     logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -7,7 +7,9 @@ moment they are counted from, on the machine's monotonic clock.
 
 import asyncio
 import json
+import random
 import re
+import string
 import sys
 import time
 from collections.abc import Coroutine
@@ -25,9 +27,15 @@ COOKIES = re.compile(rb"(?i)\r\nset-cookie: ([^=]+)=([^;]*)")
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
+def word() -> str:
+    """Never twice the same: who posts the same again and again is a spammer."""
+    return "".join(random.choices(string.ascii_lowercase, k=12))
+
+
 @dataclass(frozen=True)
 class Plan:
-    """``paths``: of a list, a detail, and of a POST (whose body is ``body``); ``rate``: of each holder, a second;
+    """``paths``: of a list, a detail, and of a POST (whose body is ``body``, each time with another word);
+    ``rate``: of each holder, a second;
     ``sign_ins``: moments, in seconds from the start."""
 
     port: int
@@ -106,7 +114,7 @@ class Prober:
     async def holder_asks(self, holder: int, kind: str) -> int:
         """Every second holder keeps a connection while it is free; the others, as nginx does, open one a request."""
         token = {"Authorization": f"Token {self.plan.tokens[holder]}", "X-Forwarded-For": f"93.184.216.{holder + 1}"}
-        body = self.plan.body if kind == "post" else ""
+        body = self.plan.body.replace("{word}", word()) if kind == "post" else ""
         given = token | ({"Content-Type": "application/json"} if body else {})
         keeps = holder % 2 == 0
         streams = self.idle.pop(holder, None) if keeps else None

@@ -16,7 +16,7 @@ RAMP_S = 1.0  # from the start of a flood to the first probe
 RESTS_S = 0.5
 WARM_UP_S = 2.0
 PROXIES = [f"127.0.0.{n}" for n in range(1, 8)]
-BODY = '{"content": "Kept going under attack", "done": true}'
+BODY = '{"content": "Kept going under attack {word}", "done": true}'
 
 
 @dataclass(frozen=True)
