@@ -2,6 +2,8 @@
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.locked
+# Start whole services and hold them to a clock: nothing runs beside them.
+ALONE := tests/deploy tests/faults
 
 .PHONY: help setup run browser test lint types migrations check bench attack scale lock clean
 .DEFAULT_GOAL := help
@@ -29,7 +31,8 @@ browser: setup ## Install Chromium for tests in a browser, where root on Debian 
 	@$(PYTHON) -m tests.browser
 
 test: setup browser ## Run the tests, on a real PostgreSQL and Valkey of their own
-	@exec $(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile
+	@$(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	@$(PYTHON) -m pytest $(ALONE)
 
 lint: setup ## Check style and format
 	$(PYTHON) -m ruff check .
