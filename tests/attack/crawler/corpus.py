@@ -117,6 +117,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
     "moderation.RuleAct": {"until": f"{MOMENT} + interval '1 hour'", "dry_run": "false"},
     "moderation.Cleanup": {"maker": HOST, "state": "'hidden'"},
+    "moderation.Incident": {"ended_at": f"{MOMENT} + interval '1 hour'"},
     "changes.Change": {"topic": "'ban'", "key": HOST},
     "moderation.AuditEntry": {"actor_id": str(STAFF), "subject": f"'maker:' || {HOST}"},
     "admin.LogEntry": {
@@ -157,6 +158,9 @@ def filled() -> list[type[Model]]:
 def fill(rows: int) -> None:
     """``rows`` of every model, with the statistics that autovacuum would have made by and by."""
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SET LOCAL statement_timeout = 0"
+        )  # this is no request, whatever the settings of the process say
         cursor.execute("SET LOCAL session_replication_role = replica")  # foreign keys are right by construction
         for model in filled():
             try:
@@ -166,7 +170,7 @@ def fill(rows: int) -> None:
                 raise LookupError(f"Say in COLUMNS what the rows of {model._meta.label} hold: {error}") from error
             cursor.execute(*next_id(model))
     with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")  # it is no request, whatever the settings of this process say
+        cursor.execute("SET statement_timeout = 0")
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("RESET statement_timeout")
 
