@@ -18,6 +18,7 @@ QUIET = timedelta(minutes=10)  # without a reason for an incident: all clear
 LONGEST = timedelta(hours=6)  # then it ends, and what goes on is another one
 OPENS = {"flood", "ban wave", "ban not biting", "PostgreSQL away", "Redis away"}
 NOTES, REFUSED, NAMED, ACTS = 200, 200, 20, 500  # the most: of one incident; NAMED of one process and interval
+INTERVALS = LONGEST // timedelta(seconds=EVERY_S) + 1
 OUTCOMES = ("served", "shed", "throttled", "banned", "failed")
 
 ADD_FIGURES = """
@@ -133,7 +134,7 @@ def lines(incident: Incident) -> Iterator[str]:
     yield f"\n## Requests, every {EVERY_S} seconds\n"
     yield "| from (UTC) | requests | " + " | ".join(OUTCOMES) + " |"
     yield "|---" * (len(OUTCOMES) + 2) + "|"
-    for row in incident.figures.order_by("at"):
+    for row in incident.figures.order_by("at")[:INTERVALS]:
         yield (
             f"| {row.at:%H:%M:%S} | {row.requests} | " + " | ".join(str(getattr(row, name)) for name in OUTCOMES) + " |"
         )

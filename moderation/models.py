@@ -301,6 +301,9 @@ class IncidentNote(models.Model):
     at = models.DateTimeField()
     sentence = models.CharField(max_length=500)
 
+    class Meta:
+        indexes = [models.Index(fields=["incident", "at"], name="incident_note_by_time")]
+
 
 class IncidentFigures(models.Model):
     """All requests of one interval, of all processes."""
@@ -328,4 +331,7 @@ class IncidentRefused(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["incident", "client"], name="one_row_a_client_refused")]
-        indexes = [models.Index(fields=["at"], name="incident_refused_by_time")]
+        indexes = [
+            models.Index(fields=["at"], name="incident_refused_by_time"),
+            models.Index(fields=["incident", "-count", "client"], name="incident_refused_most"),
+        ]

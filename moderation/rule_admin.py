@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -32,7 +33,7 @@ class RuleActAdmin(LookedAt):
             require(request.user, "lift")
             return self.undone(request)
         sought = request.GET.get("q", "").strip()
-        found = RuleAct.objects.filter(subject=sought) if sought else RuleAct.objects.all()
+        found: QuerySet[Any] = self.get_search_results(request, RuleAct.objects.all(), sought)[0]
         page = {
             "title": "What rules did",
             "acts": [(made, state(made), page_of(made)) for made in found.order_by("-pk")[:SHOWN]],

@@ -12,7 +12,7 @@ from makerlog.api.columns import Asked
 from makerlog.api.compiled import compiled
 from makerlog.api.filters import commit_horizon
 from makerlog.api.keyset import Reading, Row, Slice, fixed, read
-from makerlog.api.pagination import Cursor, link
+from makerlog.api.pagination import MAX_LIMIT, Cursor, link
 from tasks.models import DeletedTask, Task
 from tasks.serializers import TaskSerializer
 
@@ -53,19 +53,22 @@ class Walk:
 
 
 def changes(maker: Maker, since: datetime, request: Request, most: int) -> Changes:
-    """At most ``most`` changed tasks and as many tombstones, each oldest first. What moderation hid is told as deleted, and
-    what it shows again as changed."""
+    """At most ``most`` changed tasks, oldest first, and at most MAX_LIMIT deleted ones: what moderation hid is told as
+    deleted, before the tombstones; and what it shows again as changed."""
     walk = going_on(request) or Walk((since, 0), (since, 0), commit_horizon())
     tasks = Reading(rows=ROWS, key=("updated_at", "id"), pins={"author": maker.pk})
     gone = Reading(rows=DELETED, key=("deleted_at", "task_id"), pins={"author": maker.pk})
     changed, changed_to = step(tasks, walk.changed, most, COLUMNS)
-    deleted, deleted_to = step(gone, walk.deleted, most, ID)
+    hidden = [row[PK] for row in changed.rows if row[HIDDEN]]
+    if len(hidden) == MAX_LIMIT:  # no room for a tombstone: who goes by sync_date alone would never get past it
+        return changes(maker, since, request, MAX_LIMIT - 1)
+    deleted, deleted_to = step(gone, walk.deleted, MAX_LIMIT - len(hidden), ID)
     rests = [datetime.fromisoformat(piece.rest[0]) for piece in (changed, deleted) if piece.rest]
     onward = [*changed_to, *deleted_to, walk.horizon]
     return Changes(
         sync_date=min([walk.horizon, *rests]),
         tasks=[row for row in changed.rows if not row[HIDDEN]],
-        deleted=[row[PK] for row in changed.rows if row[HIDDEN]] + [pk for (pk,) in deleted.rows],
+        deleted=hidden + [pk for (pk,) in deleted.rows],
         next=link(request, Cursor(request, KEY).write(onward, backwards=False)) if rests else None,
     )
 

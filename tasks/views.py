@@ -118,7 +118,7 @@ class TaskSync(ApiView):
     scope = "tasks"
     permission_classes = [HasOwnScope]
     serializer_class = TaskSerializer
-    bounded_by = f"at most {MAX_LIMIT} tasks, changed or hidden, and {MAX_LIMIT} deleted, with next when there is more"
+    bounded_by = f"at most {MAX_LIMIT} tasks and {MAX_LIMIT} deleted ones, with next when there is more"
     price = "page"
 
     @extend_schema(

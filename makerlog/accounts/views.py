@@ -45,6 +45,8 @@ from makerlog.api.views import ApiView, ViewSet
 from makerlog.gate.level import NORMAL, lockdown
 from makerlog.gate.refusals import Refused
 
+MOST_TOKENS = AccessToken.MAX_PERSONAL + AccessToken.MAX_LOGINS
+
 # No HEAD where a GET writes: whoever looks before fetching would set off what they look at.
 NO_HEAD = ["get", "post", "put", "patch", "delete", "options"]
 
@@ -187,7 +189,8 @@ class MyRefusals(ApiView):
 
     @extend_schema(responses=RefusalSerializer(many=True))
     def get(self, request: Request) -> Response:
-        tokens = list(self.caller.tokens.filter(revoked_at=None).values_list("public_id", flat=True))
+        live = self.caller.tokens.filter(revoked_at=None).order_by("kind", "id")
+        tokens = list(live.values_list("public_id", flat=True)[:MOST_TOKENS])
         response = Response([described(each) for each in newest(tokens)])
         response["Cache-Control"] = "no-store"
         return response

@@ -129,6 +129,15 @@ def test_an_answer_is_bounded_and_next_leads_to_the_rest_once_each(alice: Caller
     assert answers[-1]["sync_date"] <= answers[0]["sync_date"]
 
 
+def test_hidden_tasks_and_tombstones_share_one_bounded_list(alice: Caller) -> None:
+    bulk(alice.maker, 150, hidden=True, listed=False)
+    DeletedTask.objects.bulk_create([DeletedTask(task_id=-number, author=alice.maker) for number in range(1, 151)])
+    answers = walked(alice)
+    assert [len(answer["deleted"]) for answer in answers] == [100, 100, 100]
+    hidden = set(Task.objects.values_list("pk", flat=True))
+    assert {pk for answer in answers for pk in answer["deleted"]} == hidden | set(range(-150, 0))
+
+
 def test_a_client_that_goes_by_sync_date_alone_is_told_all(alice: Caller) -> None:
     bulk(alice.maker, 250)
     begin = datetime.now(UTC) - timedelta(hours=5)
