@@ -23,6 +23,7 @@ from makerlog import content
 from makerlog.accounts.praise import Praises
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.audience import moderates
+from makerlog.api.budgets import ONE, PAGE, RANKED, WRITES
 from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, Endpoint, ViewSet
@@ -47,6 +48,7 @@ class DiscussionViewSet(Moderated, ViewSet):
     """Everybody reads what is listed; its author changes and deletes a discussion."""
 
     scope = "discussions"
+    budgets = {"list": PAGE, "retrieve": ONE, **WRITES}
     serializer_class = DiscussionSerializer
     filterset_class = DiscussionFilter
     lookup_field = "slug"
@@ -90,6 +92,7 @@ class RecentDiscussions(ApiView):
     """The newest of every type, for everybody the same."""
 
     scope = "discussions"
+    budgets = {"get": PAGE}
     serializer_class = DiscussionSerializer
     pagination_class = BareKeysetPagination
     order = ("-created_at", "-id")
@@ -113,6 +116,7 @@ class Trending(ApiView):
     """Ranked by replies and age."""
 
     scope = "discussions"
+    budgets = {"get": RANKED}
     queryset = Discussion.objects.none()
     serializer_class = DiscussionSerializer
     bounded_by = f"the best {MAX_TRENDING} of the newest {CANDIDATES} listed discussions"
@@ -149,6 +153,7 @@ class DiscussionPart(Endpoint):
 class Replies(DiscussionPart, Moderated, ViewSet):
     """Oldest first, as apps show them: one level, each naming the reply it answers."""
 
+    budgets = {"list": PAGE, "retrieve": ONE, **WRITES}
     queryset = Reply.objects.none()
     serializer_class = ReplySerializer
     pagination_class = BareKeysetPagination
@@ -192,6 +197,7 @@ class Replies(DiscussionPart, Moderated, ViewSet):
 class People(DiscussionPart, ApiView):
     """Who has replied, each once, in the order of their first reply."""
 
+    budgets = {"get": PAGE}
     serializer_class = ParticipantSerializer
     pagination_class = BareKeysetPagination
     queryset = Participant.objects.none()

@@ -13,6 +13,7 @@ from makerlog import content
 from makerlog.accounts.models import Maker
 from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.serializers import MakerSerializer, SuccessSerializer
+from makerlog.api.budgets import FULL_PAGE, ONE, PAGE, RANKED, RELISTS, WRITE, WRITES
 from makerlog.api.compiled import compiled
 from makerlog.api.keyset import Branch, fixed
 from makerlog.api.pagination import BareKeysetPagination
@@ -35,6 +36,7 @@ class MyProjects(ViewSet):
     """One's own projects. POST answers the one of that name where there is one already."""
 
     scope = "projects"
+    budgets = {"list": PAGE, **WRITES}
     queryset = Project.objects.none()
     permission_classes = [HasOwnScope]
     serializer_class = ProjectSerializer
@@ -57,6 +59,7 @@ class ProjectViewSet(ViewSet):
     """Everybody reads what is not private; only its author changes a project."""
 
     scope = "projects"
+    budgets = {"retrieve": ONE, **WRITES, **RELISTS}
     serializer_class = ProjectSerializer
 
     @classmethod
@@ -85,6 +88,7 @@ class RelatedToProject(ApiView):
     """Whose a project is, and which products it stands under."""
 
     scope = "projects"
+    budgets = {"get": PAGE}
     serializer_class = RelatedSerializer
     bounded_by = f"a project stands under at most {MAX_HOLDERS} products"
 
@@ -99,6 +103,7 @@ class ProductViewSet(ViewSet):
     """Everybody reads what is listed; owner and team change a product, its owner alone deletes it."""
 
     scope = "products"
+    budgets = {"list": FULL_PAGE, "retrieve": ONE, **WRITES, **RELISTS}
     queryset = Product.objects.none()
     serializer_class = ProductSerializer
     filterset_class = ProductFilter
@@ -158,6 +163,7 @@ class ProductPart(ApiView):
 class LeaveProduct(ProductPart):
     """Takes the caller off its team."""
 
+    budgets = {"post": WRITE}
     bounded_by = "one word"
 
     @extend_schema(request=None, responses=SuccessSerializer)
@@ -169,6 +175,7 @@ class LeaveProduct(ProductPart):
 class ProductPeople(ProductPart):
     """The owner and the team, in the order they came."""
 
+    budgets = {"get": PAGE}
     serializer_class = MakerSerializer
     bounded_by = f"its owner and at most {MAX_TEAM} on the team"
 
@@ -181,6 +188,7 @@ class ProductPeople(ProductPart):
 class ProductProjects(ProductPart):
     """The projects it holds, as far as the caller may see them."""
 
+    budgets = {"get": PAGE}
     serializer_class = ProjectSerializer
     bounded_by = f"a product holds at most {MAX_PROJECTS} projects"
 
@@ -193,6 +201,7 @@ class ProductProjects(ProductPart):
 class RelatedProducts(ProductPart):
     """The newest products that share a tag with this one."""
 
+    budgets = {"get": RANKED}
     serializer_class = ProductSerializer
     bounded_by = f"the newest {tags.MAX_RELATED} that share a tag, of the newest {tags.CANDIDATES} listed"
 
@@ -205,6 +214,7 @@ class Launches(ApiView):
     """Newest launch first: what everybody sees."""
 
     scope = "products"
+    budgets = {"get": FULL_PAGE}
     serializer_class = ProductSerializer
     order = ("-launched_at", "-id")
 
@@ -224,6 +234,7 @@ class Places(ApiView):
     """Products by their team, which the owner is on: newest place first."""
 
     scope = "products"
+    budgets = {"get": FULL_PAGE}
     serializer_class = PlaceSerializer
     pagination_class = BareKeysetPagination
     queryset = Membership.objects.none()
@@ -259,6 +270,7 @@ class ProductTags(ApiView):
     """What products are tagged with, the most used first; ``q`` is part of a tag."""
 
     scope = "products"
+    budgets = {"get": RANKED}
     serializer_class = TagQuerySerializer
     bounded_by = f"the {tags.MAX_TAGS_NAMED} most used tags of the newest {tags.CANDIDATES} listed products"
 

@@ -15,6 +15,7 @@ from makerlog import content
 from makerlog.accounts.models import Maker
 from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.praise import Praises
+from makerlog.api.budgets import FULL_PAGE, ONE, PAGE, WRITE, WRITES
 from makerlog.api.compiled import compiled
 from makerlog.api.fields import UtcDateTimeField
 from makerlog.api.filters import day_around, moment_named
@@ -33,6 +34,7 @@ class TaskViewSet(ViewSet):
     """The log itself. Everybody reads what is listed; only its author changes a task."""
 
     scope = "tasks"
+    budgets = {"list": FULL_PAGE, "retrieve": ONE, **WRITES}
     serializer_class = TaskSerializer
     filterset_class = TaskFilter
 
@@ -73,6 +75,7 @@ class TaskBatch(ApiView):
     """Up to 50 tasks at once, each its own transaction: what is wrong with one does not touch the others."""
 
     scope = "tasks"
+    budgets = {"post": WRITE.times(MAX_BATCH)}
     queryset = Task.objects.none()
     serializer_class = TaskSerializer
     bounded_by = f"as many answers as tasks sent, at most {MAX_BATCH}"
@@ -100,6 +103,7 @@ class MyTasks(ApiView):
     """One's own tasks, newest first, private ones included."""
 
     scope = "tasks"
+    budgets = {"get": FULL_PAGE}
     permission_classes = [HasOwnScope]
     serializer_class = TaskSerializer
     pagination_class = BareKeysetPagination
@@ -116,6 +120,7 @@ class TaskSync(ApiView):
     """What changed in one's own log since a moment, and what was deleted."""
 
     scope = "tasks"
+    budgets = {"get": FULL_PAGE}
     permission_classes = [HasOwnScope]
     serializer_class = TaskSerializer
     bounded_by = f"at most {MAX_LIMIT} tasks and {MAX_LIMIT} deleted ones, with next when there is more"
@@ -168,6 +173,7 @@ class TaskPraises(TaskPart, Praises):
 class TaskComments(TaskPart):
     """Oldest first, as apps show them."""
 
+    budgets = {"list": PAGE, "retrieve": ONE, **WRITES}
     queryset = TaskComment.objects.none()
     serializer_class = CommentSerializer
     pagination_class = BareKeysetPagination
@@ -205,6 +211,7 @@ class MakerTasks(ApiView):
     """The newest tasks of one maker."""
 
     scope = "tasks"
+    budgets = {"get": FULL_PAGE}
     queryset = Task.objects.none()
     serializer_class = TaskSerializer
     pagination_class = BareKeysetPagination

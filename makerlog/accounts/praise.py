@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from makerlog.accounts.serializers import MakerSerializer
+from makerlog.api.budgets import PAGE, WRITE
 from makerlog.api.views import ViewSet
 
 MAX_PRAISED_BY = 100
@@ -36,6 +37,7 @@ acts = extend_schema(request=None, responses={200: PraiseSerializer})
 class Praises(ViewSet):
     """POST toggles, as old apps call it; PUT and DELETE say what they mean and may be repeated."""
 
+    budgets = {"retrieve": PAGE, **dict.fromkeys(("toggle", "put", "delete"), WRITE)}
     serializer_class = PraiseSerializer
     bounded_by = f"the newest {MAX_PRAISED_BY} of those who praised"
 

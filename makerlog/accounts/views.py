@@ -37,6 +37,7 @@ from makerlog.accounts.serializers import (
     TokenSerializer,
     UsernameSerializer,
 )
+from makerlog.api.budgets import ONE, PAGE, WHOLE, WRITE, WRITES
 from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.refusals import newest
@@ -61,6 +62,7 @@ def active_maker(name: str) -> Maker:
 class LogIn(ApiView):
     """Username or e-mail address and password for a log-in token, which is good for everything."""
 
+    budgets = {"post": WRITE}
     permission_classes = [AllowAny]
     serializer_class = LogInSerializer
     hashes_password = True
@@ -88,6 +90,7 @@ class Tokens(ViewSet):
     """One's personal tokens. The secret is in the answer to POST and nowhere else."""
 
     scope = "user"
+    budgets = {"list": PAGE, **WRITES}
     permission_classes = [HasOwnScope]
     serializer_class = TokenSerializer
     answers_with_secret = True
@@ -132,6 +135,7 @@ class Me(ApiView):
     """Oneself."""
 
     scope = "user"
+    budgets = {"get": ONE, "patch": WHOLE}
     permission_classes = [HasOwnScope]
     serializer_class: type[MeSerializer] = MeSerializer
     bounded_by = "one maker"
@@ -168,6 +172,7 @@ class SetTimezone(ApiView):
     """What "today" means to the caller: an IANA name, such as Europe/Madrid."""
 
     scope = "user"
+    budgets = {"post": WRITE}
     serializer_class = TimezoneSerializer
 
     @extend_schema(responses=MeSerializer)
@@ -182,6 +187,7 @@ class MyRefusals(ApiView):
     some two seconds later."""
 
     scope = "user"
+    budgets = {"get": PAGE}
     permission_classes = [HasOwnScope]
     serializer_class = RefusalSerializer
     bounded_by = "the newest 50"
@@ -204,6 +210,7 @@ class MyFollowing(ApiView):
     """Whom one follows, the newest first."""
 
     scope = "user"
+    budgets = {"get": PAGE}
     permission_classes = [HasOwnScope]
     serializer_class = FollowedSerializer
     pagination_class = BareKeysetPagination
@@ -225,6 +232,7 @@ class Makers(ViewSet):
     """Everybody whose account is active, the newest first."""
 
     scope = "user"
+    budgets = {"list": PAGE, "retrieve": ONE, "partial_update": WHOLE}
     serializer_class = MakerSerializer
     queryset = fixed(Maker.objects.filter(is_active=True))
     order = ("-id",)
@@ -247,6 +255,7 @@ class IsFollowing(ApiView):
     """Whether the caller follows this maker; of a caller without a token, no."""
 
     scope = "user"
+    budgets = {"get": ONE}
     serializer_class = FollowingSerializer
     bounded_by = "one fact"
 
@@ -260,6 +269,7 @@ class FollowAct(ApiView):
     """What all acts of following share: also their GETs write, so they need a token and are kept by no cache."""
 
     scope = "user"
+    budgets = dict.fromkeys(("get", "post", "put", "delete"), WRITE)
     permission_classes = [HasWriteScope]
     serializer_class = FollowingSerializer
     bounded_by = "one fact"
@@ -312,6 +322,7 @@ def registrations_open() -> bool:
 class RegisterPreflight(ApiView):
     """How one registers, and whether one can at the moment."""
 
+    budgets = {"get": ONE}
     permission_classes = [AllowAny]
     serializer_class = PreflightSerializer
     bounded_by = "two facts"
@@ -323,6 +334,7 @@ class RegisterPreflight(ApiView):
 class Register(ApiView):
     """Answers the same whether or not the address has an account: only its mailbox is told (see actions.register)."""
 
+    budgets = {"post": WRITE}
     permission_classes = [AllowAny]
     serializer_class = RegisterSerializer
     hashes_password = True
@@ -341,6 +353,7 @@ class Register(ApiView):
 class Activate(ApiView):
     """The link of the activation mail: opens the account and answers with a log-in token."""
 
+    budgets = dict.fromkeys(("get", "post"), WRITE)
     permission_classes = [AllowAny]
     serializer_class = SecretSerializer
     limits = ("activation",)
@@ -360,6 +373,7 @@ class Activate(ApiView):
 class Forgot(ApiView):
     """Answers the same whether or not the address has an account."""
 
+    budgets = {"post": WRITE}
     permission_classes = [AllowAny]
     serializer_class = ForgotSerializer
     limits = ("forgot",)
@@ -375,6 +389,7 @@ class Forgot(ApiView):
 class Reset(ApiView):
     """A new password, with the two parts of the mailed link; ends all tokens, personal ones too."""
 
+    budgets = {"post": WRITE}
     permission_classes = [AllowAny]
     serializer_class = ResetSerializer
     hashes_password = True
@@ -389,6 +404,7 @@ class Reset(ApiView):
 class ResetLink(ApiView):
     """The mailed link itself: says what an app is to post. Looking at it does not use it up."""
 
+    budgets = {"get": ONE}
     permission_classes = [AllowAny]
     serializer_class = ResetSerializer
     limits = ("reset",)
@@ -408,6 +424,7 @@ class ChangePassword(ApiView):
     """Ends the other log-ins; personal tokens go on."""
 
     scope = "user"
+    budgets = dict.fromkeys(("put", "post"), WRITE)
     permission_classes = [HasOwnScope]
     serializer_class = ChangePasswordSerializer
     hashes_password = True
@@ -428,6 +445,7 @@ class ChangeUsername(ApiView):
     """GET says whether one may have it, POST takes it."""
 
     scope = "user"
+    budgets = {"get": ONE, "post": WRITE}
     permission_classes = [HasOwnScope]
     serializer_class = UsernameSerializer
     bounded_by = "one maker"
@@ -447,6 +465,7 @@ class DeleteAccount(ApiView):
     """For good, with all one posted."""
 
     scope = "user"
+    budgets = {"post": WHOLE}
     permission_classes = [HasOwnScope]
     serializer_class = DeleteAccountSerializer
 

@@ -10,6 +10,7 @@ from rest_framework.serializers import CharField, DictField, IntegerField, ListS
 
 from makerlog.api import throttling
 from makerlog.api.buckets import Standing
+from makerlog.api.budgets import ONE
 from makerlog.api.limits import COSTS, FALLBACK, LIMITS, Limit, limit_called
 from makerlog.api.views import ApiView
 
@@ -34,6 +35,7 @@ class AllowanceSerializer(Serializer):
 class Allowance(ApiView):
     """Every limit, what costs what, and what you have left. Costs none of it."""
 
+    budgets = {"get": ONE}
     permission_classes = [AllowAny]
     serializer_class = AllowanceSerializer
     bounded_by = "the table of limits"

@@ -19,6 +19,7 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
 from makerlog.api.bounded_admin import BoundedAdmin, BoundedPaginator
+from makerlog.api.budgets import budgets_of
 from makerlog.api.compiled import CannotCompile, compiled
 from makerlog.api.limits import LIMITS, PRICES
 from makerlog.api.pagination import MAX_LIMIT, KeysetPagination
@@ -27,6 +28,7 @@ from makerlog.api.views import Endpoint
 
 logger = logging.getLogger("makerlog.checks")
 
+METHODS = ("get", "post", "put", "patch", "delete")
 ONE_OBJECT = {"retrieve", "create", "update", "partial_update", "destroy"}
 
 
@@ -48,6 +50,15 @@ class Route:
         if actions is not None:
             return actions.get("get")
         return "get" if hasattr(self.view, "get") else None
+
+    @property
+    def handlers(self) -> dict[str, str]:
+        """By method, in capitals, the name of what answers it. HEAD is answered by what answers GET."""
+        actions = getattr(self.callback, "actions", None)
+        if actions is not None:
+            return {method.upper(): name for method, name in actions.items() if method != "head"}
+        names = [name for name in METHODS if hasattr(self.view, name)] if self.view else ["get"]
+        return {name.upper(): name for name in names}
 
     @property
     def lists(self) -> bool:
@@ -297,6 +308,19 @@ def reads_are_compiled(route: Route) -> Iterator[checks.Error]:
             f"reads what is not said in columns: {error}",
             "Say where it comes from, as makerlog/api/compiled.py has it; or, if it is one thing and no list, what bounds it"
             " in `bounded_by`, and answer with a serializer of your own.",
+        )
+
+
+@of_each_route
+def costs_have_a_budget(route: Route) -> Iterator[checks.Error]:
+    if not route.ours and not getattr(route.view or route.callback, "bounded_by", ""):
+        return  # E001 has more to say
+    budgets = budgets_of(route.callback)
+    if missing := [name for name in route.handlers.values() if name not in budgets]:
+        yield route.error(
+            11,
+            f"says nowhere what {', '.join(missing)} may cost.",
+            "Name a budget of makerlog.api.budgets, or one of its own, for each handler in `budgets`.",
         )
 
 

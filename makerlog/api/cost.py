@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from psycopg2.extensions import cursor
 
+from makerlog.api.budgets import Budget, budget_of, watch
 from makerlog.gate.seen import QUERIES, ROUTE, ROWS
 
 
@@ -38,8 +39,13 @@ def told(route: str) -> dict[str, Any]:
     return {ROUTE: route, QUERIES: _mine.queries, ROWS: _mine.rows}
 
 
+def held(route: str, budget: Budget | None, size: int) -> None:
+    """Holds what this thread's request has cost, its answer of ``size`` bytes included, against its budget."""
+    watch.note(route, budget, Budget(_mine.queries, _mine.rows, size))
+
+
 class CostMiddleware:
-    """Leaves the route, the queries and the rows of a request in its environ."""
+    """Leaves the route, the queries and the rows of a request in its environ, and has them held against its budget."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -49,4 +55,7 @@ class CostMiddleware:
         response = self.get_response(request)
         match = request.resolver_match
         request.META |= told(match.route if match else "")
+        if match:
+            size = 0 if response.streaming else len(response.content)
+            held(match.route, budget_of(match.func, request.method or ""), size)
         return response

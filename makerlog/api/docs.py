@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer, URLField
 
+from makerlog.api.budgets import DOCUMENT, ONE
 from makerlog.api.views import ApiView
 
 RENDERERS = {"json": OpenApiJsonRenderer(), "yaml": OpenApiYamlRenderer()}
@@ -30,6 +31,7 @@ def document(kind: str) -> bytes:
 class Schema(ApiView):
     """JSON unless ``Accept`` asks for YAML; never a 406."""
 
+    budgets = {"get": DOCUMENT}
     bounded_by = "one document, as long as the list of routes"
     permission_classes = [AllowAny]
 
@@ -40,6 +42,7 @@ class Schema(ApiView):
 
 
 class Docs(SpectacularSwaggerView):
+    budgets = {"get": DOCUMENT}
     bounded_by = "one page"
     permission_classes = [AllowAny]
     content_negotiation_class = DefaultContentNegotiation
@@ -55,6 +58,7 @@ class WelcomeSerializer(Serializer):
 class Welcome(ApiView):
     """Where to begin."""
 
+    budgets = {"get": ONE}
     bounded_by = "three links"
     permission_classes = [AllowAny]
     serializer_class = WelcomeSerializer

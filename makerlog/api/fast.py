@@ -28,6 +28,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from makerlog.api import cost
+from makerlog.api.budgets import Budget, budget_of
 from makerlog.api.checks import Route, routes
 from makerlog.api.errors import TOO_SLOW
 from makerlog.api.etags import tag_of
@@ -62,6 +63,7 @@ class Read(NamedTuple):
     route: str
     callback: Any
     handler: str
+    budget: Budget | None
 
 
 class Known(NamedTuple):
@@ -76,9 +78,7 @@ class FastPath:
 
     def __init__(self, is_open: IsOpen) -> None:
         self.is_open = is_open
-        self.reads = {
-            route.path: Read(route.path, route.callback, route.reader or "") for route in routes() if is_compiled(route)
-        }
+        self.reads = {route.path: read_of(route) for route in routes() if is_compiled(route)}
         self.fixed = {f"/{path}": read for path, read in self.reads.items() if leads_to(path)}
         self._known: OrderedDict[Hashable, Known] = OrderedDict()
         self._lock = Lock()
@@ -142,7 +142,7 @@ def is_compiled(route: Route) -> bool:
 
 
 def read_of(route: Route) -> Read:
-    return Read(route.path, route.callback, route.reader or "")
+    return Read(route.path, route.callback, route.reader or "", budget_of(route.callback, "GET"))
 
 
 def leads_to(path: str) -> bool:
@@ -174,6 +174,7 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
         timezone.deactivate()
         let_go()
     environ |= cost.told(read.route)
+    cost.held(read.route, read.budget, len(body))
     own = own_headers(response, environ) | ({"ETag": tag_of(body)} if known.tagged else {})
     said = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
     said.append((b"x-request-id", environ["makerlog.request_id"].encode()))

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BooleanField, CharField, Serializer
 
+from makerlog.api.budgets import ONE
 from makerlog.api.exceptions import RETRY_AFTER_S
 from makerlog.api.store import client
 from makerlog.api.views import ApiView
@@ -32,6 +33,7 @@ class ReadySerializer(Serializer):
 class Ready(ApiView):
     """200, or 503 naming the part that does not answer."""
 
+    budgets = {"get": ONE}
     permission_classes = [AllowAny]
     authentication_classes = []
     serializer_class = ReadySerializer

@@ -12,6 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 
+from makerlog.api.budgets import DOCUMENT
 from makerlog.api.views import ApiView
 
 DATABASE_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -29,6 +30,7 @@ class IsProbe(BasePermission):
 
 @extend_schema(exclude=True)
 class Metrics(ApiView):
+    budgets = {"get": DOCUMENT}
     authentication_classes = []
     permission_classes = [AllowAny, IsProbe]
     throttle_classes = []

@@ -19,6 +19,7 @@ from rest_framework.serializers import BaseSerializer
 
 from makerlog.api import idempotency, throttling
 from makerlog.api.audience import audience_of
+from makerlog.api.budgets import Budgets
 from makerlog.api.compiled import Compiled, compiled
 from makerlog.api.fields import MAX_ID
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
@@ -47,7 +48,10 @@ class Endpoint(generics.GenericAPIView):
     # Seconds for which what one reader without a credential was answered is given to others (see makerlog.gate.sharing).
     public_for: ClassVar[float] = 1.0
 
-    # What its requests cost (see limits.py); POST, PUT, PATCH and DELETE are writes always.
+    # What a request may cost at most, by the name of its handler (see budgets.py).
+    budgets: ClassVar[Budgets] = {}
+
+    # What its requests are charged (see limits.py); POST, PUT, PATCH and DELETE are writes always.
     price: ClassVar[str] = "read"  # of its GET: a name in PRICES
     limits: ClassVar[tuple[str, ...]] = ()  # names in LIMITS: charged 1 beside the caller's own
     charges_each: ClassVar[bool] = False  # it charges `write` itself, once it knows how many

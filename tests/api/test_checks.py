@@ -19,13 +19,14 @@ from rest_framework.permissions import AllowAny
 
 from makerlog.api import checks
 from makerlog.api.bounded_admin import BoundedAdmin
+from makerlog.api.budgets import ONE, PAGE
 from makerlog.api.pagination import KeysetPagination
 from makerlog.api.views import ApiView
 from products.serializers import ProjectSerializer
 from tasks.models import Task, TaskComment
 from tasks.serializers import CommentSerializer
 
-PAGE = Path(__file__).parents[2] / "deploy" / "decisions" / "how-to-add-an-endpoint.md"
+HOW_TO = Path(__file__).parents[2] / "deploy" / "decisions" / "how-to-add-an-endpoint.md"
 
 
 class Comments(ApiView):
@@ -36,6 +37,7 @@ class Comments(ApiView):
     serializer_class = CommentSerializer
     order = ("id",)
     within = ("task",)
+    budgets = {"get": PAGE}
 
     def get(self, request: Any) -> Any:
         return self.listed(TaskComment.objects.filter(task=1))
@@ -108,6 +110,10 @@ class ForNobody(Comments):
     scope = ""
 
 
+class Unbudgeted(Comments):
+    budgets = {}
+
+
 def function(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
@@ -145,6 +151,7 @@ def errors(settings: Any) -> Any:
         (OfNoPrice, ["makerlog.E007"]),
         (ForNobody, ["makerlog.E008"]),
         (Uncompiled, ["makerlog.E010"]),
+        (Unbudgeted, ["makerlog.E011"]),
     ],
 )
 def test_each_fault_is_found_and_no_other(errors: Callable[[Any], list[str]], view: Any, expected: list[str]) -> None:
@@ -174,6 +181,7 @@ def test_a_view_open_to_all_says_so_in_its_permissions(errors: Callable[[Any], l
 def test_a_library_view_passes_once_it_is_bounded(errors: Callable[[Any], list[str]]) -> None:
     class Subclassed(Foreign):
         bounded_by = "one page of a library's"
+        budgets = {"get": PAGE}
 
     assert errors(Subclassed) == []
 
@@ -191,13 +199,23 @@ def test_a_bounded_function_of_a_library_s_is_charged_to_nobody(errors: Callable
         return HttpResponse()
 
     bounded.bounded_by = "nothing"  # type: ignore[attr-defined]
+    bounded.budgets = {"get": ONE}  # type: ignore[attr-defined]
     assert errors(bounded) == ["makerlog.E007"]
 
 
-@pytest.mark.parametrize("view", [Foreign, Unpaginated, Tied, Nested, Unthrottled])
+def test_each_handler_of_a_view_has_a_budget(errors: Callable[[Any], list[str]]) -> None:
+    class Writing(Comments):
+        def post(self, request: Any) -> Any: ...
+
+    assert errors(Writing) == ["makerlog.E011"]
+    [error] = checks.check_routes()
+    assert "says nowhere what post may cost" in error.msg
+
+
+@pytest.mark.parametrize("view", [Foreign, Unpaginated, Tied, Nested, Unthrottled, Unbudgeted])
 def test_a_process_with_a_fault_refuses_to_start(errors: Callable[[Any], list[str]], view: Any) -> None:
     errors(view)
-    with pytest.raises(SystemCheckError, match=r"makerlog\.E00"):
+    with pytest.raises(SystemCheckError, match=r"makerlog\.E0"):
         checks.refuse_to_start_on_errors()
 
 
@@ -248,7 +266,7 @@ def test_a_bounded_admin_passes() -> None:
     assert list(checks.admin_faults(Good(TaskComment, admin.AdminSite()))) == []
 
 
-SKIPPED = [Foreign, ForNobody, Unpaginated, Tied, WithoutIndex, Nested, Unthrottled]
+SKIPPED = [Foreign, ForNobody, Unpaginated, Tied, WithoutIndex, Nested, Unthrottled, Unbudgeted]
 
 
 @pytest.mark.parametrize(("step", "view"), list(enumerate(SKIPPED, 1)))
@@ -262,5 +280,5 @@ def test_skipping_a_step_of_how_to_add_an_endpoint_meets_the_message_it_quotes(
 
 def quoted(step: int) -> str:
     """What the page says one meets on skipping a step: the block quote under its heading."""
-    section = re.split(r"^## \d\. .*$", PAGE.read_text(), flags=re.MULTILINE)[step]
+    section = re.split(r"^## \d\. .*$", HOW_TO.read_text(), flags=re.MULTILINE)[step]
     return " ".join(line.removeprefix(">").strip() for line in section.splitlines() if line.startswith(">"))

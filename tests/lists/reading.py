@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from makerlog.accounts.models import Maker
+from makerlog.api.budgets import Budget
+from makerlog.gate.seen import QUERIES, ROWS
 from tests.lists.catalogue import Listing
 from tests.makers import Caller, anonymous, caller
 
@@ -31,6 +33,12 @@ def rows_of(response: Any) -> list[Any]:
     """The rows of an envelope, of a bare array, or of an answer that holds one list."""
     body = response.json()
     return body if isinstance(body, list) else next(body[name] for name in INSIDE if name in body)
+
+
+def spent(response: Any) -> Budget:
+    """What a request has cost."""
+    told = response.wsgi_request.META
+    return Budget(told[QUERIES], told[ROWS], len(response.content))
 
 
 def linked(response: Any, rel: str) -> str | None:

@@ -1,15 +1,18 @@
-"""A list's queries are as many at 1, 3 and 100 rows, for every list and whoever asks."""
+"""A list's queries are as many at 1, 3 and 100 rows, for every list and whoever asks; and it keeps to its budget."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
 
+from makerlog.api.budgets import budget_of, over
 from products.models import Membership, Product
 from tasks.models import Task
 from tests.lists.catalogue import BOUNDED, LISTS, Listing
-from tests.lists.reading import alice, at_most, readers_of, rows_of
+from tests.lists.reading import alice, at_most, readers_of, rows_of, spent
 from tests.lists.rows import add_tasks
 from tests.makers import caller
 
@@ -26,6 +29,8 @@ def test_queries_are_as_many_at_1_3_and_100_rows(listing: Listing) -> None:
         client.get(listing.url)  # notes the use of the token
     counts: dict[str, list[int]] = {who: [] for who in readers}
     shown: dict[str, list[int]] = {who: [] for who in readers}
+    budget = budget_of(resolve(urlsplit(listing.url).path).func, "GET")
+    assert budget
     for more in MORE:
         listing.add(alice(), more, MINUTE)
         for who, client in readers.items():
@@ -34,6 +39,7 @@ def test_queries_are_as_many_at_1_3_and_100_rows(listing: Listing) -> None:
                 response = client.get(at_most(100, listing.url))
             assert response.status_code == 200, response.content
             counts[who].append(len(captured))
+            assert not over(spent(response), budget), (who, spent(response), budget)
             shown[who].append(len(rows_of(response)))
     assert all(len(set(each)) == 1 for each in counts.values()), counts
     assert all(each[0] <= allowed(listing, who) for who, each in counts.items()), counts

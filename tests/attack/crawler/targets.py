@@ -34,7 +34,6 @@ from tests.attack.crawler.hostile import (
 PLACE = re.compile(r"<(?:(\w+):)?(\w+)>")
 ANONYMOUS, PROLIFIC, MODERATOR, NEWCOMER, STAFF = "anonymous", "prolific", "moderator", "newcomer", "staff"
 READERS = (ANONYMOUS, PROLIFIC, MODERATOR)
-WRITES = ("POST", "PUT", "PATCH", "DELETE")
 PAGES = 5
 SHARE = 24
 TAKEN = {"username": f"maker{RARE}", "email": f"maker{RARE}@example.com", "slug": f"s{RARE}", "name": f"project{RARE}"}
@@ -87,12 +86,7 @@ def shots() -> Iterator[Shot]:
 
 def methods(route: Route) -> list[str]:
     """What a route answers, in capitals."""
-    actions = getattr(route.callback, "actions", None)
-    if actions is not None:
-        return [method.upper() for method in actions]
-    if route.view is None:
-        return ["GET"]
-    return [name.upper() for name in ("get", *map(str.lower, WRITES)) if hasattr(route.view, name)]
+    return [*route.handlers]
 
 
 def address(route: str, number: int) -> str:

@@ -10,6 +10,7 @@ import pytest
 from django.test import override_settings
 
 from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
+from makerlog.api.budgets import OVER
 from makerlog.api.checks import routes
 from tests.attack.crawler import controls, corpus
 from tests.attack.crawler.conftest import REPORTS
@@ -36,6 +37,7 @@ class Crawl:
         self.dearest: dict[str, str] = {}
         self.growing: list[Growth] = []
         self.broken: list[str] = []
+        self.dear: set[str] = set()
         self.caught: dict[str, set[str]] = {route: set() for route in controls.VIEWS}
         self.requests = 0
 
@@ -51,7 +53,9 @@ class Crawl:
         try:
             self.filled[rows] = dict(corpus.counts())
             crawler = Crawler()
+            before = over_budget()
             found = [crawler.costs(shot) for shot in self.shots]
+            self.dear |= {route for route, times in over_budget().items() if times > before.get(route, 0.0)}
             if look:
                 found = [self.look_again(crawler, *each) for each in zip(self.shots, look, found, strict=True)]
             with override_settings(ROOT_URLCONF=CONTROLS):
@@ -99,6 +103,12 @@ def sent_to_control(shot: Shot) -> bool:
     )
 
 
+def over_budget() -> dict[str, float]:
+    """How often each route was over its budget so far, as the metrics tell it."""
+    [metric] = OVER.collect()
+    return {each.labels["route"]: each.value for each in metric.samples if each.name.endswith("_total")}
+
+
 def failures(shot: Shot, costs: list[Cost]) -> list[str]:
     return [f"{cost.status} {cost.error} /{shot.route}: {shot}" for cost in costs if cost.status >= 500]
 
@@ -122,6 +132,10 @@ def test_nothing_grows_with_the_tables(crawl: Crawl) -> None:
 
 def test_nothing_answers_with_a_5xx(crawl: Crawl) -> None:
     assert not crawl.broken, "\n".join(crawl.broken[:60])
+
+
+def test_nothing_costs_more_than_its_route_says(crawl: Crawl) -> None:
+    assert crawl.dear == set()
 
 
 def test_every_route_is_crawled(crawl: Crawl) -> None:
