@@ -90,6 +90,9 @@ class Networks(Sequence[Network]):
         self.path = path
         self._read = self._in_force = text
         self._now = _networks(name, text)
+        self.version = (
+            0  # another number as soon as other ranges are in force: for whoever remembers what followed from them
+        )
 
     def follow(self) -> bool:
         """Whether other ranges are in force now. Only what reads the same twice is taken over: a file is not written at
@@ -104,6 +107,7 @@ class Networks(Sequence[Network]):
         if self._now and not found:
             raise SettingError(f"{self.path} is empty now; {self.name} stays as it was. To have none, restart.")
         changed, self._now = found != self._now, found
+        self.version += changed
         return changed
 
     def __len__(self) -> int:

@@ -31,10 +31,12 @@ class AccessLog:
 
     def __call__(self, seen: Seen) -> None:
         with self._lock:
+            left_out = seen.times
             if self._is_wanted(seen.outcome) and len(self._lines) < MOST_WAITING:
                 self._lines.append(seen)
-            else:
-                self._left_out[seen.outcome] += 1
+                left_out -= 1
+            if left_out:
+                self._left_out[seen.outcome] += left_out
 
     def _is_wanted(self, outcome: str) -> bool:
         if outcome in IN_FULL:

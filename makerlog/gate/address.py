@@ -1,10 +1,11 @@
-"""The client's address: one pure function, used by everybody who asks."""
+"""The client's address: one pure function, used by everybody who asks. What it found is remembered: a flood is the same few
+again and again."""
 
 import ipaddress
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from makerlog.env import Network
+from makerlog.env import Network, Networks
 from makerlog.gate.answers import Refusal
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -28,9 +29,25 @@ def client_address(peer: str, forwarded_for: list[str] | str | None, trusted: Se
     ``peer`` is the socket's address, "" for a Unix socket. IPv4-mapped IPv6 comes back as IPv4.
     Raises MalformedForwarded when a trusted hop vouches for something that is no address.
     """
+    line = forwarded_for if isinstance(forwarded_for, str) else ",".join(forwarded_for or [])
+    return _walked(peer, line, *_in_force(trusted))
+
+
+def peer_is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
+    """Whether the headers that only a proxy may set can be believed from ``peer``."""
+    return _is_trusted(_peer(peer), *_in_force(trusted))
+
+
+def _in_force(trusted: Sequence[Network]) -> tuple[Sequence[Network], int]:
+    """What can be remembered by: ranges that are followed change, and their version with them."""
+    return (trusted, trusted.version) if isinstance(trusted, Networks) else (tuple(trusted), 0)
+
+
+@lru_cache(maxsize=4_096)
+def _walked(peer: str, forwarded_for: str, trusted: Sequence[Network], version: int) -> str:
     hop = _peer(peer)
     entries = _right_to_left(forwarded_for)
-    while is_trusted(hop, trusted):
+    while _is_trusted(hop, trusted, version):
         entry = next(entries, None)
         if entry is None:
             break
@@ -38,12 +55,8 @@ def client_address(peer: str, forwarded_for: list[str] | str | None, trusted: Se
     return str(hop)
 
 
-def peer_is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
-    """Whether the headers that only a proxy may set can be believed from ``peer``."""
-    return is_trusted(_peer(peer), trusted)
-
-
-def is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
+@lru_cache(maxsize=4_096)
+def _is_trusted(address: Address, trusted: Sequence[Network], version: int) -> bool:
     return any(address in network for network in trusted)
 
 
@@ -52,14 +65,12 @@ def _peer(peer: str) -> Address:
     return _unmapped(ipaddress.ip_address((peer or UNIX_PEER).partition("%")[0]))
 
 
-def _right_to_left(forwarded_for: list[str] | str | None) -> Iterator[str]:
+def _right_to_left(forwarded_for: str) -> Iterator[str]:
     """Entries of one header or several in the order received. Empty ones do not count (RFC 9110, 5.6.1)."""
-    lines = [forwarded_for] if isinstance(forwarded_for, str) else forwarded_for or []
-    entries = [entry.strip() for line in lines for entry in line.split(",")]
+    entries = [entry.strip() for entry in forwarded_for.split(",")]
     return (entry for entry in reversed(entries) if entry)
 
 
-@lru_cache(maxsize=4_096)  # a flood is the same few again and again
 def _forwarded(entry: str) -> Address:
     """``1.2.3.4``, ``1.2.3.4:80``, ``::1``, ``[::1]`` or ``[::1]:443``."""
     host, port = _split_port(entry)

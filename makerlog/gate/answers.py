@@ -3,9 +3,10 @@
 The one place in the gate that knows the error body: ``{"detail": ..., "code": ...}``.
 """
 
-import json
+from secrets import token_hex
 from typing import ClassVar, NamedTuple
 
+import orjson
 from starlette.types import Send
 
 Headers = list[tuple[bytes, bytes]]
@@ -15,6 +16,13 @@ PIECE = 64 * 1024  # bytes: what a transport buffers before it asks to wait
 RATE_LIMITS = ("RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 # What scripts of any origin may read of an answer, beside its body.
 EXPOSED = (*RATE_LIMITS, "Link", "ETag", "X-Request-Id", "Retry-After", "X-Makerlog-Level", "Idempotency-Replayed")
+# Of every answer that we write ourselves.
+FOR_ANYBODY: Headers = [
+    (b"content-type", b"application/json"),
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", ", ".join(EXPOSED).encode()),
+    (b"cache-control", b"no-store"),
+]
 
 
 class Answer(NamedTuple):
@@ -26,6 +34,10 @@ class Answer(NamedTuple):
     body: bytes
     public_for: float = 0.0
     shared: bool = False
+
+
+def new_request_id() -> str:
+    return token_hex(16)
 
 
 class Refusal(Exception):
@@ -42,9 +54,13 @@ class Refusal(Exception):
         """What is said, in the project's one shape."""
         return {"detail": self.detail, "code": self.code}
 
+    @property
+    def written(self) -> bytes:
+        return orjson.dumps(self.body)
+
     def answer(self, request_id: str) -> Answer:
         extra = [] if self.retry_after is None else [(b"retry-after", b"%d" % self.retry_after)]
-        return as_json(self.status, self.body, request_id, extra)
+        return in_json(self.status, self.written, request_id, extra)
 
 
 class ServerFault(Refusal):
@@ -69,17 +85,13 @@ def error(status: int, detail: str, code: str, request_id: str, extra: Headers |
 
 def as_json(status: int, content: dict[str, object], request_id: str, extra: Headers | None = None) -> Answer:
     """A JSON answer that any origin may read and nobody may keep."""
-    body = json.dumps(content).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"x-request-id", request_id.encode()),
-        (b"access-control-allow-origin", b"*"),
-        (b"access-control-expose-headers", ", ".join(EXPOSED).encode()),
-        (b"cache-control", b"no-store"),
-        *(extra or []),
-    ]
-    return Answer(status, headers, body)
+    return in_json(status, orjson.dumps(content), request_id, extra)
+
+
+def in_json(status: int, body: bytes, request_id: str, extra: Headers | None = None) -> Answer:
+    """The same, of what is written already."""
+    size, number = (b"content-length", b"%d" % len(body)), (b"x-request-id", request_id.encode())
+    return Answer(status, [size, number, *FOR_ANYBODY, *(extra or ())], body)
 
 
 async def deliver(answer: Answer, method: str, send: Send) -> None:

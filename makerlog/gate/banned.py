@@ -4,6 +4,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
+
+import orjson
 
 from makerlog.gate.answers import Refusal
 from makerlog.gate.bans import BanIndex, Standing, client_of
@@ -32,17 +35,27 @@ class Banned(Refusal):
 
     @property
     def body(self) -> dict[str, object]:
-        ban = self.standing
-        until = (
-            None
-            if ban.expires_at is None
-            else datetime.fromtimestamp(ban.expires_at, UTC).isoformat(timespec="seconds")
-        )
-        who = "This address is banned" if ban.applies_to == "everything" else "Requests without a token are banned here"
-        when = f" until {until}" if until else ""
-        why = f": {ban.reason}" if ban.reason else ""
-        detail = f"{who}{when}{why}. If that is wrong, write to {self.appeal} and name ban {ban.id}."
-        return {"detail": detail, "code": self.code, "ban": ban.id, "expires_at": until, "reason": ban.reason or None}
+        return said(self.standing, self.appeal)
+
+    @property
+    def written(self) -> bytes:
+        return written(self.standing, self.appeal)
+
+
+def said(ban: Standing, appeal: str) -> dict[str, object]:
+    until = None
+    if ban.expires_at is not None:
+        until = datetime.fromtimestamp(ban.expires_at, UTC).isoformat(timespec="seconds")
+    who = "This address is banned" if ban.applies_to == "everything" else "Requests without a token are banned here"
+    when = f" until {until}" if until else ""
+    why = f": {ban.reason}" if ban.reason else ""
+    detail = f"{who}{when}{why}. If that is wrong, write to {appeal} and name ban {ban.id}."
+    return {"detail": detail, "code": Banned.code, "ban": ban.id, "expires_at": until, "reason": ban.reason or None}
+
+
+@lru_cache(maxsize=1_024)
+def written(ban: Standing, appeal: str) -> bytes:
+    return orjson.dumps(said(ban, appeal))
 
 
 class LinkSpent(Refusal):

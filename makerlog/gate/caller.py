@@ -12,6 +12,7 @@ ADMIN = "/admin/"
 SIGN_IN = "/admin/login/"
 ALERT = "/admin/alert/"
 FORWARDED = {b"forwarded", b"x-real-ip"}
+TELLING = {b"x-forwarded-for", b"x-forwarded-proto", b"authorization", b"user-agent"}
 
 # The public id of the genuine token that an Authorization header holds, or None.
 Recognise = Callable[[bytes], str | None]
@@ -29,6 +30,7 @@ class Caller(NamedTuple):
     ticket: bool = False  # staff: admission to the ops lane, and no right to anything
     known: bool = False  # where staff sign in: from a device of theirs that is known; no right to anything either
     link: str = ""  # came by the signed link of an alert, which is known by this
+    agent: bytes = b""  # User-Agent, as sent
 
 
 def identify(
@@ -41,25 +43,33 @@ def identify(
 ) -> Caller:
     """The caller behind ``scope``. Raises MalformedForwarded."""
     peer = scope["client"][0] if scope.get("client") else ""
-    forwarded_for = _values(scope, b"x-forwarded-for")
-    address = client_address(peer, forwarded_for, trusted)
+    path: str = scope["path"]
+    sent, forwarded = _sent(scope)
     # Several are one, and none of ours, as Django reads them: else a genuine token would carry a made-up one through.
-    header = b",".join(value for key, value in scope["headers"] if key == b"authorization")
-    token = recognise(header) if header else None
+    authorization = sent.get(b"authorization")
     return Caller(
-        address,
-        _scheme(scope, peer, trusted),
-        token,
-        _is_forwarded(scope),
+        client_address(peer, sent.get(b"x-forwarded-for", b"").decode("latin-1"), trusted),
+        _scheme(scope, peer, sent.get(b"x-forwarded-proto"), trusted),
+        recognise(authorization) if authorization else None,
+        forwarded,
         ticket=_carries(scope, ADMIN, ticket),
         known=_carries(scope, SIGN_IN, known),
-        link=link(scope["path"]) if scope["path"].startswith(ALERT) else "",
+        link=link(path) if path.startswith(ALERT) else "",
+        agent=sent.get(b"user-agent", b""),
     )
 
 
-def _is_forwarded(scope: Scope) -> bool:
-    """Also by proxies that do not say for whom."""
-    return any(key in FORWARDED or key.startswith(b"x-forwarded-") for key, _ in scope["headers"])
+def _sent(scope: Scope) -> tuple[dict[bytes, bytes], bool]:
+    """The headers that tell who calls, several of one name as one; and whether somebody forwards the request, be it a proxy
+    that does not say for whom."""
+    sent: dict[bytes, bytes] = {}
+    forwarded = False
+    for name, value in scope["headers"]:
+        if name in TELLING:
+            sent[name] = b"%b,%b" % (sent[name], value) if name in sent else value
+        if name in FORWARDED or name.startswith(b"x-forwarded-"):
+            forwarded = True
+    return sent, forwarded
 
 
 def _carries(scope: Scope, below: str, ticket: Ticket) -> bool:
@@ -69,14 +79,10 @@ def _carries(scope: Scope, below: str, ticket: Ticket) -> bool:
     return any(ticket(value) for key, value in scope["headers"] if key == b"cookie")
 
 
-def _scheme(scope: Scope, peer: str, trusted: Sequence[Network]) -> str:
-    claimed = _values(scope, b"x-forwarded-proto")
-    if not claimed or not peer_is_trusted(peer, trusted):
-        return scope.get("scheme", "http")
+def _scheme(scope: Scope, peer: str, claimed: bytes | None, trusted: Sequence[Network]) -> str:
+    spoken: str = scope.get("scheme", "http")
+    if claimed is None or not peer_is_trusted(peer, trusted):
+        return spoken
     # The right-most is what the nearest proxy says.
-    nearest = claimed[-1].rpartition(",")[2].strip().lower()
-    return nearest if nearest in ("http", "https") else scope.get("scheme", "http")
-
-
-def _values(scope: Scope, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    nearest = claimed.decode("latin-1").rpartition(",")[2].strip().lower()
+    return nearest if nearest in ("http", "https") else spoken

@@ -57,7 +57,7 @@ class _Clients:
         self.kept: OrderedDict[str, dict[str | int, int]] = OrderedDict()
         self.suspects: set[str] = set()
 
-    def count(self, client: str, what: str, at: float) -> None:
+    def count(self, client: str, what: str, at: float, times: int) -> None:
         part = int(at * PARTS / self.window.seconds)
         kept = self.kept.pop(client, None) or {}
         self.kept[client] = kept
@@ -65,7 +65,7 @@ class _Clients:
             kept.pop(what, None)
             kept[what] = part
         else:
-            kept[part] = kept.get(part, 0) + 1
+            kept[part] = kept.get(part, 0) + times
         if len(kept) > (DIFFERENT if what else PARTS):
             del kept[next(iter(kept))]
         if (len(kept) if what else sum(kept.values())) >= self.window.least:
@@ -103,7 +103,7 @@ class Conduct:
         if signal is None or signal[0] not in self._signals:
             return
         with self._lock:
-            self._signals[signal[0]].count(seen.client, signal[1], seen.at)
+            self._signals[signal[0]].count(seen.client, signal[1], seen.at, seen.times)
 
     def counted(self, now: float) -> dict[str, dict[str, Counted]]:
         """By signal: each client that did the least within its window, and how much, or what."""

@@ -11,13 +11,12 @@ import resource
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import uuid4
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from makerlog.env import Network
 from makerlog.gate.address import UNIX_PEER, peer_is_trusted
-from makerlog.gate.answers import Answer, Headers, Refusal
+from makerlog.gate.answers import Answer, Headers, Refusal, new_request_id
 from makerlog.gate.bans import client_of
 from makerlog.gate.body import has_body
 from makerlog.gate.level import lockdown
@@ -140,6 +139,7 @@ class Connection(HttpToolsProtocol):
         self.peer = ""
         self._head = 0  # bytes of the current message's line, headers and trailers
         self._unparsed = 0  # bytes in pieces of which the parser has made nothing yet
+        self._between = False  # two requests: from the first byte on, the next one's head has its deadline
         self._at_once = 0  # requests in the packet at hand that were answered without a task
         self._refused = False
         self._answering: RequestResponseCycle | None = None  # `cycle` is the newest, which may wait for this one
@@ -170,11 +170,12 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused or self.transport.is_closing():
             return
-        if self.timeout_keep_alive_task is not None:
-            self._wait_for_head()  # between two requests: from the first byte on, the next one's head has its deadline
+        self._between = self.timeout_keep_alive_task is not None
         self._unparsed += len(data)
         self._at_once = 0
         super().data_received(data)
+        if self._between:
+            self._wait_for_head()
         if max(self._head, self._unparsed) > self.limits.head:
             self._refuse(HeadTooLarge(self.limits.head))
 
@@ -209,6 +210,7 @@ class Connection(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._between = False
         self._stop_waiting()
         self._unparsed = 0
         if self._head > self.limits.head:
@@ -290,7 +292,9 @@ class Connection(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.transport.abort()  # in the middle of another answer
             return
-        self.transport.write(on_the_wire(refusal.answer(uuid4().hex), [lockdown.header, (b"connection", b"close")]))
+        self.transport.write(
+            on_the_wire(refusal.answer(new_request_id()), [lockdown.header, (b"connection", b"close")])
+        )
         self.transport.write_eof()
         self.loop.call_later(self.limits.linger, self.transport.abort)
 

@@ -113,7 +113,7 @@ class FrontDoor:
         self.pool: Pool[Any] = Pool(self.limits.lanes, self.limits.remembered)
         self.sharing = Sharing(self.limits, is_tight=lambda: self.pool.is_used_above("anonymous"))
         self.sockets = Sockets(self.connections)
-        self.observers = Observers(observers)
+        self.observers = Observers([self.guard.notes.observe, *observers])
         self.reception = Reception(
             streams or nothing_there,
             sockets=self.sockets,
@@ -122,7 +122,7 @@ class FrontDoor:
             strikes=self.strikes,
             trusted=trusted,
             recognise=recognise,
-            note=self._note,
+            warn=self._warn_of_forwarded,
             observers=self.observers,
         )
         self.sampler = metrics.Sampler(self.pool, self._gauges() | dict(gauges or {}))
@@ -207,7 +207,7 @@ class FrontDoor:
         if visit.path in STATUS and visit.method in ("GET", "HEAD"):
             return status(visit.scope, lockdown.now, visit.request_id)
         caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket, self.known, self.link)
-        self._note(caller, visit.began)
+        self._warn_of_forwarded(caller, visit.began)
         self.guard.refuse(caller, visit.method, visit.path, visit.began)
         self.spared.refuse_if_spent(caller, visit.path, visit.began)
         if self.files.serve(visit.path):
@@ -306,8 +306,7 @@ class FrontDoor:
                 visit.worked_on(job, environ)
                 self.owners.learn(caller.token, environ.get(WHOSE))
 
-    def _note(self, caller: Caller, now: float) -> None:
-        self.guard.notes.arrived(caller.address, caller.token, now)
+    def _warn_of_forwarded(self, caller: Caller, now: float) -> None:
         if caller.forwarded and not self.trusted:
             self.guard.notes.forwarded(now)
 
@@ -356,6 +355,7 @@ class FrontDoor:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.sampler.stop()
+        self.observers.unfold()
         await self.pool.close(self.limits.stop_seconds)
         self.hang_ups.tell()
         for service in self.services:

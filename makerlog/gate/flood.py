@@ -47,12 +47,15 @@ class Loudest:
         self.most = most
         self.counts: dict[str, int] = {}
 
-    def add(self, client: str) -> None:
+    def add(self, client: str, times: int = 1) -> None:
         counts = self.counts
         if client in counts or len(counts) < self.most:
-            counts[client] = counts.get(client, 0) + 1
-        else:
-            self.counts = {each: count - 1 for each, count in counts.items() if count > 1}
+            counts[client] = counts.get(client, 0) + times
+            return
+        off = min(times, *counts.values())
+        self.counts = {each: count - off for each, count in counts.items() if count > off}
+        if times > off:
+            self.counts[client] = times - off
 
 
 @dataclass(slots=True)
@@ -79,15 +82,15 @@ class Floods:
             return
         with self._lock:
             second = self._second(int(seen.at))
-            second.requests += 1
-            self._loudest.add(seen.client)
-            self._figures.requests += 1
-            self._figures.outcomes[seen.outcome] += 1
+            second.requests += seen.times
+            self._loudest.add(seen.client, seen.times)
+            self._figures.requests += seen.times
+            self._figures.outcomes[seen.outcome] += seen.times
             if seen.outcome not in GIVEN:
-                self._figures.refused.add(seen.client)
+                self._figures.refused.add(seen.client, seen.times)
             if seen.outcome in TURNED_AWAY:
-                second.turned_away += 1
-                second.fresh += seen.outcome != "banned"
+                second.turned_away += seen.times
+                second.fresh += seen.times * (seen.outcome != "banned")
 
     def _second(self, at: int) -> Second:
         if not self._seconds or self._seconds[-1].at < at:

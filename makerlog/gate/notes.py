@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from makerlog.gate.bans import client_of
+from makerlog.gate.seen import Seen
 
 log = logging.getLogger("makerlog.gate")
 
@@ -42,15 +43,20 @@ class Notes:
 
     # --- The door's side ---
 
-    def arrived(self, address: str, token: str | None, now: float) -> None:
+    def observe(self, one: Seen) -> None:
+        """An observer of the door's."""
+        if one.client:
+            self.arrived(one.client, one.token, one.at, one.times)
+
+    def arrived(self, address: str, token: str | None, now: float, times: int = 1) -> None:
         """A request came in from ``address``, with the genuine token of that public id."""
         caller = client_of(address)
-        self._count(f"{caller} {token}" if token else caller, now)
+        self._count(f"{caller} {token}" if token else caller, now, times)
 
     def forwarded(self, now: float) -> None:
         """A proxy forwarded a request, and no proxy is trusted: every client's address is taken for the proxy's."""
         self.forwarded_at = now
-        self._count(FORWARDED, now)
+        self._count(FORWARDED, now, 1)
         self._say(
             "forwarded",
             now,
@@ -71,7 +77,7 @@ class Notes:
         self.slipped += 1
         self._say("slip", now, f"An address that ban {ban} refuses was answered; {self.slipped} such answers so far.")
 
-    def _count(self, key: str, now: float) -> None:
+    def _count(self, key: str, now: float, times: int) -> None:
         number = int(now) // 60
         with self._lock:
             minute = self._minutes.get(number) or self._begin(number)
@@ -80,7 +86,7 @@ class Notes:
                     minute.known.add(key)
                 else:
                     key = OTHERS
-            minute.counts[key] = minute.counts.get(key, 0) + 1
+            minute.counts[key] = minute.counts.get(key, 0) + times
 
     def _begin(self, number: int) -> _Minute:
         for old in [each for each in self._minutes if each <= number - MINUTES]:

@@ -84,7 +84,7 @@ class Connects:
 
 class Reception:
     """``app`` answers the sockets that are let in; it finds in the scope ``socket``, and ``ask``, which runs work in a thread
-    of the caller's lane. ``note`` is told of every caller, ``observers`` of every socket when it is let in or refused, as it
+    of the caller's lane. ``warn`` is told of every caller, ``observers`` of every socket when it is let in or refused, as it
     may stay open for hours."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Reception:
         strikes: Strikes,
         trusted: Sequence[Network],
         recognise: Recognise,
-        note: Callable[[Caller, float], None],
+        warn: Callable[[Caller, float], None],
         observers: Observers,
     ) -> None:
         self.app = app
@@ -107,7 +107,7 @@ class Reception:
         self.strikes = strikes
         self.trusted = trusted
         self.recognise = recognise
-        self.note = note
+        self.warn = warn
         self.observers = observers
         self.connects = Connects(sockets.limits)
 
@@ -149,7 +149,7 @@ class Reception:
     def _let_in(self, socket: Socket, scope: Scope, credential: bytes, caller: Caller) -> None:
         """The stops of a socket, in order. Raises a Refusal."""
         now = time()
-        self.note(caller, now)
+        self.warn(caller, now)
         self.guard.refuse(caller, "GET", scope["path"], now)
         self.strikes.refuse_if_spent(caller, "GET", scope["path"])
         self.connects.count(client_in(caller))

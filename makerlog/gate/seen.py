@@ -1,12 +1,14 @@
 """What became of one request, told to whoever watches: the talkers of the traffic console, the rules, the log of requests.
 
 The door tells its observers of every request that it has finished, whether Django answered it, it was refused before Django
-looked, or its client hung up. Observers run on the event loop: a few microseconds each, and no waiting.
+looked, or its client hung up. Observers run on the event loop: a few microseconds each, and no waiting. Of what is turned
+away, many alike are told as one: so a flood costs its refusals, and not the watching of them.
 """
 
+import asyncio
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from time import monotonic, time
 from typing import Any, NamedTuple
 
@@ -26,6 +28,10 @@ QUERIES = "makerlog.queries"
 
 AGENT = 120  # characters of a User-Agent; what comes after them tells nobody apart
 SAY_EVERY_S = 60.0
+
+FOLDED = {"shared", "shed", "throttled", "banned", "refused"}  # outcomes, where no thread was asked
+FOLDED_FOR_S = 0.2
+MOST_FOLDED = 500  # different ones
 
 SECRET = 24  # characters: a segment of a path that is as long may be a secret
 TOKEN = re.compile(r"(mkl_[0-9A-Za-z]{0,11})[0-9A-Za-z_-]*")
@@ -52,7 +58,8 @@ class Seen(NamedTuple):
     worked: float  # seconds, in a thread, waiting for the database included
     rows: int  # that the database gave or changed
     queries: int
-    request_id: str  # "" of a socket
+    request_id: str  # "" of a socket; of several the first one's
+    times: int = 1  # so many alike, told as one
 
 
 Observer = Callable[[Seen], None]
@@ -83,7 +90,7 @@ def seen(
         scope.get("method", "SOCKET"),
         without_secrets(scope["path"]),
         told.get(ROUTE, ""),
-        agent_in(scope),
+        agent_of(caller),
         lane,
         outcome,
         status,
@@ -103,25 +110,42 @@ def without_secrets(path: str) -> str:
     return path if path.startswith(NAMES) else LONG.sub("…", path)
 
 
-def agent_in(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"user-agent":
-            return TOKEN.sub(r"\1…", value[:AGENT].decode("latin-1"))
-    return ""
+def agent_of(caller: Caller | None) -> str:
+    return TOKEN.sub(r"\1…", caller.agent[:AGENT].decode("latin-1")) if caller else ""
 
 
 class Observers:
-    """All who are told. None of them can harm a request: what one raises is logged, once a minute."""
+    """All who are told. None of them can harm a request: what one raises is logged, once a minute. Used on the event loop
+    only."""
 
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
         self.observers = list(observers)
+        self._folded: dict[Hashable, tuple[Seen, int]] = {}
         self._says_again_at = 0.0
 
-    def tell(self, *args: Any, **kwargs: Any) -> None:
+    def tell(self, scope: Scope, caller: Caller | None, *, outcome: str, **known: Any) -> None:
         """As ``seen`` takes them."""
-        if not self.observers:
-            return
-        record = seen(*args, **kwargs)
+        if outcome in FOLDED and not known.get("told"):
+            self._fold(scope, caller, outcome, known)
+        else:
+            self._tell(seen(scope, caller, outcome=outcome, **known))
+
+    def _fold(self, scope: Scope, caller: Caller | None, outcome: str, known: dict[str, Any]) -> None:
+        key = (caller, scope.get("method"), scope["path"], known["lane"], outcome, known["status"])
+        first, times = self._folded.get(key) or (seen(scope, caller, outcome=outcome, **known), 0)
+        self._folded[key] = first, times + 1
+        if len(self._folded) >= MOST_FOLDED:
+            self.unfold()
+        elif len(self._folded) == 1 and not times:
+            asyncio.get_running_loop().call_later(FOLDED_FOR_S, self.unfold)
+
+    def unfold(self) -> None:
+        """Tells what was kept back."""
+        folded, self._folded = self._folded, {}
+        for first, times in folded.values():
+            self._tell(first._replace(at=time(), times=times))
+
+    def _tell(self, record: Seen) -> None:
         for observer in self.observers:
             try:
                 observer(record)

@@ -8,6 +8,7 @@ of its visitors ask in vain. Used on the event loop only, so nothing is locked.
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from math import ceil
 
 from makerlog.gate.answers import Headers, Refusal
@@ -74,18 +75,24 @@ class Strikes:
         """How the caller's bucket stands; a genuine token's is always full. As in draft-ietf-httpapi-ratelimit-headers-10,
         and in the older way."""
         left = self.limits.strikes if caller.token is not None else max(0, int(self._left(caller)))
-        quota = int(self.limits.strikes + WINDOW * self.limits.strikes_back)
-        reset = ceil((self.limits.strikes - left) / self.limits.strikes_back)
-        return [
-            (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (NAME.encode(), quota, WINDOW)),
-            (b"ratelimit", b'"%s";r=%d;t=%d' % (NAME.encode(), left, reset)),
-            (b"x-ratelimit-limit", b"%d" % quota),
-            (b"x-ratelimit-remaining", b"%d" % left),
-            (b"x-ratelimit-reset", b"%d" % reset),
-        ]
+        return standing(left, self.limits.strikes, self.limits.strikes_back)
 
     def _left(self, caller: Caller) -> float:
         """Strikes left. Below 0 where many requests were under way at once."""
         now = self.clock()
         full_at = self._full_at.get(client_of(caller.address), now)
         return self.limits.strikes - max(0.0, full_at - now) * self.limits.strikes_back
+
+
+@lru_cache(maxsize=1_024)
+def standing(left: int, most: int, back: float) -> Headers:
+    """``back``: a second."""
+    quota = int(most + WINDOW * back)
+    reset = ceil((most - left) / back)
+    return [
+        (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (NAME.encode(), quota, WINDOW)),
+        (b"ratelimit", b'"%s";r=%d;t=%d' % (NAME.encode(), left, reset)),
+        (b"x-ratelimit-limit", b"%d" % quota),
+        (b"x-ratelimit-remaining", b"%d" % left),
+        (b"x-ratelimit-reset", b"%d" % reset),
+    ]

@@ -157,17 +157,18 @@ class Talkers:
         slot = self._slots[-1]
         if int(one.at) // SLOT_S > slot.number:
             slot = self._begin(int(one.at) // SLOT_S)
-        slot.totals[one.lane, one.outcome] += 1
+        slot.totals[one.lane, one.outcome] += one.times
         route = one.route or self.routes.find(one.path, one.at)
         bit = bit_of(route) if route else 0
-        place, vain, bad = PLACES[one.outcome], one.status in VAIN, is_bad_log_in(one)
+        times, place = one.times, PLACES[one.outcome]
+        vain, bad = times * (one.status in VAIN), times * is_bad_log_in(one)
         at, rows, worked = one.at, one.rows, one.worked
         for kind, name in names_in(one, route):
             talker = slot.sketches[kind].by_name.get(name) or self._met(slot, kind, name, at)
             # Here and not in a method: calls would be half of what an observed request costs.
             talker.last = at
-            talker.requests += 1
-            talker.outcomes[place] += 1
+            talker.requests += times
+            talker.outcomes[place] += times
             talker.vain += vain
             talker.bad_log_ins += bad
             talker.rows += rows

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from time import time
 from typing import Any
-from uuid import uuid4
 
 from starlette.types import Message, Receive, Scope, Send
 
-from makerlog.gate.answers import Answer, Headers, deliver
+from makerlog.gate.answers import Answer, Headers, deliver, new_request_id
 from makerlog.gate.body import drain, has_body
 from makerlog.gate.caller import Caller
 from makerlog.gate.level import lockdown
@@ -53,7 +52,7 @@ class Visit:
         self.began = time()
         self.method: str = scope["method"]
         self.path: str = scope["path"]
-        self.request_id = uuid4().hex  # a client's own is ignored: the log must not be written by it
+        self.request_id = new_request_id()  # a client's own is ignored: the log must not be written by it
         self.caller: Caller | None = None
         self.read: Read | None = None
         self.ready: Answer | None = None
