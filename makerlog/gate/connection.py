@@ -180,6 +180,16 @@ class Connection(HttpToolsProtocol):
             self._refuse(HeadTooLarge(self.limits.head))
 
     def handle_websocket_upgrade(self) -> None:
+        path, _, query = self.url.partition(b"?")
+        asked: Any = {
+            "headers": self.headers,
+            "client": self.client,
+            "path": path.decode("latin-1"),
+            "query_string": query,
+        }
+        if refusal := self.app.reception.turn_away(asked):
+            self._refuse(refusal)
+            return
         self._end()
         super().handle_websocket_upgrade()
 

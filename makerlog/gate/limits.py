@@ -99,6 +99,10 @@ class Limits:
     connects: int = 40  # of one client at once; then 4429
     connects_back: float = 1.0  # of them come back each second
     connecting_clients: int = 20_000  # are remembered, those that came last
+    # Of all clients without a token, at once and a second, as long as a lane with a token is in use: to shake hands takes
+    # the loop a millisecond. Then 503, before the handshake.
+    handshakes: int = 50
+    handshakes_back: float = 50.0
     message: int = 4 * KIB  # from a client
     messages: int = 30  # from one socket at once, pings and fragments counted; then 4429
     messages_back: float = 2.0  # of them come back each second

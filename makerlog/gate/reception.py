@@ -24,7 +24,7 @@ from makerlog.gate.banned import BanGuard
 from makerlog.gate.caller import Caller, Recognise, identify
 from makerlog.gate.lanes import client_in
 from makerlog.gate.limits import Limits
-from makerlog.gate.pool import Crash, Pool, TooSlow
+from makerlog.gate.pool import Crash, NoRoom, Pool, TooSlow
 from makerlog.gate.seen import Observers
 from makerlog.gate.socket import BANNED, Socket, Sockets, close_code
 from makerlog.gate.strikes import Strikes
@@ -60,6 +60,10 @@ class TooManyConnects(Refusal):
     code = "too_many_connects"
     outcome = "throttled"
     detail = "You open sockets too often; wait a moment."
+
+
+class InAHurry(NoRoom):
+    """So many open sockets just now that requests would wait for it."""
 
 
 class Connects:
@@ -110,6 +114,31 @@ class Reception:
         self.warn = warn
         self.observers = observers
         self.connects = Connects(sockets.limits)
+        self._handshakes_until = 0.0  # when all that were made would have been made at `handshakes_back`
+
+    def turn_away(self, scope: Scope) -> Refusal | None:
+        """Before the handshake: a plain answer to whoever shows no genuine token, while others need the loop more."""
+        try:
+            take_credential(scope)
+            caller = identify(scope, self.trusted, self.recognise)
+            self._ration(caller)
+        except NoRoom as refusal:
+            metrics.count("sockets", refusal.outcome)
+            self.observers.tell(scope, caller, lane="sockets", outcome=refusal.outcome, status=refusal.status)
+            return refusal
+        except Refusal:
+            pass  # told after the handshake, as all others are
+        return None
+
+    def _ration(self, caller: Caller) -> None:
+        """Raises InAHurry."""
+        if caller.token is not None or not self.pool.is_used_above("anonymous"):
+            return
+        now, limits = monotonic(), self.sockets.limits
+        until = max(self._handshakes_until, now) + 1 / limits.handshakes_back
+        if until - now > limits.handshakes / limits.handshakes_back:
+            raise InAHurry
+        self._handshakes_until = until
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = "served"

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 from django.utils import timezone
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from makerlog.accounts.actions import create_token, revoke_token
 from makerlog.gate.limits import Limits
@@ -149,6 +149,21 @@ def test_one_maker_has_so_many_sockets_with_all_tokens(transactional_db: None) -
         for token in tokens[:2]:
             service.follows("/stream/", token)
         assert service.follow("/stream/", tokens[2]).closed()[0] == 4429
+
+
+def test_while_token_holders_are_about_few_others_shake_hands(transactional_db: None) -> None:
+    with live(limits=Limits(handshakes=1, handshakes_back=0.001)) as service:
+        for _ in range(3):
+            service.follows("/explore/stream/")
+        token = caller("alice").token
+        for _ in range(3):
+            service.follows("/explore/stream/", token)
+        service.follows("/explore/stream/")
+        with pytest.raises(InvalidStatus) as refused:
+            service.follow("/explore/stream/")
+        assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["Retry-After"] == "1"
+        service.follows(f"/explore/stream/?token={token}")
 
 
 def test_a_full_process_says_4503(transactional_db: None) -> None:
