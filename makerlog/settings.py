@@ -94,6 +94,7 @@ INSTALLED_APPS = [
     "discussions",
     "moderation",
     "makerlog.jobs",
+    "makerlog.backups",
     "makerlog.demo",
 ]
 

@@ -32,6 +32,7 @@ LAYERS = [
         "makerlog.wsgi",
         "makerlog.demo",
         "makerlog.jobs",
+        "makerlog.backups",
     ],
 ]
 KERNEL_WITHOUT_MODELS = ("makerlog.env", "makerlog.gate")
