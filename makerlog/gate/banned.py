@@ -16,6 +16,8 @@ from makerlog.gate.notes import Notes
 
 # Where staff sign in: their phone may sit in a banned network. What keeps a flood off it: Spared, and a lane of its own.
 SPARED = ("/admin/login/", "/admin/login")
+# What the pages of staff are made of: public anyway, and without it they are hard to read and to tap.
+SPARED_FILES = ("/static/admin/", "/static/moderation/")
 
 # Within so many seconds a ban reaches every process.
 REACH_S = 1.0
@@ -94,16 +96,20 @@ class BanGuard:
 
     def standing(self, caller: Caller, method: str, path: str, now: float) -> Standing | None:
         """The ban that refuses ``caller``, if one does. A browser asks OPTIONS before it may show its token."""
-        if caller.ticket or caller.known or caller.link or path in SPARED:
+        if caller.ticket or caller.known or caller.link or is_spared(path):
             return None
         genuine = caller.token is not None or method == "OPTIONS"
         return self.bans.refusal(caller.address, genuine=genuine, now=now)
 
 
+def is_spared(path: str) -> bool:
+    return path in SPARED or path.startswith(SPARED_FILES)
+
+
 class Spared:
-    """How often a banned client may still come to where staff sign in, and anybody by one link of an alert: else a ban
-    would stop no flood of that. A bucket for
-    each client; the ``struck_clients`` that came last are known. Used on the event loop only."""
+    """How often a banned client may still come to where staff sign in and to the files of those pages, and anybody by one
+    link of an alert: else a ban would stop no flood of that. A bucket for each client, and one for its files; the
+    ``struck_clients`` that came last are known. Used on the event loop only."""
 
     def __init__(self, guard: BanGuard, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.guard = guard
@@ -113,21 +119,31 @@ class Spared:
 
     def refuse_if_spent(self, caller: Caller, path: str, now: float) -> None:
         """Raises Banned, or LinkSpent. ``now``: Unix seconds."""
-        if caller.link and not self._take(f"link {caller.link}"):
+        if caller.link and not self._may(f"link {caller.link}"):
             raise LinkSpent
-        if path not in SPARED or caller.ticket or caller.known:
+        if not is_spared(path) or caller.ticket or caller.known:
             return
         standing = self.guard.bans.refusal(caller.address, genuine=caller.token is not None, now=now)
-        if standing is not None and not self._take(client_of(caller.address)):
+        if standing is None:
+            return
+        client = client_of(caller.address)
+        if not (self._may(client) if path in SPARED else self._may_have_file(client)):
             self.guard.refuse_by(standing, now)
 
-    def _take(self, client: str) -> bool:
+    def _may(self, who: str) -> bool:
+        return self._take(who, self.limits.spared, self.limits.spared_back)
+
+    def _may_have_file(self, client: str) -> bool:
+        return self._take(f"files {client}", self.limits.spared_files, self.limits.spared_files_back)
+
+    def _take(self, whose: str, most: int, back: float) -> bool:
+        """One from a bucket: whether there was one."""
         at = self.clock()
-        full_at = max(self._full_at.get(client, at), at) + 1.0 / self.limits.spared_back
-        if full_at - at > self.limits.spared / self.limits.spared_back:
+        full_at = max(self._full_at.get(whose, at), at) + 1.0 / back
+        if full_at - at > most / back:
             return False
-        self._full_at[client] = full_at
-        self._full_at.move_to_end(client)
+        self._full_at[whose] = full_at
+        self._full_at.move_to_end(whose)
         if len(self._full_at) > self.limits.struck_clients:
             self._full_at.popitem(last=False)
         return True

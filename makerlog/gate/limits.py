@@ -87,6 +87,8 @@ class Limits:
     strikes_back: float = 1.0  # of them come back each second
     spared: int = 20  # requests that a banned client may still make where staff sign in
     spared_back: float = 1 / 60  # of them come back each second
+    spared_files: int = 60  # files of those pages, which a page has fifteen of
+    spared_files_back: float = 1.0  # of them come back each second
     struck_clients: int = 20_000  # of each kind are remembered, those struck last: some 5 MB
 
     files_at_once: int = 128  # each holds a file descriptor while its reader dawdles

@@ -153,3 +153,20 @@ def test_a_banned_client_comes_to_where_staff_sign_in_but_not_without_end() -> N
         spared.refuse_if_spent(staff._replace(ticket=True), "/admin/login/", 5.0)
     now[0] = 10.0
     spared.refuse_if_spent(banned, "/admin/login/", 5.0)
+
+
+def test_a_banned_client_has_the_styles_of_where_staff_sign_in_and_no_other_file() -> None:
+    index = BanIndex()
+    index.put(Standing(1, network_of("93.184.216.0/24"), "everything", since=0.0))
+    guard, limits = BanGuard(index, Notes()), Limits(spared=1, spared_files=3)
+    spared = Spared(guard, limits, lambda: 0.0)
+    banned = Caller("93.184.216.7", "https")
+    for path in ("/static/admin/css/base.css", "/static/moderation/traffic.css", "/static/admin/js/theme.js"):
+        guard.refuse(banned, "GET", path, 5.0)
+        spared.refuse_if_spent(banned, path, 5.0)
+    spared.refuse_if_spent(banned, "/admin/login/", 5.0)  # from a bucket of its own
+    with pytest.raises(Banned):
+        spared.refuse_if_spent(banned, "/static/moderation/traffic.js", 5.0)
+    for path in ("/static/", "/static/docs.css", "/static/administration/a.css", "/media/a.png"):
+        with pytest.raises(Banned):
+            guard.refuse(banned, "GET", path, 5.0)
