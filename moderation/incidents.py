@@ -130,7 +130,11 @@ def lines(incident: Incident) -> Iterator[str]:
     yield f"# Incident {incident.pk}: {incident.began_at:%Y-%m-%d %H:%M:%S} UTC to {until}"
     yield "\n## What happened, and what was done\n"
     events = [*noticed(incident), *done(incident)]
-    yield from (f"* {at:%H:%M:%S} {sentence}" for at, sentence in sorted(events)) if events else ["Nothing was noted."]
+    yield from (
+        (f"* {at:%H:%M:%S} {sentence}" for at, sentence in sorted(events))
+        if events
+        else ["Nothing was noted, or it is forgotten."]
+    )
     yield f"\n## Requests, every {EVERY_S} seconds\n"
     yield "| from (UTC) | requests | " + " | ".join(OUTCOMES) + " |"
     yield "|---" * (len(OUTCOMES) + 2) + "|"

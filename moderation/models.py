@@ -141,7 +141,10 @@ class RuleAct(models.Model):
             models.CheckConstraint(condition=Q(dry_run=False) | Q(ban=None), name="a_dry_run_bans_nobody"),
             models.CheckConstraint(condition=Q(until__gt=F("at")), name="a_rule_act_ends_after_it_began"),
         ]
-        indexes = [models.Index(fields=["subject", "id"], name="rule_act_by_subject")]
+        indexes = [
+            models.Index(fields=["subject", "id"], name="rule_act_by_subject"),
+            models.Index(fields=["at"], name="rule_act_by_time"),
+        ]
 
     def __str__(self) -> str:
         return self.sentence
@@ -295,14 +298,17 @@ class Incident(models.Model):
 
 
 class IncidentNote(models.Model):
-    """What was noticed, as the alerts said it."""
+    """What was noticed, as the alerts said it: it may name an address, and goes after 30 days."""
 
     incident = models.ForeignKey(Incident, models.CASCADE, related_name="notes")
     at = models.DateTimeField()
     sentence = models.CharField(max_length=500)
 
     class Meta:
-        indexes = [models.Index(fields=["incident", "at"], name="incident_note_by_time")]
+        indexes = [
+            models.Index(fields=["incident", "at"], name="incident_note_by_time"),
+            models.Index(fields=["at"], name="incident_note_old"),
+        ]
 
 
 class IncidentFigures(models.Model):

@@ -10,11 +10,12 @@ from makerlog.api.purging import BATCH, ROUND, purge
 from makerlog.content import ADDRESSES_KEPT
 from moderation.cleanups import KINDS
 from moderation.links import GOOD_FOR
-from moderation.models import Cleanup, Incident, IncidentRefused, SignInFailure, UsedLink
+from moderation.models import Cleanup, Incident, IncidentNote, IncidentRefused, RuleAct, SignInFailure, UsedLink
 
 FAILURES_KEPT = timedelta(days=30)
 REFUSED_KEPT = timedelta(days=30)  # addresses
 INCIDENTS_KEPT = timedelta(days=365)
+RULE_ACTS_KEPT = timedelta(days=30)  # they name addresses; a rule remembers for a week
 
 
 def purge_sign_in_failures() -> int:
@@ -43,9 +44,17 @@ def forget_addresses(model: Any, old: datetime) -> int:
 
 
 def purge_incidents() -> int:
-    """Whom an incident refused is forgotten first, the rest of it later; and links that are no longer good."""
+    """What names somebody is forgotten first, that is whom an incident refused and what was noted; the rest of it later; and
+    links that are no longer good."""
     now = timezone.now()
     refused = IncidentRefused.objects.filter(at__lt=now - REFUSED_KEPT).order_by("at")
+    notes = IncidentNote.objects.filter(at__lt=now - REFUSED_KEPT).order_by("at")
     old = Incident.objects.filter(began_at__lt=now - INCIDENTS_KEPT).order_by("pk")
     used = UsedLink.objects.filter(at__lt=now - 2 * GOOD_FOR).order_by("at")
-    return purge(refused) + purge(old) + purge(used)
+    return purge(refused) + purge(notes) + purge(old) + purge(used)
+
+
+def purge_rule_acts() -> int:
+    """What still holds stays, however long ago it began. What was done stands in the audit log."""
+    now = timezone.now()
+    return purge(RuleAct.objects.filter(at__lt=now - RULE_ACTS_KEPT, until__lt=now).order_by("at"))

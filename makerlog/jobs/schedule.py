@@ -38,7 +38,8 @@ SCHEDULE = [
     Chore("sign-in failures", timedelta(hours=1), moderation.purge_sign_in_failures),  # of staff, 30 days ago
     Chore(
         "incidents", timedelta(hours=1), moderation.purge_incidents
-    ),  # addresses after 30 days, the rest after a year
+    ),  # who and what 30 days ago, the rest after a year
+    Chore("rule acts", timedelta(hours=1), moderation.purge_rule_acts),  # 30 days ago
     Chore("changes", timedelta(hours=1), watch.purge),  # that every process has heard two days ago
     Chore("addresses", timedelta(hours=1), moderation.purge_addresses),  # of what was posted 30 days ago
     Chore("jobs", timedelta(minutes=10), jobs.purge_jobs),  # done since a day, given up since 30

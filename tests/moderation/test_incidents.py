@@ -16,7 +16,7 @@ from makerlog.gate.notes import Notes
 from moderation import actions, purges
 from moderation.alerts import Alerts, Outbox
 from moderation.incidents import QUIET, REFUSED, Recorder, add, markdown
-from moderation.models import Incident, IncidentRefused
+from moderation.models import Incident, IncidentNote, IncidentRefused
 from tests.gate.test_flood import one
 from tests.makers import make_maker
 
@@ -91,11 +91,16 @@ def test_who_was_refused_is_bounded_and_forgotten(clock: Any) -> None:
             process.floods(one(NIGHT.timestamp(), f"5.{round_}.0.{number}", "banned"))
         add(incident, process.floods.take(), NIGHT)
     assert REFUSED <= IncidentRefused.objects.count() < REFUSED + 20
+    IncidentNote.objects.create(incident=incident, at=NIGHT, sentence="A flood began. The top talker is 5.0.0.1.")
     assert purges.purge_incidents() == 0
     clock.move_to(NIGHT + timedelta(days=31), tick=False)
     purges.purge_incidents()
     assert not IncidentRefused.objects.exists()
-    assert "it is forgotten" in markdown(incident)
+    assert "5.0.0.1" not in markdown(incident)
+    assert markdown(incident).count("it is forgotten") == 2
+    clock.move_to(NIGHT + timedelta(days=366), tick=False)
+    assert purges.purge_incidents() == 1
+    assert not Incident.objects.exists()
 
 
 def test_the_admin_shows_it_and_exports_it() -> None:
