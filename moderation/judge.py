@@ -2,13 +2,15 @@
 event loop; what it decides is one atomic act of moderation.actions, which no two processes do twice."""
 
 import logging
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from time import time
+from zlib import crc32
 
 from django.conf import settings
 
-from makerlog.gate.bans import network_of
+from makerlog.gate.bans import BanIndex, network_of
 from makerlog.gate.conduct import Conduct, Counted, Window
 from makerlog.gate.notes import Notes
 from moderation import actions, tally
@@ -17,7 +19,7 @@ from moderation.models import RuleAct
 from moderation.posts import MANY, Posts
 from moderation.routes import route_of
 from moderation.rules import RULES, Offence, offences
-from moderation.standing import notes
+from moderation.standing import bans, notes
 from moderation.traffic import forwarded
 
 logger = logging.getLogger("makerlog.rules")
@@ -31,8 +33,9 @@ UNSAFE = (
 
 
 class Judge:
-    def __init__(self, conduct: Conduct, posts: Posts, notes: Notes) -> None:
+    def __init__(self, conduct: Conduct, posts: Posts, notes: Notes, bans: BanIndex | None = None) -> None:
         self.conduct = conduct
+        self.bans = bans or BanIndex()
         self.posts = posts
         self.notes = notes
         self._said_at = 0.0
@@ -40,7 +43,8 @@ class Judge:
     def judge(self) -> None:
         """Raises DatabaseError or InterfaceError; then it is judged again, a moment later."""
         now = time()
-        for offence in offences({rule: dict(counted) for rule, counted in self._counted(now)}):
+        found = offences({rule: dict(counted) for rule, counted in self._counted(now)})
+        for offence in sorted(found, key=turn):
             self._act(offence, now)
 
     def _counted(self, now: float) -> Iterator[tuple[str, dict[str, int]]]:
@@ -51,12 +55,15 @@ class Judge:
         yield from self.posts.counted().items()
 
     def _act(self, offence: Offence, now: float) -> None:
-        bans = RULES[offence.rule].acts == "ban"
-        if bans and not is_bannable_by_rule(
+        is_ban = RULES[offence.rule].acts == "ban"
+        if is_ban and self.bans.refusal(offence.subject, genuine=False, now=now):
+            self.conduct.forget(offence.subject)
+            return
+        if is_ban and not is_bannable_by_rule(
             network_of(offence.subject), trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES
         ):
             return
-        if bans and self._is_unsafe(now):
+        if is_ban and self._is_unsafe(now):
             return
         made = actions.act_by_rule(offence=offence, dry_run=is_dry(offence.rule))
         self.conduct.forget(offence.subject)
@@ -71,6 +78,12 @@ class Judge:
             self._said_at = now
             logger.error("%s", UNSAFE)
         return True
+
+
+def turn(offence: Offence) -> int:
+    """When it is an offence's turn: in each process another, so that of many each does some, and none waits for another
+    to do the same."""
+    return crc32(f"{os.getpid()} {offence.subject} {offence.rule}".encode())
 
 
 def by_route(what: Counted) -> Counted:
@@ -99,4 +112,4 @@ def log(made: RuleAct) -> None:
 SHARE = 1 / (4 * settings.WEB_CONCURRENCY)
 WINDOWS = {rule.name: Window(rule.window, rule.threshold * SHARE) for rule in RULES.values() if rule.acts == "ban"}
 
-judge = Judge(Conduct(WINDOWS), Posts(RULES[MANY].window), notes)
+judge = Judge(Conduct(WINDOWS), Posts(RULES[MANY].window), notes, bans)

@@ -1,17 +1,39 @@
-"""What was posted lately, by token, as the rules against task spam count it. Read off the table itself, by its key: so every
-process knows what all of them took in, and nothing stands in the way of who posts."""
+"""What was posted lately, by token, as the rules against spam count it. Read off the tables themselves, by their keys: so
+every process knows what all of them took in, and nothing stands in the way of who posts."""
 
 import hashlib
 import re
 from collections import Counter, deque
 from datetime import timedelta
+from typing import Any, NamedTuple
 
-from tasks.models import Task
+from django.db.models import F
 
-MANY, REPEATS = "task-spam", "task-repeats"
-AT_ONCE = 2_000  # tasks read in one look; more are left for the next
-MOST = 50_000  # tasks remembered
+from discussions.models import Discussion, Reply
+from products.models import Product
+from tasks.models import Task, TaskComment
+
+MANY, REPEATS = "spam", "spam-repeats"
+AT_ONCE = 2_000  # rows of a kind read in one look; more are left for the next
+MOST = 50_000  # posts remembered
 TODAY = timedelta(days=1)  # what is older when it is posted is an import
+
+
+class Source(NamedTuple):
+    """``text``: the field whose words tell one post from another; ``day``: of when a post is, where makers may say so."""
+
+    model: Any
+    text: str
+    day: str = "created_at"
+
+
+SOURCES = (
+    Source(Task, "content", day="worked_at"),
+    Source(TaskComment, "content"),
+    Source(Product, "name"),
+    Source(Discussion, "title"),
+    Source(Reply, "body"),
+)
 
 LINK = re.compile(r"\w+://\S+")
 NO_LETTER = re.compile(r"[\W\d_]+")
@@ -29,25 +51,29 @@ class Posts:
 
     def __init__(self, window: int) -> None:
         self.window = window
-        self.last: int | None = None  # the task up to which was read
+        self.last: dict[Any, int] = {}  # of each kind, the row up to which was read
         self._posts: deque[tuple[float, int, bytes]] = deque()
         self._many: Counter[int] = Counter()
         self._repeats: Counter[tuple[int, bytes]] = Counter()
 
     def read(self, now: float) -> None:
         """What is new. The first time: from here on."""
-        if self.last is None:
-            newest = Task.objects.order_by("-pk").values_list("pk", flat=True).first()
-            self.last = newest or 0
-        rows = Task.objects.filter(pk__gt=self.last).order_by("pk")
-        for pk, token, content, created, worked in rows.values_list(
-            "pk", "posted_with", "content", "created_at", "worked_at"
-        )[:AT_ONCE]:
-            self.last = pk
-            if token is not None and created - worked < TODAY:
-                self._add(created.timestamp(), token, fingerprint(content))
+        for source in SOURCES:
+            if source.model in self.last:
+                self._read(source)
+            else:
+                newest = source.model.objects.order_by("-pk").values_list("pk", flat=True).first()
+                self.last[source.model] = newest or 0
         while self._posts and (self._posts[0][0] < now - self.window or len(self._posts) > MOST):
             self._drop()
+
+    def _read(self, source: Source) -> None:
+        rows = source.model.objects.filter(pk__gt=self.last[source.model]).order_by("pk")
+        fields = ("pk", "posted_with", source.text, "created_at", F(source.day))
+        for pk, token, text, created, day in rows.values_list(*fields)[:AT_ONCE]:
+            self.last[source.model] = pk
+            if token is not None and created - day < TODAY:
+                self._add(created.timestamp(), token, fingerprint(text))
 
     def _add(self, at: float, token: int, text: bytes) -> None:
         self._posts.append((at, token, text))

@@ -35,6 +35,13 @@ RULES = {
     rule.name: rule
     for rule in (
         Rule(
+            *("enumeration", 20, 60, "ban"),
+            "asked for {threshold} different endpoints within {window} s",
+            "A crawl of what there is, which looks for the next endpoint to flood: the second move of 2019. What was answered"
+            " counts, and what there was no room for (503), no other refusal; a page of an app reads five to ten, the same"
+            " for all who share an address.",
+        ),
+        Rule(
             *("shed-storm", 60, 10, "ban"),
             "was turned away for want of room {threshold} times within {window} s and went on asking",
             "A flood that the lanes turn away (503), from whoever does not wait as Retry-After asks. Six a second, for ten"
@@ -46,24 +53,19 @@ RULES = {
             "Whoever is told 429 and does not slow down. A client that waits for Retry-After meets a few.",
         ),
         Rule(
-            *("enumeration", 20, 60, "ban"),
-            "read {threshold} different endpoints within {window} s",
-            "A crawl of what there is, which looks for the next endpoint to flood: the second move of 2019. Only answers"
-            " count, no refusals; a page of an app reads five to ten, the same for all who share an address.",
-        ),
-        Rule(
             *("log-in-guessing", 40, 600, "ban"),
             "failed to log in {threshold} times within {window} s",
             "Guessing passwords. A whole office that mistypes stays below.",
         ),
         Rule(
-            *("task-spam", 300, 600, "pause"),
-            "posted {threshold} tasks of today within {window} s",
-            "More than a person finishes. What is imported onto its own, earlier days does not count.",
+            *("spam", 300, 600, "pause"),
+            "posted {threshold} times within {window} s",
+            "More than a person finishes and says: tasks, comments, products, discussions and replies together. Tasks that"
+            " are imported onto their own, earlier days do not count.",
         ),
         Rule(
-            *("task-repeats", 30, 600, "pause"),
-            "posted nearly the same task {threshold} times within {window} s",
+            *("spam-repeats", 30, 600, "pause"),
+            "posted nearly the same {threshold} times within {window} s",
             "The same words again, whatever the numbers, links and signs around them. Imports do not count.",
         ),
     )

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django_otp.oath import TOTP
 from playwright.sync_api import Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -17,6 +18,7 @@ ARGUMENTS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 PHONE = {"width": 390, "height": 844}
+SHOTS = os.environ.get("SCREENSHOTS")
 SMALL_PHONE = {"width": 360, "height": 640}
 
 
@@ -40,6 +42,23 @@ def phone(address: str, size: dict[str, int] = PHONE) -> Iterator[Page]:
             yield browser.new_page(viewport=size, has_touch=True, is_mobile=True, extra_http_headers=headers)  # type: ignore[arg-type]
         finally:
             browser.close()
+
+
+def sign_in(page: Page, port: int, username: str, password: str, key: bytes) -> None:
+    """With a second factor, to the admin's first page. ``key``: of the authenticator app."""
+    # This page passes a ban; /admin/ itself does not before there is a ticket.
+    page.goto(f"http://127.0.0.1:{port}/admin/login/?next=/admin/")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").tap()
+    page.get_by_label("Code").fill(f"{TOTP(key).token():06d}")
+    page.get_by_role("button", name="Go on").tap()
+
+
+def shot(page: Page, name: str) -> None:
+    """A picture of the whole page, where SCREENSHOTS names a folder."""
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
 
 
 def install() -> str:

@@ -32,19 +32,23 @@ class Window(NamedTuple):
     least: float
 
 
-def signal_of(seen: Seen) -> tuple[str, str] | None:
-    """What ``seen`` counts as; and where the same counts once only, what it was. None: it counts as nothing."""
+def signals_of(seen: Seen) -> tuple[tuple[str, str], ...]:
+    """What ``seen`` counts as; and where the same counts once only, what it was.
+
+    A crawl is seen by what it asks for: were it by answers alone, whom the lanes turn away would go on unnoticed. Where
+    Django never looked, of what was asked only the path is known.
+    """
     if not seen.client or seen.token or seen.method == "OPTIONS":
-        return None
+        return ()
     if seen.outcome == "shed":
-        return SHED, ""
+        return (SHED, ""), (READ, seen.route or seen.path)
     if seen.outcome == "throttled":
-        return THROTTLED, ""
+        return ((THROTTLED, ""),)
     if seen.method == "POST" and seen.status in LOG_INS.get(f"{seen.path.strip('/')}/", ()):
-        return FAILED_LOG_IN, ""
+        return ((FAILED_LOG_IN, ""),)
     if seen.outcome in ("served", "shared") and 200 <= seen.status < 400:
-        return READ, seen.route or seen.path  # of an answer from memory only the path is known
-    return None
+        return ((READ, seen.route or seen.path),)
+    return ()
 
 
 class _Clients:
@@ -99,11 +103,13 @@ class Conduct:
         self._lock = Lock()
 
     def observe(self, seen: Seen) -> None:
-        signal = signal_of(seen)
-        if signal is None or signal[0] not in self._signals:
+        signals = signals_of(seen)
+        if not signals:
             return
         with self._lock:
-            self._signals[signal[0]].count(seen.client, signal[1], seen.at, seen.times)
+            for signal, what in signals:
+                if signal in self._signals:
+                    self._signals[signal].count(seen.client, what, seen.at, seen.times)
 
     def counted(self, now: float) -> dict[str, dict[str, Counted]]:
         """By signal: each client that did the least within its window, and how much, or what."""

@@ -36,11 +36,13 @@ WRONG = seen(method="POST", path="/api-token-auth/", route="api-token-auth/", ou
 
 
 def test_each_signal_counts_its_own() -> None:
-    assert signals(SHEDDED, SHEDDED, SHEDDED) == {SHED: 3}
+    assert signals(SHEDDED, SHEDDED, SHEDDED) == {SHED: 3}, "one endpoint, so no crawl"
     assert signals(OVER, OVER) == {THROTTLED: 2}
     assert signals(WRONG, WRONG) == {FAILED_LOG_IN: 2}
     reads = [seen(route=route) for route in ("tasks/", "users/", "tasks/", "products/")]
     assert signals(*reads) == {READ: {"tasks/", "users/", "products/"}}
+    crawl = [SHEDDED._replace(path=path) for path in ("/tasks/", "/users/")]
+    assert signals(*crawl) == {SHED: 2, READ: {"/tasks/", "/users/"}}, "asked for, though there was no room"
 
 
 @pytest.mark.parametrize("path", ["/api-token-auth", "/admin/login/", "/accounts/login/"])

@@ -15,7 +15,7 @@ from django.utils import timezone
 from makerlog.gate.bans import network_of
 from makerlog.gate.conduct import SHED, Conduct
 from makerlog.gate.notes import Notes
-from moderation import actions, tally
+from moderation import actions, purges, tally
 from moderation.judge import WINDOWS, Judge
 from moderation.models import AuditEntry, Ban, RuleAct
 from moderation.posts import MANY, REPEATS, Posts, fingerprint
@@ -100,6 +100,20 @@ def test_without_redis_a_process_goes_by_what_it_saw(judge: Judge, monkeypatch: 
 
 
 # --- Acting ---
+
+
+def test_acts_are_forgotten_after_a_month_unless_they_still_hold() -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        made = act()
+        act(Offence("8.8.4.5", "shed-storm"))
+        assert made is not None
+        RuleAct.objects.filter(pk=made.pk).update(until=NOON + timedelta(days=40))
+        clock.shift(timedelta(days=29))
+        assert purges.purge_rule_acts() == 0
+        clock.shift(timedelta(days=2))
+        assert purges.purge_rule_acts() == 1
+    assert list(RuleAct.objects.all()) == [made]
+    assert AuditEntry.objects.count() == 2
 
 
 def test_an_act_is_noted_logged_and_told_in_one_sentence(judge: Judge, caplog: pytest.LogCaptureFixture) -> None:
@@ -244,7 +258,7 @@ def test_a_helper_sees_the_acts_and_undoes_none() -> None:
         actions.undo_rule_act(made=made, actor=holly)
 
 
-# --- Task spam ---
+# --- Spam ---
 
 
 @pytest.mark.parametrize(
@@ -258,6 +272,15 @@ def test_a_helper_sees_the_acts_and_undoes_none() -> None:
 def test_near_identical_texts_have_one_fingerprint(one: str, other: str, same: bool) -> None:
     assert (fingerprint(one) == fingerprint(other)) is same
     assert fingerprint("123 !!! https://a.example") == b""
+
+
+PLACES = [
+    ("/tasks/", "content"),
+    ("/tasks/{task}/comments/", "content"),
+    ("/products/", "name"),
+    ("/discussions/", "title"),
+    ("/discussions/{slug}/replies/", "body"),
+]
 
 
 def posted(alice: Caller, count: int, content: str, **values: Any) -> None:
@@ -280,7 +303,7 @@ def test_repeats_pause_the_token_that_posts_them_and_its_owner_is_told(judge: Ju
     made = RuleAct.objects.get()
     token = alice.maker.tokens.order_by("-pk").first()
     assert made.subject == f"token:{token.pk}"
-    assert "it may read but not write for 10 minutes (rule task-repeats)" in made.sentence
+    assert "it may read but not write for 10 minutes (rule spam-repeats)" in made.sentence
     assert (
         "may read but not write until"
         in assert_error(other.post("/tasks/", {"content": "x"}), 403, "token_paused")["detail"]
@@ -288,13 +311,28 @@ def test_repeats_pause_the_token_that_posts_them_and_its_owner_is_told(judge: Ju
     assert other.get("/tasks/").status_code == 200
     assert alice.post("/tasks/", {"content": "x"}).status_code == 201, "her other token writes on"
     entry = AuditEntry.objects.get()
-    assert (entry.act, entry.subject) == ("rule.task-repeats", made.subject)
+    assert (entry.act, entry.subject) == ("rule.spam-repeats", made.subject)
     run_jobs()
     (told,) = mailoutbox
     assert told.to == ["alice@example.com"]
     assert made.sentence in told.body
     actions.undo_rule_act(made=made)
     assert other.post("/tasks/", {"content": "x"}).status_code == 201
+
+
+def test_the_same_words_count_wherever_they_are_posted(judge: Judge) -> None:
+    alice, bob = caller("alice"), caller("bob")
+    task = bob.post("/tasks/", {"content": "Ship"}).json()["id"]
+    slug = bob.post("/discussions/", {"type": "TEXT", "title": "What do you ship?", "body": "Tell."}).json()["slug"]
+    judge.judge()
+    for number in range(6):
+        for path, text in PLACES:
+            body = {"type": "TEXT", "body": "x", **{text: f"Buy pills {number}"}}
+            made = alice.post(path.format(task=task, slug=slug), body)
+            assert made.status_code == 201, made.content
+    judge.judge()
+    assert RuleAct.objects.get().subject == token_of(alice)
+    assert [counts[token_of(alice)] for counts in judge.posts.counted().values()] == [30, 30]
 
 
 def test_a_pause_is_over_at_its_second() -> None:

@@ -1,6 +1,5 @@
 """At 3 AM, from a cold phone, while a flood is on: signed in, the flooding address seen, banned, and the flood refused."""
 
-import os
 import subprocess
 import sys
 import time
@@ -8,21 +7,19 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from http.client import HTTPConnection
 from json import dumps
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from makerlog.accounts.models import Maker
 from makerlog.gate.bans import network_of
 from moderation import actions
 from moderation.models import Ban
 from tests.attack.floods.flood import Plan
-from tests.browser import phone
+from tests.browser import phone, shot, sign_in
 from tests.moderation.workers import ROOT, Workers
 
 pytestmark = [pytest.mark.attack, pytest.mark.django_db(transaction=True)]
@@ -31,7 +28,6 @@ FLOOD, PHONE, NEIGHBOURS = "93.184.216.7", "93.184.220.9", "93.184.220.0/24"
 PASSWORD = "night-shift-3am"
 PATHS = ["/tasks/?limit=100", "/products/", "/discussions/"]
 FLOOD_S = 75.0
-SHOTS = os.environ.get("SCREENSHOTS")  # a folder
 
 
 @pytest.fixture
@@ -74,7 +70,7 @@ def test_the_flooding_address_is_banned_within_half_a_minute(
     began = time.monotonic()
     with phone(PHONE) as page:
         page.set_default_timeout(20_000)
-        sign_in(page, workers, key)
+        sign_in(page, workers.port, "root", PASSWORD, key)
         signed_in = time.monotonic()
         page.get_by_role("link", name="Traffic: who asks for what just now").tap()
         first = page.locator("[data-kind=address] .talkers li").first
@@ -102,16 +98,6 @@ def test_the_flooding_address_is_banned_within_half_a_minute(
     assert Ban.objects.standing().filter(network=f"{FLOOD}/32", applies_to="anonymous").exists()
 
 
-def sign_in(page: Page, workers: Workers, key: bytes) -> None:
-    # This page passes a ban; /admin/ itself does not before there is a ticket.
-    page.goto(f"http://127.0.0.1:{workers.port}/admin/login/?next=/admin/")
-    page.get_by_label("Username").fill("root")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").tap()
-    page.get_by_label("Code").fill(f"{TOTP(key).token():06d}")
-    page.get_by_role("button", name="Go on").tap()
-
-
 def asked(workers: Workers, address: str) -> int:
     http = HTTPConnection("127.0.0.1", workers.port, timeout=5)
     try:
@@ -128,8 +114,3 @@ def eventually(true: Any, seconds: float) -> bool:
             return True
         time.sleep(0.02)
     return False
-
-
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)

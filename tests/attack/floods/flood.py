@@ -26,6 +26,7 @@ TICK_S = 0.002
 SERVED = "23"  # a 101 is not: a socket is opened to whoever asks, and then told what it may
 SHED = ("503", "429")
 LOOPBACK = "127."
+NUMBER = "{number}"  # in a path: what no other client asks for, so that nobody is answered with what another was
 IP_BIND_ADDRESS_NO_PORT = 24  # Linux: many connections from one address to one port
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # leaves no connection in TIME_WAIT
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
@@ -258,6 +259,7 @@ class Flood:
     def request_for(self, number: int) -> bytes:
         plan = self.plan
         path, address = plan.paths[number // len(plan.addresses)], plan.addresses[number % len(plan.addresses)]
+        path = path.replace(NUMBER, str(number))
         if plan.target == LOG_IN:
             body = json.dumps({"username": plan.username, "password": f"guess {number}"})
             return self.message("POST", path, address, body, "Content-Type: application/json\r\n")

@@ -6,18 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from discussions.models import Discussion
 from makerlog.api.checks import routes
 from moderation.models import AuditEntry, Ban, RuleAct
-from moderation.rules import RULES
+from moderation.rules import RULES, SPANS
 from products.models import Product, Project
 from tasks.models import Task
-from tests.attack.floods.flood import Plan
+from tests.attack.floods.flood import NUMBER, Flooded, Plan
 from tests.attack.floods.service import flood
 from tests.makers import Caller, caller
 from tests.moderation.workers import Workers
@@ -28,6 +28,7 @@ STOPPED_S = 10.0
 ONE, FIFTY = "93.184.216.7", [f"93.184.217.{number}" for number in range(1, 51)]
 CRAWLER, FIFTY_CRAWLERS = "93.184.218.7", [f"93.184.219.{number}" for number in range(1, 51)]
 PAGE = "93.184.220.7"
+FLOOD_CONNECTIONS = 400  # eight of each of the fifty, as browsers open
 MAKERS, LEAST_REQUESTS, ASKING = 50, 5_000, 8
 MADE_UP = "Token mkl_00000000000_made_up_by_a_web_page"
 PARAMETER = re.compile(r"<[^>]+>")
@@ -94,28 +95,6 @@ def endpoints() -> list[str]:
     return [f"/{PARAMETER.sub(str(there.get(route.path.split('/')[0], 'maker0')), route.path)}" for route in routes()]
 
 
-def crawl(workers: Workers, addresses: list[str]) -> None:
-    """Every endpoint from each address, by eight at a time, until each is banned or all was seen twice."""
-    turns = [(address, path) for path in endpoints() * 2 for address in addresses]
-    gone: set[str] = set()
-
-    def some(number: int) -> None:
-        http = HTTPConnection("127.0.0.1", workers.port, timeout=15)
-        for address, path in turns[number::8]:
-            if address not in gone:
-                http.request("GET", path, headers={"X-Forwarded-For": address})
-                answer = http.getresponse()
-                if b'"banned"' in answer.read():
-                    gone.add(address)
-        http.close()
-
-    threads = [threading.Thread(target=some, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-
-
 def until_banned(addresses: list[str], since: float) -> float:
     """Seconds until a rule had banned all of them."""
     networks = {f"{address}/32" for address in addresses}
@@ -127,32 +106,33 @@ def until_banned(addresses: list[str], since: float) -> float:
         time.sleep(0.05)
 
 
-def in_background(act: Callable[[], Any]) -> threading.Thread:
-    thread = threading.Thread(target=act)
-    thread.start()
-    return thread
+def flooded(workers: Workers, addresses: list[str], say: Callable[[str], None]) -> float:
+    """One list, and each time another search of it, so that nobody is answered from memory."""
+    paths = [f"/tasks/?search=night{NUMBER}"] * 2_000
+    return stopped(workers, addresses, paths, say, rate=900.0, connections=FLOOD_CONNECTIONS)
 
 
-def flooded(workers: Workers, addresses: list[str]) -> float:
-    # One list; each asks for another search of it, so that nobody is answered from memory.
-    paths, seconds = [f"/tasks/?search=night{number}" for number in range(2_000)], STOPPED_S + 2
-    plan = Plan(workers.port, 96, seconds, "lists", paths, addresses, rate=900)
-    with flood(plan):
-        return until_banned(addresses, time.monotonic())
+def crawled(workers: Workers, addresses: list[str], say: Callable[[str], None]) -> float:
+    """All endpoints, again and again: 20 requests a second from each address, by eight at a time. Nor is anybody answered
+    from memory here."""
+    count, paths = len(addresses), [f"{path}?night={NUMBER}" for path in endpoints()]
+    return stopped(workers, addresses, paths, say, rate=20.0 * count, connections=8 * count)
 
 
-def crawled(workers: Workers, addresses: list[str]) -> float:
-    crawler = in_background(lambda: crawl(workers, addresses))
-    try:
-        return until_banned(addresses, time.monotonic())
-    finally:
-        crawler.join(90)
+def stopped(workers: Workers, addresses: list[str], paths: list[str], say: Callable[[str], None], **how: Any) -> float:
+    plan = Plan(workers.port, seconds=STOPPED_S + 2, target="lists", paths=paths, addresses=addresses, **how)
+    with flood(plan) as tool:
+        try:
+            return until_banned(addresses, time.monotonic())
+        finally:
+            say(f"from {len(addresses)} addresses: {Flooded(**tool.result())}")
 
 
 def lines(workers: Workers) -> list[str]:
     """What the workers logged that rules did."""
-    text = Path(workers.folder / "web.log").read_text()
-    return re.findall(r"WARNING makerlog\.rules: (.*)", text)
+    logged = (workers.folder / "web.log").read_text().splitlines()
+    records = [orjson.loads(line) for line in logged if line.startswith("{")]
+    return [record["message"] for record in records if record["logger"] == "makerlog.rules"]
 
 
 def test_rules_stop_the_night_of_2019_and_no_token_holder_notices(
@@ -160,10 +140,10 @@ def test_rules_stop_the_night_of_2019_and_no_token_holder_notices(
 ) -> None:
     with Tokens(workers, makers, ONE) as tokens:
         took = {
-            "flood, one address": flooded(workers, [ONE]),
-            "crawl, one address": crawled(workers, [CRAWLER]),
-            "flood, fifty addresses": flooded(workers, FIFTY),
-            "crawl, fifty addresses": crawled(workers, FIFTY_CRAWLERS),
+            "flood, one address": flooded(workers, [ONE], say),
+            "crawl, one address": crawled(workers, [CRAWLER], say),
+            "flood, fifty addresses": flooded(workers, FIFTY, say),
+            "crawl, fifty addresses": crawled(workers, FIFTY_CRAWLERS, say),
         }
         ends = time.monotonic() + 60
         while len(tokens.answers) < LEAST_REQUESTS and time.monotonic() < ends:
@@ -185,7 +165,9 @@ def test_rules_stop_the_night_of_2019_and_no_token_holder_notices(
 def nothing_but_short_anonymous_bans() -> None:
     bans = list(Ban.objects.all())
     assert {(ban.applies_to, ban.origin) for ban in bans} == {("anonymous", "rule")}
-    assert {(ban.expires_at - ban.created_at).total_seconds() for ban in bans if ban.expires_at} == {600.0}
+    spans = [ban.expires_at - ban.created_at for ban in bans if ban.expires_at]
+    assert len(spans) == len(bans)
+    assert max(spans) <= SPANS[0]
     assert all(
         entry.act.removeprefix("rule.") in RULES for entry in AuditEntry.objects.filter(subject__startswith="ban:")
     )
@@ -207,6 +189,6 @@ def test_a_web_page_that_sends_bad_tokens_refuses_no_token_holder_at_its_visitor
     http.close()
     say(f"1,000 calls with a bad token: {statuses.count(401)} times 401, {statuses.count(429)} times 429")
     assert set(tokens.answers) == {200}
-    assert set(statuses) <= {200, 401, 403, 404, 429}, "some look at no token; /metrics is nobody's"
+    assert set(statuses) <= {200, 401, 403, 404, 405, 429}, "some look at no token, some only take a POST"
     assert not Ban.objects.exists()
     assert not RuleAct.objects.exists()
