@@ -1,5 +1,6 @@
 """Django admin over everything the service keeps; every list is bounded (see makerlog.api.bounded_admin)."""
 
+from itertools import groupby
 from typing import Any
 
 from django.contrib import admin, messages
@@ -7,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -86,9 +87,12 @@ class IncidentAdmin(LookedAt):
     search_fields = ("pk",)
     change_form_template = "moderation/incident.html"
 
-    @admin.display(description="")
+    @admin.display(description="Told")
     def told(self, incident: Incident) -> str:
-        return format_html('<pre class="told">{}</pre>', markdown(incident))
+        """As it is exported; its tables scroll sideways by themselves."""
+        parts = groupby(markdown(incident).splitlines(), key=lambda line: line.startswith("|"))
+        blocks = (("told rows" if is_table else "told", "\n".join(lines)) for is_table, lines in parts)
+        return format_html_join("", '<pre class="{}">{}</pre>', blocks)
 
     def get_urls(self) -> list[URLPattern]:
         export = path("<int:pk>/markdown/", self.admin_site.admin_view(self.export), name="moderation_incident_export")
