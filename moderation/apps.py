@@ -5,6 +5,12 @@ from django.contrib.admin import apps as admin  # by its module: what is importe
 class ModerationConfig(AppConfig):
     name = "moderation"
 
+    def ready(self) -> None:
+        from makerlog import content
+        from moderation.erasure import erase
+
+        content.on_erase(erase)
+
 
 class SiteConfig(admin.AdminConfig):
     """Django's own admin app, with our site in it."""

@@ -4,6 +4,7 @@ Passwords are hashed before the transaction begins: no lock is held while a hash
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -20,6 +21,7 @@ from makerlog.accounts.links import activation_tokens, bad_link, reset_tokens
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.accounts.scopes import SCOPES
 from makerlog.accounts.suspension import is_out, why_suspended
+from makerlog.api import refusals
 from makerlog.api.exceptions import Conflict
 from makerlog.api.files import forget_files
 from makerlog.api.models import IdempotencyKey
@@ -248,6 +250,7 @@ def delete_account(*, maker: Maker) -> None:
     forget_files(getattr(maker, name).name for name in FILES)
     live = maker.tokens.filter(revoked_at=None).order_by("pk").select_for_update()
     public_ids, pk = list(live.values_list("public_id", flat=True)), maker.pk
+    transaction.on_commit(partial(refusals.forget, public_ids), robust=True)
     maker.delete()
     announce("maker", [pk])
     announce("token", public_ids)

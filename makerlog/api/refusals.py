@@ -34,6 +34,16 @@ def tell(taken: dict[str, list[Refused]]) -> None:
             pipe.execute()
 
 
+def forget(tokens: Iterable[str]) -> None:
+    """With Redis away they are forgotten after ``KEPT_S``."""
+    keys = [key_of(token) for token in tokens]
+    try:
+        if keys:
+            store.delete(*keys)
+    except redis.RedisError as error:
+        breaker.open(error)
+
+
 def newest(tokens: Sequence[str]) -> list[Refused]:
     """Of these tokens, the newest first."""
     found = {each.request_id: each for each in [*told(tokens), *refusals.of(tokens)]}

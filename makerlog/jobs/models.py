@@ -56,6 +56,12 @@ class Job(DBTaskResult):
         """Who tried it last; empty before the first attempt."""
         return self.worker_ids[-1] if self.worker_ids else ""
 
+    def note_success(self) -> None:
+        """What it was called with is forgotten: that may be an address."""
+        self.set_successful(None)
+        self.args_kwargs = {"args": [], "kwargs": {}}
+        self.save(update_fields=["args_kwargs"])
+
     def note_failure(self, error: BaseException) -> None:
         """Puts the job off; after ``MAX_ATTEMPTS`` it is given up, and kept."""
         if self.attempts >= MAX_ATTEMPTS:

@@ -113,7 +113,7 @@ class Worker:
         except Exception as error:  # whatever a job raises is the job's failure, not the worker's
             note_failure(job, error)
         else:
-            job.set_successful(None)
+            job.note_success()
 
     @transaction.atomic
     def take_back_abandoned(self) -> None:

@@ -1,0 +1,24 @@
+"""What the queue remembers of a maker who goes: jobs are called with addresses, and mail servers quote them in errors."""
+
+from django.db.models import Q
+from django_tasks import task
+from django_tasks.base import TaskResultStatus as Status
+
+from makerlog.accounts.models import Maker
+from makerlog.jobs.models import Job
+
+MAILS = Q(task_path__contains=".emails.")
+
+
+def erase(maker: int) -> None:
+    """As a job, for the queue may be long; and as one that runs after those that wait now."""
+    forget_jobs.enqueue(maker, Maker.objects.values_list("email", flat=True).get(pk=maker))
+
+
+@task()
+def forget_jobs(maker: int, email: str) -> None:
+    """Mails to whoever is gone need no second attempt. Those under way right now end by themselves: they find nobody."""
+    theirs = MAILS & Q(args_kwargs__args__0=maker)
+    if email:
+        theirs |= Q(args_kwargs__args__0__iexact=email) | Q(traceback__icontains=email)
+    Job.objects.filter(theirs, status__in=[Status.READY, Status.FAILED]).delete()
