@@ -111,7 +111,9 @@ class FrontDoor:
         self.files = Files(folders or {}, self.limits)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.pool: Pool[Any] = Pool(self.limits.lanes, self.limits.remembered)
-        self.sharing = Sharing(self.limits, is_tight=lambda: self.pool.is_used_above("anonymous"))
+        self.sharing = Sharing(
+            self.limits, is_tight=lambda: self.pool.is_used_above("anonymous"), part=lambda: self.pool.part
+        )
         self.sockets = Sockets(self.connections)
         self.observers = Observers([self.guard.notes.observe, *observers])
         self.reception = Reception(

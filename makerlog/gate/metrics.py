@@ -12,6 +12,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from makerlog.gate.pool import Job, Pool
 
 SAMPLED_EVERY_S = 0.5
+LAG_EVERY_S = 0.1
+STRAIN_S = 0.025  # a loop that is so late has more to do than it can
 
 REQUESTS = Counter("makerlog_requests", "Requests by lane and what became of them.", ["lane", "outcome"])
 QUEUED = Histogram(
@@ -65,7 +67,8 @@ def outcome_of(status: int) -> str:
 
 
 class Sampler:
-    """Every half second: how late the loop is, and how full everything. ``gauges`` are asked for what they show."""
+    """Ten times a second: how late the loop is; and every half second, how full everything. ``gauges`` are asked for what
+    they show."""
 
     def __init__(self, pool: Pool[Any], gauges: Mapping[Gauge, Callable[[], float]]) -> None:
         self.pool = pool
@@ -83,11 +86,19 @@ class Sampler:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
+        sampled = loop.time()
         while True:
-            due = loop.time() + SAMPLED_EVERY_S
-            await asyncio.sleep(SAMPLED_EVERY_S)
-            LAG.observe(max(0.0, loop.time() - due))
-            self.sample()
+            due = loop.time() + LAG_EVERY_S
+            await asyncio.sleep(LAG_EVERY_S)
+            self._note_lag(max(0.0, loop.time() - due))
+            if loop.time() - sampled >= SAMPLED_EVERY_S:
+                sampled = loop.time()
+                self.sample()
+
+    def _note_lag(self, seconds: float) -> None:
+        LAG.observe(seconds)
+        if seconds >= STRAIN_S:
+            self.pool.strain()
 
     def sample(self) -> None:
         THREADS.set(self.pool.size)

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 CLEARLY = 1.5  # so many times as much as a newcomer must one who waits have asked for, to be turned away for it
 IN_USE_S = 1.0  # a lane is in use for so long after it was asked for
+STRAINED_S = 1.0  # after the loop was late: lower lanes get a part of what they get otherwise
+STRAINED = 1 / 4
 
 
 class NoRoom(Refusal):
@@ -94,9 +96,10 @@ class _Lane(Generic[T]):
             return max(rest, (1.0 - self._left) / self.limits.begins)
         return rest
 
-    def rest(self, now: float, worked: float) -> None:
-        """After ``worked`` seconds, leave as many to others as make it this lane's share."""
-        self._rests_until = now + worked * (1.0 / self.limits.share - 1.0)
+    def rest(self, now: float, worked: float, part: float) -> None:
+        """After ``worked`` seconds, leave as many to others as make it that ``part`` of this lane's share."""
+        if self.limits.share < 1.0:
+            self._rests_until = now + worked * (1.0 / (self.limits.share * part) - 1.0)
 
     def refill(self) -> None:
         self._left = self.limits.burst
@@ -135,6 +138,7 @@ class Pool(Generic[T]):
         self._admitted: SimpleQueue[Job[T] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._wake: asyncio.Handle | None = None
+        self._strained_at = -STRAINED_S
         self._wakes_at = 0.0  # kept here: for what is due at once, uvloop gives a handle that does not know
 
     def __len__(self) -> int:
@@ -327,7 +331,16 @@ class Pool(Generic[T]):
         """A thread that works takes time from all others of the process, whichever lane they are of."""
         if job.begun_at is not None and self._is_used_above(job.lane):
             now = job.loop.time()
-            job.lane.rest(now, now - job.begun_at)
+            job.lane.rest(now, now - job.begun_at, self.part)
+
+    def strain(self) -> None:
+        """The loop came late to what it had to do: there is more than this process can."""
+        self._strained_at = asyncio.get_running_loop().time()
+
+    @property
+    def part(self) -> float:
+        """Of what lower lanes may take otherwise, while higher ones are in use."""
+        return STRAINED if asyncio.get_running_loop().time() - self._strained_at < STRAINED_S else 1.0
 
     def is_used_above(self, name: str) -> bool:
         """Whether somebody asked a lane above ``name`` for anything in the last second."""

@@ -135,7 +135,8 @@ class Reception:
         if caller.token is not None or not self.pool.is_used_above("anonymous"):
             return
         now, limits = monotonic(), self.sockets.limits
-        until = max(self._handshakes_until, now) + 1 / limits.handshakes_back
+        rate = limits.handshakes_back * self.pool.part
+        until = max(self._handshakes_until, now) + 1 / rate
         if until - now > limits.handshakes / limits.handshakes_back:
             raise InAHurry
         self._handshakes_until = until

@@ -106,11 +106,14 @@ class Sharing:
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
         is_tight: Callable[[], bool] = lambda: False,
+        part: Callable[[], float] = lambda: 1.0,
     ) -> None:
-        """``is_tight``: whether others need the loop's time, so that it goes to sharing in measure."""
+        """``is_tight``: whether others need the loop's time, so that it goes to sharing in measure; and in which ``part`` of
+        that."""
         self.limits = limits
         self.clock = clock
         self.is_tight = is_tight
+        self.part = part
         self.mode = Mode()
         self.held = 0
         self.readers = Readers(limits, clock)
@@ -193,7 +196,8 @@ class Sharing:
         size = max(len(answer.body), LEAST)
         headers = self.readers.charged(client, ceil(size / self.limits.shared_unit))
         now = self.clock()
-        self._sent_until = min(max(self._sent_until, now) + size / self.limits.shared_flow, now + 2 * AHEAD_S)
+        takes = size / (self.limits.shared_flow * self.part())
+        self._sent_until = min(max(self._sent_until, now) + takes, now + 2 * AHEAD_S)
         return told(answer, read, headers)._replace(shared=True)
 
     def _require_flow(self) -> None:

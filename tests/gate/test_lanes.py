@@ -222,10 +222,18 @@ def test_dear_work_begins_at_its_rate_after_a_burst() -> None:
     run(scenario, Lane("dear", threads=4, waiting=10, per_client=9, burst=2, begins=20))
 
 
-@pytest.mark.parametrize(("in_use", "least"), [(True, 0.12), (False, 0.0)])
-def test_a_lane_leaves_time_to_higher_ones_as_long_as_they_are_in_use(in_use: bool, least: float) -> None:
+@pytest.mark.parametrize(
+    ("in_use", "strained", "least"), [(True, False, 0.12), (True, True, 0.6), (False, False, 0.0), (False, True, 0.0)]
+)
+def test_a_lane_leaves_time_to_higher_ones_as_long_as_they_are_in_use(
+    in_use: bool, strained: bool, least: float
+) -> None:
+    """And more of it when the loop came late to what it had to do."""
+
     async def scenario(pool: Any, hold: Any, go: Any) -> None:
         go.set()
+        if strained:
+            pool.strain()
         if in_use:
             await hold("high").future
         jobs = [pool.offer(lambda: threading.Event().wait(0.03), "low", n) for n in range(4)]
