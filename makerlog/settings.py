@@ -260,6 +260,8 @@ OPS_THREADS = LEAST_THREADS
 WORKER_CONNECTIONS = 2  # one, and that of its successor
 
 DATABASE_POOLED = env.flag("DATABASE_POOLED", False)
+# PostgreSQL plans what comes again on a connection once (makerlog/api/prepared.py).
+PREPARED_STATEMENTS = env.flag("PREPARED_STATEMENTS", not DATABASE_POOLED)
 DATABASE: dict[str, Any] = {**dj_database_url.parse(DATABASE_URL, conn_max_age=600, conn_health_checks=True)}
 SESSION = {} if DATABASE_POOLED else {**PLANS[PROCESS], **TIMEOUTS[PROCESS]}
 DATABASES = {

@@ -9,8 +9,7 @@ from django.db.models import F
 
 from makerlog.api import statements
 from makerlog.api.compiled import compiled
-from makerlog.api.keyset import fetched
-from makerlog.api.statements import Written
+from makerlog.api.prepared import plans
 from makerlog.live.events import Event, publish
 from tasks.models import Task, TaskProduct, TaskQuerySet
 from tasks.serializers import TaskSerializer
@@ -107,9 +106,10 @@ def payload(task: Task, reader: Any) -> dict[str, Any]:
     """The task as the API shows it to ``reader``."""
     form = compiled(TaskSerializer)
 
-    def write(values: Sequence[Any]) -> Written:
+    def write(values: Sequence[Any]) -> statements.Written:
         return statements.written(Task.objects.filter(pk=values[0]).values_list(*form.columns))
 
-    rows = fetched(*statements.statements.filled(("an event of a task", form.columns), [task.pk], write))
+    template = statements.statements.template(("an event of a task", form.columns), [task.pk], write)
+    rows = plans.fetched(template, [task.pk])
     [shown] = form.shown(rows, reader)
     return shown

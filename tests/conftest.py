@@ -28,6 +28,8 @@ SERVERS = Embedded(
     postgres=not os.environ.get("DATABASE_URL"),
     valkey=not os.environ.get("REDIS_URL"),
 )
+# Tests count statements and explain them as they are; what is prepared has tests of its own (tests/lists/test_prepared.py).
+os.environ.setdefault("PREPARED_STATEMENTS", "0")
 os.environ.update(DATA_DIR=str(DATA_DIR), DJANGO_SETTINGS_MODULE="makerlog.settings", PROCESS="web")
 django.setup()
 

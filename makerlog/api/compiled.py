@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import FieldDoesNotExist
-from django.db import connection, models
+from django.db import models
 from django.db.models import F, Model, Q, QuerySet
 from rest_framework import serializers
 from rest_framework.fields import Field
@@ -27,6 +27,7 @@ from makerlog.api.audience import audience_of
 from makerlog.api.columns import AnyOf, Asked, JsonArray, Number, RowVersion
 from makerlog.api.derived import Derived
 from makerlog.api.kept import Said, Shelf
+from makerlog.api.prepared import plans
 from makerlog.api.statements import Written, statements, united
 
 Path = tuple[str, ...]
@@ -223,9 +224,8 @@ class Compiled:
             return self._written(audience.with_id(values[2]), values[0] if ids else [], values[1] if unknown else [])
 
         key = (self.serializer_class, audience.kind, bool(ids), bool(unknown))
-        with connection.cursor() as cursor:
-            cursor.execute(*statements.filled(key, [ids, unknown, audience.pk], write))
-            return cursor.fetchall()
+        values = [ids, unknown, audience.pk]
+        return plans.fetched(statements.template(key, values, write), values)
 
     def _written(self, reader: Any, ids: list[int], unknown: list[int]) -> Written:
         pieces = []

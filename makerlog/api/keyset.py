@@ -20,6 +20,7 @@ from django.db.models.fields.tuple_lookups import (
 )
 
 from makerlog.api.columns import Asked, Number, UtcText
+from makerlog.api.prepared import plans
 from makerlog.api.statements import NO_ROWS, Written, statements, united, written
 from makerlog.api.window import read_from
 
@@ -204,7 +205,7 @@ def read(reading: Reading, position: Position | None, limit: int, columns: Asked
     near = [end for end in ends if end is not None]
     end = (max(near) if reading.descending else min(near)) if near else None
     width = len(reading.key)
-    found = fetched(*page_statement(reading, position, ends, limit, columns))
+    found = page_rows(reading, position, ends, limit, columns)
     rows = list(itertools.takewhile(until(reading, end), found))
     positions = [row[:width] for row in rows[:limit]]
     rest = positions[-1] if len(rows) > limit else end
@@ -234,18 +235,21 @@ def said(reading: Reading) -> list[Any]:
 # --- Statements ---
 
 
-def page_statement(
+def page_rows(
     reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, columns: Asked
-) -> Written:
+) -> list[Row]:
     if reading.shape is None:
-        return list_written(reading, position, ends, limit, columns)
+        return fetched(*list_written(reading, position, ends, limit, columns))
     known = len(reading.values)
 
     def write(values: Sequence[Any]) -> Written:
         return list_written(reading.refilled(values[:known]), values[known:] or None, ends, limit, columns)
 
     key = (reading.shape, limit, columns)
-    return statements.filled(key, [*reading.values, *(position or ())], write)
+    given = [*reading.values, *(position or ())]
+    template = statements.template(key, given, write)
+    # Of a plan that is made for any maker or any discussion, PostgreSQL expects few rows, and may choose to sort them.
+    return fetched(*template.filled(given)) if reading.pins else plans.fetched(template, given)
 
 
 def list_written(

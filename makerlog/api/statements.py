@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -22,12 +23,18 @@ Written = tuple[str, Sequence[Any]]
 Writer = Callable[[Sequence[Any]], Written]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Template:
-    """``places``: for each parameter the number of the value that it is, or None and the parameter itself."""
+    """``places``: for each parameter the number of the value that it is, or None and the parameter itself. One is only ever
+    equal to itself: it has to be found fast."""
 
     sql: str
     places: tuple[tuple[int | None, Any], ...]
+
+    @cached_property
+    def values(self) -> list[int]:
+        """The numbers of the values that are filled in."""
+        return sorted({place for place, _ in self.places if place is not None})
 
     def filled(self, values: Sequence[Any]) -> Written:
         return self.sql, [fixed if place is None else values[place] for place, fixed in self.places]
@@ -39,17 +46,15 @@ class Statements:
         self._templates: OrderedDict[Hashable, Template] = OrderedDict()
         self._lock = Lock()
 
-    def filled(self, key: Hashable, values: Sequence[Any], write: Writer) -> Written:
-        """``write(values)``, as SQL and parameters. ``key`` is all that the writer depends on beside the values: of those,
+    def template(self, key: Hashable, values: Sequence[Any], write: Writer) -> Template:
+        """What ``write`` writes, to be filled in. ``key`` is all that the writer depends on beside the values: of those,
         it may look at what is None, True or False, and at no others."""
         whole = (key, *map(kind, values))
         with self._lock:
             template = self._templates.get(whole)
             if template is not None:
                 self._templates.move_to_end(whole)
-        if template is None:
-            template = self._keep(whole, template_of(values, write))
-        return template.filled(values)
+        return template or self._keep(whole, template_of(values, write))
 
     def _keep(self, key: Hashable, template: Template) -> Template:
         with self._lock:

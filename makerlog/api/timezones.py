@@ -1,6 +1,7 @@
 """Which day is "today": ``X-App-Timezone``, else the maker's own time zone, else UTC."""
 
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.utils import timezone
@@ -9,6 +10,10 @@ from django.utils.dateparse import parse_datetime
 from makerlog.api.exceptions import BadParameter
 
 NAMES = frozenset(available_timezones())
+
+
+# Python itself remembers eight, and reads any other from disk each time.
+zone = lru_cache(maxsize=len(NAMES))(ZoneInfo)
 
 
 def known(name: str) -> bool:
@@ -22,7 +27,7 @@ def request_timezone(header: str | None, own: str | None) -> ZoneInfo:
     """
     if header and not known(header):
         raise BadParameter(f"X-App-Timezone is {header!r}, which is no IANA time zone.", "invalid_timezone")
-    return ZoneInfo(header or own or "UTC")
+    return zone(header or own or "UTC")
 
 
 def moment_said(text: str) -> datetime | str:

@@ -23,9 +23,10 @@ from makerlog.api.budgets import Budgets
 from makerlog.api.compiled import Compiled, compiled
 from makerlog.api.fields import MAX_ID
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
-from makerlog.api.keyset import Bounds, Branch, Reading, Row, fetched
+from makerlog.api.keyset import Bounds, Branch, Reading, Row
 from makerlog.api.limits import limit_called
 from makerlog.api.pagination import KeysetPagination
+from makerlog.api.prepared import plans
 from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES
 from makerlog.api.statements import Written, statements, written
 from makerlog.api.timezones import request_timezone
@@ -148,7 +149,8 @@ class Endpoint(generics.GenericAPIView):
             return written(among.filter(**dict(zip(look_up, asked, strict=True))).values_list(*columns))
 
         key = (type(self), rows, columns, audience.kind, *look_up)
-        return fetched(*statements.filled(key, [*look_up.values(), audience.pk], write))
+        values = [*look_up.values(), audience.pk]
+        return plans.fetched(statements.template(key, values, write), values)
 
     def charge(self, name: str, *, units: int = 1, subject: str = "") -> None:
         """Charges the limit ``name`` for what only the body tells, such as ``subject``, whom it is for. TooOften: a 429."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from makerlog.accounts.models import Maker
 from makerlog.api import keyset
+from makerlog.api.pagination import CursorSigner
 from products.models import Project
 from tasks.models import Task, TaskProject
 from tasks.visibility import relist
@@ -121,6 +122,15 @@ def test_walking_back_gives_the_same_pages(limit: int, alice: Maker) -> None:
     if back:
         assert back[-1]["previous"] is None
         assert ids(anonymous().get(back[-1]["next"]).json()) == ids(there[1])
+
+
+def test_a_cursor_is_signed_as_django_signs_with_older_keys_too(settings: Any, alice: Maker) -> None:
+    for name in ("makerlog.cursor.a", "makerlog.cursor.b"):
+        assert CursorSigner(salt=name).sign("x") == Signer(salt=name).sign("x")
+    bulk(alice, 3)
+    cursor = cursor_of("/tasks/?limit=1")
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another" * 8
+    assert anonymous().get(f"/tasks/?cursor={cursor}").status_code == 200
 
 
 # --- Cursors that are none ---

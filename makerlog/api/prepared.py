@@ -1,0 +1,92 @@
+"""Statements that PostgreSQL plans once for each connection, and from then on only fills in.
+
+To plan a page takes it two to four times as long as to read one. What comes again on a connection is prepared there, under a
+name of its own, and executed by it. Not through a pooler that gives each transaction another connection (DATABASE_POOLED).
+"""
+
+import itertools
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from django.db import NotSupportedError, ProgrammingError, connection
+from psycopg2.extensions import AsIs
+
+from makerlog.api.statements import Template
+
+logger = logging.getLogger("makerlog.prepared")
+
+WORTH = 3  # uses on one connection, before a statement is prepared there
+MOST = 64  # on one connection: each takes PostgreSQL some 100 KB
+
+# Of the statement, never of the values: one that cannot be prepared, or whose table has changed since.
+REFUSED = (NotSupportedError, ProgrammingError)
+
+names = map("makerlog_{}".format, itertools.count(1))
+
+
+class Plans(threading.local):
+    """What this thread's connection has prepared. ``names``: by template; "" where it is not to be prepared. ``uses``: of the
+    others, as long as anybody knows them."""
+
+    def __init__(self) -> None:
+        self.connection: Any = None
+        self.uses: WeakKeyDictionary[Template, int] = WeakKeyDictionary()
+        self.names: dict[Template, str] = {}
+
+    def fetched(self, template: Template, values: Sequence[Any]) -> list[Any]:
+        """All rows of ``template``, filled in with ``values``."""
+        with connection.cursor() as cursor:
+            if not (settings.PREPARED_STATEMENTS and self.execute(cursor, template, values)):
+                cursor.execute(*template.filled(values))
+            return cursor.fetchall()
+
+    def execute(self, cursor: Any, template: Template, values: Sequence[Any]) -> bool:
+        """Whether it is prepared, and was executed. A refusal ends the transaction that it comes in; outside of one it costs
+        the plan alone."""
+        try:
+            name = self.name_of(cursor, template)
+            if name:
+                cursor.execute(*called(name, template, values))
+            return bool(name)
+        except REFUSED as error:
+            self.names[template] = ""
+            if connection.in_atomic_block:
+                raise
+            logger.warning("Goes on unprepared: %s (%s)", template.sql[:200], error)
+            return False
+
+    def name_of(self, cursor: Any, template: Template) -> str:
+        """The name under which ``template`` is prepared; "" where it is not, or not yet."""
+        if self.connection is not cursor.connection:
+            self.connection, self.uses, self.names = cursor.connection, WeakKeyDictionary(), {}
+        name = self.names.get(template)
+        if name is None and self.is_worth_it(template):
+            name = next(names)
+            cursor.execute(*preparation(cursor, name, template))
+            self.names[template] = name
+        return name or ""
+
+    def is_worth_it(self, template: Template) -> bool:
+        if len(self.names) >= MOST:
+            return False
+        self.uses[template] = uses = self.uses.get(template, 0) + 1
+        return uses >= WORTH
+
+
+def preparation(cursor: Any, name: str, template: Template) -> tuple[str, None]:
+    """What is not filled in stands in it."""
+    numbers = {value: AsIs(f"${number}") for number, value in enumerate(template.values, 1)}
+    places = [fixed if value is None else numbers[value] for value, fixed in template.places]
+    return f"PREPARE {name} AS {cursor.mogrify(template.sql, places).decode()}", None
+
+
+def called(name: str, template: Template, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    given = [values[place] for place in template.values]
+    return (f"EXECUTE {name} ({', '.join(['%s'] * len(given))})" if given else f"EXECUTE {name}"), given
+
+
+plans = Plans()
