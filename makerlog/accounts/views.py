@@ -218,7 +218,8 @@ class MyFollowing(ApiView):
     order = ("-id",)
     within = ("follower",)
 
-    follows = fixed(Follow.objects.filter(followed__is_active=True))
+    follows = Follow.objects.filter(followed__is_active=True)
+    scan = Follow.objects.all()  # whom one follows may have closed their accounts, all of them
 
     @extend_schema(responses=MakerSerializer(many=True))
     def get(self, request: Request) -> Response:

@@ -62,6 +62,8 @@ class Endpoint(generics.GenericAPIView):
     filterset_class: ClassVar[type[KeysetFilterSet] | None] = None
     order: ClassVar[tuple[str, ...]] = ()
     within: ClassVar[tuple[str, ...]] = ()
+    # Where a list leaves out rows that its index does not: the rows with those, of which a page looks at a window at most.
+    scan: ClassVar[QuerySet[Any] | None] = None
 
     post: Any  # of views that have one
 
@@ -209,7 +211,7 @@ class Endpoint(generics.GenericAPIView):
     ) -> Reading:
         if self.order:
             pins = {name: pins[name] for name in self.within}
-            return Reading(rows=queryset, key=self.order, branches=branches, bounds=bounds, pins=pins)
+            return Reading(rows=queryset, key=self.order, scan=self.scan, branches=branches, bounds=bounds, pins=pins)
         filters = self.filterset_class
         if filters is not None and not filters.base_filters.keys() & self.request.query_params.keys():
             return filters.unfiltered(queryset, branches)

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 
+from makerlog.accounts.models import Follow
 from makerlog.api.budgets import budget_of, over
 from products.models import Membership, Product
 from tasks.models import Task
@@ -57,7 +58,7 @@ def allowed(listing: Listing, who: str) -> int:
         "users/<" in listing.route or "/<" in listing.route or "=alice" in listing.url or "updated_since" in listing.url
     )
     filed = "project=" in listing.url or "product=" in listing.url
-    window = "search=" in listing.url or listing.url.count("&") > 0
+    window = "search=" in listing.url or listing.url.count("&") > 0 or listing.model is Follow
     return 1 + hung + (who != "anonymous") + named + filed + window
 
 

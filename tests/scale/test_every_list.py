@@ -219,3 +219,9 @@ def test_a_window_is_read_only_as_far_as_the_page_goes(url: str) -> None:
 def test_what_is_bounded_looks_at_no_more_than_it_says(url: str) -> None:
     read = [explain(sql, tables=None) for sql in asked(url, PROLIFIC)]
     assert 0 < max(cost.rows for cost in read) <= BOUNDED[url]
+
+
+def test_whom_one_follows_is_looked_for_in_a_window_where_all_have_closed_their_accounts() -> None:
+    Maker.objects.filter(pk__gt=100).update(is_active=False)
+    read = [explain(sql, tables=None) for sql in asked("/me/following/", PROLIFIC)]
+    assert WINDOW * 0.9 <= max(cost.rows for cost in read) <= WINDOW
