@@ -236,9 +236,9 @@ def test_a_lane_leaves_time_to_higher_ones_as_long_as_they_are_in_use(
             pool.strain()
         if in_use:
             await hold("high").future
-        jobs = [pool.offer(lambda: threading.Event().wait(0.03), "low", n) for n in range(4)]
+        jobs = [pool.offer(lambda: threading.Event().wait(0.02), "low", n) for n in range(4)]
         await asyncio.gather(*(job.future for job in jobs))
-        rests = [later.begun_at - earlier.begun_at - 0.03 for earlier, later in pairwise(jobs)]
+        rests = [later.begun_at - earlier.begun_at - 0.02 for earlier, later in pairwise(jobs)]
         assert sum(rests) >= least
         assert in_use or sum(rests) < 0.1
 
