@@ -12,7 +12,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import NotSupportedError, ProgrammingError, connection
+from django.db import DatabaseError, NotSupportedError, ProgrammingError, connection
+from psycopg2.errorcodes import INVALID_SQL_STATEMENT_NAME
 from psycopg2.extensions import AsIs
 
 from makerlog.api.statements import Template
@@ -21,9 +22,6 @@ logger = logging.getLogger("makerlog.prepared")
 
 WORTH = 3  # uses on one connection, before a statement is prepared there
 MOST = 64  # on one connection: each takes PostgreSQL some 100 KB
-
-# Of the statement, never of the values: one that cannot be prepared, or whose table has changed since.
-REFUSED = (NotSupportedError, ProgrammingError)
 
 names = map("makerlog_{}".format, itertools.count(1))
 
@@ -52,7 +50,9 @@ class Plans(threading.local):
             if name:
                 cursor.execute(*called(name, template, values))
             return bool(name)
-        except REFUSED as error:
+        except DatabaseError as error:
+            if not is_refused(error):
+                raise
             self.names[template] = ""
             if connection.in_atomic_block:
                 raise
@@ -87,6 +87,13 @@ def preparation(cursor: Any, name: str, template: Template) -> tuple[str, None]:
 def called(name: str, template: Template, values: Sequence[Any]) -> tuple[str, list[Any]]:
     given = [values[place] for place in template.values]
     return (f"EXECUTE {name} ({', '.join(['%s'] * len(given))})" if given else f"EXECUTE {name}"), given
+
+
+def is_refused(error: DatabaseError) -> bool:
+    """Whether it is about the statement and not about the values: one that cannot be prepared, whose table has changed since,
+    or whose name is known no more, as behind a pooler that nobody told us of."""
+    forgotten = getattr(error.__cause__, "pgcode", None) == INVALID_SQL_STATEMENT_NAME
+    return forgotten or isinstance(error, NotSupportedError | ProgrammingError)
 
 
 plans = Plans()

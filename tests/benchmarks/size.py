@@ -1,4 +1,4 @@
-"""How much is measured: `make bench`, `QUICK=1 make bench` (two minutes), `FULL=1 make bench` (an hour and more)."""
+"""How much is measured: `make bench`, `QUICK=1 make bench` (a few minutes), `FULL=1 make bench` (an hour and more)."""
 
 import os
 from dataclasses import dataclass

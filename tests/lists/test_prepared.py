@@ -100,6 +100,15 @@ def test_a_table_that_has_changed_costs_the_plan_alone(things: None) -> None:
         assert plans.fetched(THINGS, [0, [1]]) == [("it's", "a1")]
 
 
+def test_a_name_that_is_known_no_more_costs_the_plan_alone(things: None) -> None:
+    plans = Plans()
+    for _ in range(WORTH):
+        plans.fetched(THINGS, [0, [1]])
+    run("DEALLOCATE ALL")
+    for _ in range(2):
+        assert plans.fetched(THINGS, [0, [1]]) == [("it's", "a1")]
+
+
 def test_within_a_transaction_that_ends_it_once(things: None) -> None:
     plans = Plans()
     for _ in range(WORTH):
