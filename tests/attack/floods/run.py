@@ -11,7 +11,7 @@ from tests.attack.floods.dawdler import Plan as DawdlerPlan
 from tests.attack.floods.flood import Flooded, Plan
 from tests.attack.floods.service import Service, Sessions, Tool, flooded, probed
 
-RATE = 1000.0  # requests a second that a flood offers, where nothing else is said
+TIMES_STOCK = 6.0  # as many lists as a stock service answers on this machine: what a flood offers a second
 RAMP_S = 1.0  # from the start of a flood to the first probe
 RESTS_S = 0.5
 WARM_UP_S = 2.0
@@ -40,6 +40,7 @@ class Run:
     service: Service
     sessions: Sessions
     quick: bool = False
+    rate: float = 0.0  # requests a second that a flood offers, where nothing else is said
     unloaded_p50s: list[float] = field(default_factory=list)
     first: Probes | None = None
     blocks: "count[int]" = field(default_factory=lambda: count(1))
@@ -97,7 +98,7 @@ class Run:
     # --- Who attacks ---
 
     def plan(self, target: str, paths: list[str], *, seconds: float, addresses: list[str], **more: Any) -> Plan:
-        given = {"port": self.service.port, "connections": 64, "rate": RATE, "sources": PROXIES, **more}
+        given = {"port": self.service.port, "connections": 64, "rate": self.rate, "sources": PROXIES, **more}
         return Plan(target=target, paths=paths, seconds=seconds, addresses=addresses, **given)
 
     def dawdle(self, kinds: dict[str, int], seconds: float, large: list[str]) -> Tool:

@@ -186,14 +186,14 @@ def banned(run: Run) -> Iterator[Row]:
     ]
     yield Row("banned, flat out", figures(refused, flat_out), checks)
     unloaded = run.unloaded()
-    plan = replace(flat_out, seconds=RAMP_S + run.length.flood, rate=1000)
+    plan = replace(flat_out, seconds=RAMP_S + run.length.flood, rate=run.rate)
     attacked, probes = run.under(plan)
     checks = [*judge_holders(probes.holders, unloaded.holders, BANNED_P50_TIMES), *judge_health(probes)]
     yield Row("banned, stated rate", figures(attacked, plan), checks)
 
 
 def served_by_stock(run: Run) -> float:
-    """Lists a second of plain DRF: eight connections, for with more it only gets slower."""
+    """Lists a second of plain DRF, alone on the machine: eight connections, for with more it only gets slower."""
     with control.serving(run.service.data_dir) as app:
         plan = run.plan(LISTS, ["/paged/"], seconds=run.length.saturated, addresses=["93.184.216.99"], rate=0)
         plan = replace(plan, port=app.port, connections=8)
