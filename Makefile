@@ -41,8 +41,9 @@ lint: setup ## Check style and format
 types: setup ## Check types
 	$(PYTHON) -m mypy
 
-migrations: setup ## Check that no migration is missing
+migrations: setup ## Check that no migration is missing, and that none stops the code that serves while it runs
 	$(PYTHON) -W "ignore::RuntimeWarning" manage.py makemigrations --check --dry-run
+	$(PYTHON) -W "ignore::RuntimeWarning" manage.py check_migrations
 
 check: lint types migrations test ## All of the above, as .ci/run does
 

@@ -9,6 +9,8 @@ class Migration(migrations.Migration):
         ('moderation', '0007_incident_indexes'),
     ]
 
+    reviewed = {"AddIndex": "both tables hold a few rows for each bad night, and only alerts and rules write them"}
+
     operations = [
         migrations.AddIndex(
             model_name='incidentnote',
