@@ -1,6 +1,7 @@
-"""`make attack`, or some of it: `python -m tests.attack.floods lists kill`; QUICK=1 takes about two minutes. Floods offer six
-times what plain DRF answers on the same machine, so that tables of different machines can be read beside each other; RATE=1000
-offers so many a second.
+"""`make attack`, or some of it: `python -m tests.attack.floods lists kill`; QUICK=1 takes about two minutes.
+
+Floods offer six times what plain DRF answers on the same machine, so that tables of different machines can be read beside
+each other; RATE=1000 offers so many a second.
 THROUGH=nginx puts nginx in between, as on Dokku: run it with and without, and read the tables beside each other.
 
 Prints a line as each row is done and a table at the end. Exit code 1 when a bound was missed, 2 when the attack itself
