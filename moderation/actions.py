@@ -359,7 +359,7 @@ def act_by_rule(*, offence: Offence, dry_run: bool) -> RuleAct | None:
 
 def _carry_out(made: RuleAct, network: Network | None) -> bool:
     """Whether there was anything to do: the token may have ended."""
-    act, reason = RULES[made.rule].act, made.sentence
+    act, reason = RULES[made.rule].act, made.sentence.removeprefix(f"{made.subject} ")  # the audit log names nobody
     if network is not None:
         made.ban = ban(
             network=network,

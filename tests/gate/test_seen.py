@@ -1,5 +1,6 @@
 """What the front door tells of each request, over a real socket."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ def door(app: Any, told: list[Seen], **kwargs: Any) -> FrontDoor:
 def django(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
     """WSGI: tells what Django would."""
     environ |= {WHOSE: 7, ROUTE: "tasks/<int:pk>/", ROWS: 20, QUERIES: 2}
+    time.sleep(0.005)  # the loop's clock counts milliseconds
     start_response("404 Not Found", [])
     return [b"gone"]
 

@@ -102,7 +102,8 @@ def test_a_phone_in_a_banned_range_bans_who_talks_in_three_taps_and_undoes_it(
         page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
         sign_in(page, workers.port, "root", PASSWORD, key)
         faults = ban_in_three_taps(page, workers)
-        page.get_by_role("button", name="Undo").tap()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Undo").tap()
         in_force(workers, LOUD, 404)
         assert failed == [], "styles and scripts too"
         for path in (*(f"/admin/moderation/{each}" for each in paths), "/admin/", "/status/"):

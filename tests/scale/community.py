@@ -1,8 +1,6 @@
 """What else a big community has beside its log, made by SQL: 20,000 of everything that is listed."""
 
-from django.db import connection
-
-from tests.scale.crowd import gather
+from tests.scale.crowd import gather, make
 
 ROWS = 20_000
 
@@ -86,8 +84,4 @@ DROP TABLE n;
 def settle() -> None:
     """The log of ``gather``, and a community around it."""
     gather(ROWS)
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")  # as in gather
-        cursor.execute(COMMUNITY.format(rows=ROWS))
-        cursor.execute("VACUUM ANALYZE")
-        cursor.execute("RESET statement_timeout")
+    make(COMMUNITY.format(rows=ROWS))

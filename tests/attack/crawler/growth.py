@@ -33,6 +33,7 @@ STATED = {
     "products/common_tags/": TAG_CANDIDATES,
     "products/<slug:slug>/related_products/": 2 * TAG_CANDIDATES,
     "discussions/trending/": TREND_CANDIDATES,
+    "me/following/": 2 * WINDOW,
 }
 
 
