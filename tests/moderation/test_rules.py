@@ -223,7 +223,7 @@ def test_one_tap_undoes_it_and_the_rule_does_not_do_it_again_at_once(admin: Clie
         made = act()
         assert made is not None
         page = admin.get(PAGE).content.decode()
-        assert made.sentence.removeprefix(f"{made.subject} ") in page
+        assert made.sentence in page
         said = admin.post(PAGE, {"undo": made.pk}, follow=True).content.decode()
         assert "Undone" in said
         made.ban.refresh_from_db()
@@ -252,7 +252,7 @@ def test_a_helper_sees_the_acts_and_undoes_none() -> None:
     client = Client(REMOTE_ADDR="8.8.8.8")
     client.force_login(holly)
     page = client.get(PAGE).content.decode()
-    assert made.sentence.removeprefix(f"{made.subject} ") in page
+    assert made.sentence in page
     assert 'name="undo"' not in page
     assert client.post(PAGE, {"undo": made.pk}).status_code == 403
     with pytest.raises(NotAllowed):
