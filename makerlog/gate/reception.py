@@ -118,6 +118,8 @@ class Reception:
 
     def turn_away(self, scope: Scope) -> Refusal | None:
         """Before the handshake: a plain answer to whoever shows no genuine token, while others need the loop more."""
+        if not self.pool.is_used_above("anonymous"):
+            return None
         try:
             take_credential(scope)
             caller = identify(scope, self.trusted, self.recognise)
@@ -132,7 +134,7 @@ class Reception:
 
     def _ration(self, caller: Caller) -> None:
         """Raises InAHurry."""
-        if caller.token is not None or not self.pool.is_used_above("anonymous"):
+        if caller.token is not None:
             return
         now, limits = monotonic(), self.sockets.limits
         rate = limits.handshakes_back * self.pool.part
