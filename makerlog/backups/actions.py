@@ -52,13 +52,13 @@ def dump(path: Path) -> dict[str, Table]:
 def restore_backup(*, folder: Path, replace: bool = False) -> Manifest:
     """Puts a backup into the database and the storage of uploads. ``replace``: also where there is something already.
 
-    Whatever goes wrong, the database is as it was. Uploads that nothing refers to may have come.
+    Whatever goes wrong, the database is as it was, and so are the uploads that were there: they are touched last, when the
+    database has been compared. Uploads that nothing refers to may have come.
     """
     manifest = checked(folder)
     if not replace:
         refuse_to_overwrite(manifest)
     refuse_company()
-    media.put_back(folder, manifest)
     with fresh_schema():
         tools.run(
             "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", str(folder / DUMP)
@@ -66,6 +66,7 @@ def restore_backup(*, folder: Path, replace: bool = False) -> Manifest:
         wrong = differences(manifest.tables, contents())
         if wrong:
             raise BackupError(f"What was restored is not what was backed up: {some(wrong)}. The database is as it was.")
+        media.put_back(folder, manifest)
     return manifest
 
 
@@ -88,6 +89,12 @@ def refuse_company() -> None:
             f"A restore was cut off: what was there before it lies in the schema {BEFORE}. To have it again:"
             f" `DROP SCHEMA public CASCADE; ALTER SCHEMA {BEFORE} RENAME TO public`;"
             f" to give it up: `DROP SCHEMA {BEFORE} CASCADE`."
+        )
+    aside = list(media.names(media.ASIDE))
+    if aside:
+        raise BackupError(
+            f"A restore was cut off: uploads that it replaced lie in the storage below {media.ASIDE}/ ({some(aside)})."
+            " Move them back to their names, or away."
         )
 
 

@@ -5,11 +5,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
 from django.core.files.storage import default_storage as storage
 
 from makerlog.backups.manifest import CHUNK, MEDIA, Manifest, some
 from makerlog.backups.tools import BackupError
+
+FAULTS = (BackupError, OSError, BotoCoreError, ClientError)  # ours, the disk's, and those of S3
+ASIDE = "before_restore"  # in the storage: uploads that a restore replaces, until all of it went well
 
 
 def names(folder: str = "") -> Iterator[str]:
@@ -45,18 +49,47 @@ def strangers(manifest: Manifest) -> list[str]:
     return [name for name in manifest.media if stored(name) not in ("", manifest.files[f"{MEDIA}/{name}"])]
 
 
-def put_back(folder: Path, manifest: Manifest) -> int:
-    """Stores what is not there as it was: how many. Raises BackupError where the storage returns something else."""
+def put_back(folder: Path, manifest: Manifest) -> None:
+    """Stores what is not there as it was. Raises BackupError where the storage returns something else: then, as after any
+    other fault, what lay under those names lies there again."""
+    replaced = strangers(manifest)
+    for name in replaced:
+        copy(name, f"{ASIDE}/{name}")
+    try:
+        store(folder, manifest)
+    except BaseException:
+        for name in replaced:
+            copy(f"{ASIDE}/{name}", name)
+        forget_aside(replaced)
+        raise
+    forget_aside(replaced)
+
+
+def forget_aside(replaced: list[str]) -> None:
+    for name in replaced:
+        storage.delete(f"{ASIDE}/{name}")
+
+
+def store(folder: Path, manifest: Manifest) -> None:
     wanted = {name: manifest.files[f"{MEDIA}/{name}"] for name in manifest.media}
     missing = [name for name, digest in wanted.items() if stored(name) != digest]
     for name in missing:
-        storage.delete(name)
         with (folder / MEDIA / name).open("rb") as file:
-            storage.save(name, File(file))
+            replace(name, File(file))
     wrong = [name for name in missing if stored(name) != wanted[name]]
     if wrong:
         raise BackupError(f"The storage of uploads does not return what was put into it: {some(wrong)}.")
-    return len(missing)
+
+
+def copy(name: str, to: str) -> None:
+    with storage.open(name) as file:
+        replace(to, file)
+
+
+def replace(name: str, file: File) -> None:
+    """Under this very name: a storage gives another to what would overwrite."""
+    storage.delete(name)
+    storage.save(name, file)
 
 
 def stored(name: str) -> str:

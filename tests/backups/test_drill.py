@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,9 @@ from django.conf import settings
 from django.db import connection
 
 from makerlog.backups.manifest import checked
+from makerlog.backups.media import ASIDE
 from makerlog.backups.tools import BackupError
+from tests.s3 import running_bucket
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = "makerlog_drill"
@@ -33,6 +35,7 @@ pytestmark = pytest.mark.django_db  # makes the test database, from which the dr
 @dataclass
 class Drill:
     folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
 
     def database(self, name: str = NAME) -> str:
         return urlsplit(settings.DATABASE_URL)._replace(path=f"/{name}").geturl()
@@ -46,7 +49,7 @@ class Drill:
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         variables = {**os.environ, "DATABASE_URL": self.database(), "DATA_DIR": str(self.folder), "DEBUG": "1"}
-        variables["PROCESS"] = "command"
+        variables |= {"PROCESS": "command", **self.settings}
         command = [sys.executable, "-W", "ignore", "manage.py", *map(str, arguments)]
         return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120)
 
@@ -138,8 +141,9 @@ def test_while_others_are_connected_nothing_is_restored(drill: Drill, backup: Pa
 
 
 def test_what_is_not_as_the_manifest_says_is_undone(drill: Drill, copy: Path) -> None:
-    """A dump that PostgreSQL takes, and that is not what was counted."""
-    before, path = drill.rows(), copy / "manifest.json"
+    """A dump that PostgreSQL takes, and that is not what was counted; an upload was replaced since."""
+    (drill.folder / "media" / "avatars" / "one.png").write_bytes(b"since")
+    before, uploads, path = drill.rows(), drill.uploads(), copy / "manifest.json"
     said = json.loads(path.read_text())
     said["tables"]["tasks_task"][0] += 1
     said["tables"]["accounts_maker"][1] += "1"
@@ -147,7 +151,32 @@ def test_what_is_not_as_the_manifest_says_is_undone(drill: Drill, copy: Path) ->
     told = drill.fails("restore", copy, "--replace")
     assert "accounts_maker has other rows than it had" in told
     assert "tasks_task has 150 rows in place of 151" in told
-    assert drill.rows() == before
+    assert (drill.rows(), drill.uploads()) == (before, uploads)
+
+
+def test_uploads_of_s3_come_back_and_a_restore_that_fails_leaves_them(drill: Drill, tmp_path: Path) -> None:
+    with running_bucket() as bucket:
+        remote, folder = Drill(drill.folder, bucket.settings), tmp_path / "remote"
+        bucket.kept.update(whole := {f"/uploads/{name}": content for name, content in UPLOADS.items()})
+        assert "3 uploads" in remote.works("backup", folder)
+        bucket.kept.clear()
+        bucket.kept["/uploads/avatars/one.png"] = b"since"
+        before, uploads, bucket.refuses = drill.rows(), dict(bucket.kept), "icons/empty.png"
+        assert "403" in remote.fails("restore", folder, "--replace")
+        attachment = {"/uploads/attachments/two.jpg": UPLOADS["attachments/two.jpg"]}  # nothing refers to it
+        assert (drill.rows(), bucket.kept) == (before, uploads | attachment)
+        bucket.refuses = ""
+        remote.works("restore", folder, "--replace")
+        assert bucket.kept == whole
+
+
+def test_what_a_restore_left_aside_when_it_was_cut_off_is_told(drill: Drill, backup: Path) -> None:
+    aside = drill.folder / "media" / ASIDE / "avatars" / "one.png"
+    aside.parent.mkdir(parents=True)
+    aside.write_bytes(b"of before")
+    assert f"{ASIDE}/avatars/one.png" in drill.fails("restore", backup, "--replace")
+    assert aside.read_bytes() == b"of before"
+    shutil.rmtree(drill.folder / "media" / ASIDE)
 
 
 def test_a_backup_never_overwrites_another(drill: Drill, backup: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from makerlog.backups.actions import make_backup
-from makerlog.backups.tools import BackupError
+from makerlog.backups.media import FAULTS
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         folder = options["folder"].absolute()
         try:
             manifest = make_backup(folder=folder)
-        except (BackupError, OSError) as error:
+        except FAULTS as error:
             raise CommandError(str(error)) from error
         count = sum(table.rows for table in manifest.tables.values())
         self.stdout.write(

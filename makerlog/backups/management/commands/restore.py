@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from makerlog.backups.actions import restore_backup
-from makerlog.backups.tools import BackupError
+from makerlog.backups.media import FAULTS
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         folder = options["folder"].absolute()
         try:
             manifest = restore_backup(folder=folder, replace=options["replace"])
-        except (BackupError, OSError) as error:
+        except FAULTS as error:
             raise CommandError(str(error)) from error
         count = sum(table.rows for table in manifest.tables.values())
         self.stdout.write(
