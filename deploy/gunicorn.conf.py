@@ -35,6 +35,8 @@ workers = 1 if settings.PROCESS == "ops" else settings.WEB_CONCURRENCY
 worker_class = "deploy.worker.Worker"
 proc_name = "makerlog"
 
+preload_app = True  # loading takes seconds, forking what is loaded none: whoever kills the workers gains nothing by it
+
 timeout = 30  # a worker whose event loop gives no sign for so long is replaced
 graceful_timeout = 30  # how long requests in flight may take once it is told to stop
 keepalive = 75  # longer than the 60 s nginx keeps an idle connection, so that nginx is never the one surprised
@@ -52,11 +54,9 @@ loglevel = "warning" if settings.LOG_LEVEL == "INFO" else settings.LOG_LEVEL.low
 
 
 def when_ready(server: object) -> None:
+    """What is loaded stays: the collector of garbage need not go through it again and again, nor the workers, by doing so,
+    make copies of what they share."""
     print(f"Database connections: {sentence(settings)}.", flush=True)
-
-
-def post_worker_init(worker: object) -> None:
-    """What is loaded stays: the collector of garbage need not go through all of it again and again."""
     gc.collect()
     gc.freeze()
 
