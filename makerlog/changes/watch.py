@@ -84,7 +84,10 @@ class Watcher(Repeating):
         """Waits for the first load, so that a new worker lets no banned client in; where the database is away, not for
         long: the service goes on without."""
         if not self.alive:
-            self.id, self.started_at = uuid4(), timezone.now()  # of this process: what is loaded before a fork is of all
+            self.id, self.started_at = (
+                uuid4(),
+                timezone.now(),
+            )  # of this process: what is loaded before a fork is of all
             super().start()
             self._loaded.wait(FIRST_LOAD_S)
 

@@ -1,5 +1,6 @@
 """Password hashing goes through its slots, wherever it happens."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -7,16 +8,17 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, make_password
 from django.test import Client, RequestFactory
 
 from makerlog.accounts import hashing
 from makerlog.accounts.actions import log_in
 from makerlog.accounts.forms import StaffLoginForm
-from makerlog.accounts.hashing import Slot, as_staff, hashing_slot
+from makerlog.accounts.hashing import Slot, SlottedPBKDF2PasswordHasher, as_staff, hashing_slot
 from makerlog.accounts.links import reset_tokens, uid_of
 from makerlog.accounts.models import Maker
 from makerlog.api.exceptions import Busy
+from makerlog.gate import deadline
 from tests.errors import assert_error
 from tests.makers import anonymous, caller, make_maker
 
@@ -40,8 +42,23 @@ def reached(condition: Callable[[], bool], deadline_s: float = 5) -> bool:
     return condition()
 
 
-def test_the_hash_itself_is_djangos_own() -> None:
-    assert make_password(PASSWORD).startswith("pbkdf2_sha256$")
+@pytest.mark.parametrize("password", [PASSWORD, "naïve\npass\0wörd \u2603"])
+def test_the_hash_itself_is_djangos_own_whoever_makes_it(password: str) -> None:
+    djangos = PBKDF2PasswordHasher().encode(password, "salt", iterations=3)
+    ours = SlottedPBKDF2PasswordHasher()
+    assert ours.encode(password, "salt", iterations=3) == djangos
+    with as_staff():
+        assert ours.encode(password, "salt", iterations=3) == djangos
+
+
+def test_a_machine_that_starts_no_child_hashes_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert check_password(PASSWORD, make_password(PASSWORD))
+
+
+def test_a_hash_takes_no_longer_than_its_request_may() -> None:
+    with deadline.until(time.monotonic()), pytest.raises(Busy):
+        SlottedPBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=10**8)
 
 
 def test_of_two_at_once_the_second_waits_for_the_first() -> None:
