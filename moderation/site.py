@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -13,10 +14,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from makerlog.accounts.forms import StaffLoginForm
+from makerlog.gate.wsgi import CSRF, PUBLIC_FOR
 from moderation import actions, console, links, second_factor, sign_in, traffic
 from moderation.affairs import affairs
 from moderation.guards import Guarded
 from moderation.models import Ban
+
+PAGE_S = 300.0  # the page where staff sign in changes with a release
 
 URGENT = (
     "Ban",
@@ -74,6 +78,8 @@ class Site(AdminSite):
             return sign_in.too_often(request, sign_in.PASSWORD, wait)
         if request.method == "GET" and owes(request):
             return HttpResponseRedirect(reverse(sign_in.STEPS[second_factor.step(request)], query=request.GET.dict()))
+        if request.method == "GET" and not request.COOKIES:
+            extra_context = {**(extra_context or {}), **for_anybody(request)}
         response = super().login(request, extra_context)
         if request.method == "POST":
             sign_in.settle(request, response)
@@ -105,6 +111,15 @@ def confirmed(request: HttpRequest, link: links.Link) -> tuple[Ban | None, str]:
         return actions.ban_by_link(link=link, own_address=request.META["REMOTE_ADDR"]), ""
     except (Guarded, links.LinkUsed) as error:
         return None, str(error)
+
+
+def for_anybody(request: HttpRequest) -> dict[str, str]:
+    """What a page says whose form the front door may give to all who come without a cookie, each with a secret of their own
+    in it. Not masked: then the same text stands in form and cookie, and a page has one secret, once."""
+    get_token(request)
+    secret: str = request.META["CSRF_COOKIE"]
+    request.META |= {PUBLIC_FOR: PAGE_S, CSRF: secret.encode()}
+    return {"csrf_token": secret}
 
 
 def owes(request: HttpRequest) -> bool:

@@ -27,13 +27,15 @@ FOR_ANYBODY: Headers = [
 
 class Answer(NamedTuple):
     """A whole answer. ``headers`` carry the right Content-Length (none for 204 and 304). ``public_for``: seconds for which
-    anybody without a credential may have it. ``shared``: it was made for somebody else."""
+    anybody without a credential may have it. ``shared``: it was made for somebody else. ``secret``: what every reader gets
+    another of, wherever it stands in the answer; b"" where there is none."""
 
     status: int
     headers: Headers
     body: bytes
     public_for: float = 0.0
     shared: bool = False
+    secret: bytes = b""
 
 
 def new_request_id() -> str:

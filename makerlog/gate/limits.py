@@ -39,11 +39,11 @@ def lanes(threads: int = 8) -> tuple[Lane, ...]:
         Lane("sign_in", 1, 8, 2, longest_wait=4.0, deadline=15.0, burst=5, begins=0.5, half_life=600.0),
         # Whoever has a genuine token. 24: the calls a page makes at once, over HTTP/2.
         Lane("token", threads=threads - 3 - anonymous, waiting=64, per_client=24),
-        # Makers logging in, registering, choosing a password: as staff, in a queue of their own. A burst of them takes a
-        # quarter of a core from whoever has a token, not all of it; while nobody asks it goes through at once.
-        Lane("log_in", 1, 8, 2, longest_wait=3.0, deadline=15.0, burst=10, begins=0.5, share=1 / 4, half_life=600.0),
-        # Everybody else. A third: a flood of them then costs token holders half as much time again, not three times as much.
-        Lane("anonymous", threads=anonymous, waiting=48, per_client=24, share=1 / 3),
+        # Makers logging in, registering, choosing a password: as staff, in a queue of their own. What they hash is hashed by
+        # a child that gives way to all others (accounts/hashing.py).
+        Lane("log_in", 1, 8, 2, longest_wait=3.0, deadline=15.0, burst=10, begins=0.5, half_life=600.0),
+        # Everybody else. A fifth: a flood of them then costs token holders a third as much time again, not three times as much.
+        Lane("anonymous", threads=anonymous, waiting=48, per_client=24, share=1 / 5),
     )
 
 

@@ -4,7 +4,8 @@ afterwards it is given from memory. Used on the event loop only, so nothing is l
 Django says which answers are anybody's, and for how many seconds (``wsgi.PUBLIC_FOR`` in the environ, ``Answer.public_for``
 here). Only reads without a credential come here, so whoever sends one sees their own write at once. What one reader is told
 for themselves (how their limits stand, the request's id) is made for each, and a shared cache must not keep it: one that
-says that it is one gets an answer without.
+says that it is one gets an answer without. So is the secret of a form: the page where staff sign in is at hand while
+strangers ask for it by the hundred, and no two readers have the same.
 
 ``FrontDoor.answer_from_memory(Mode(keep=10.0, stale=60.0, work=5.0))`` is for an attack: an answer is good for ten seconds,
 Django begins five pieces of work a second for all who have no token together (whoever asked least of late first), and whoever
@@ -13,6 +14,7 @@ finds no room gets an answer up to a minute old, or a 503 where there is none. `
 
 import asyncio
 import re
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
@@ -23,6 +25,7 @@ from starlette.types import Scope
 
 from makerlog.gate.answers import PIECE, RATE_LIMITS, Answer, Headers
 from makerlog.gate.body import has_body
+from makerlog.gate.caller import SIGN_IN
 from makerlog.gate.limits import Limits
 from makerlog.gate.pool import NoRoom, TooSlow
 from makerlog.gate.readers import Readers
@@ -80,7 +83,7 @@ class Kept(NamedTuple):
 
 def read_of(scope: Scope, request_id: str) -> Read | None:
     """None where nothing may be shared."""
-    if scope["method"] not in ("GET", "HEAD") or scope["path"].startswith(NOT_SHARED) or has_body(scope):
+    if scope["method"] not in ("GET", "HEAD") or not is_for_many(scope["path"]) or has_body(scope):
         return None
     found: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
@@ -90,6 +93,10 @@ def read_of(scope: Scope, request_id: str) -> Read | None:
     path = scope.get("raw_path") or scope["path"].encode()
     key = (path, scope["query_string"], *map(found.get, DEPENDS_ON))
     return Read(key, found.get(CONDITION, b""), not CACHES_SAY.isdisjoint(found), request_id)
+
+
+def is_for_many(path: str) -> bool:
+    return path == SIGN_IN or not path.startswith(NOT_SHARED)
 
 
 def for_anybody(scope: Scope) -> Scope:
@@ -232,8 +239,8 @@ def checked(answer: Answer) -> Answer:
     varies = {
         name.strip().lower() for name in header(answer.headers, b"vary").decode("latin-1").split(",") if name.strip()
     }
-    is_plain = answer.status == 200 and varies <= VARY and names.isdisjoint((b"cache-control", b"set-cookie"))
-    return answer if is_plain else answer._replace(public_for=0.0)
+    is_plain = varies <= VARY and names.isdisjoint((b"cache-control", b"set-cookie"))
+    return answer if answer.status == 200 and (is_plain or answer.secret) else answer._replace(public_for=0.0)
 
 
 def anybodys(answer: Answer) -> Answer:
@@ -242,6 +249,8 @@ def anybodys(answer: Answer) -> Answer:
     varies += [
         name for name in ("Authorization", "Accept", "X-App-Timezone") if name.lower() not in map(str.lower, varies)
     ]
+    if answer.secret:
+        return answer._replace(headers=[each for each in answer.headers if each[0] not in OWN])
     kept = [each for each in answer.headers if each[0] not in REPLACED]
     public = b"public, max-age=%d" % answer.public_for
     return answer._replace(headers=[*kept, (b"vary", ", ".join(varies).encode()), (b"cache-control", public)])
@@ -249,11 +258,21 @@ def anybodys(answer: Answer) -> Answer:
 
 def told(answer: Answer, read: Read, limits: Headers | None = None) -> Answer:
     """``answer`` to one reader: that they have it already, or the whole, with what is for them alone."""
+    if answer.secret:
+        return with_another_secret(answer, read)
     if limits is not None:
         answer = answer._replace(headers=answer.headers if read.by_cache else to_one(answer.headers, read, limits))
     if not read.tags or answer.status != 200 or not has_it(read.tags, header(answer.headers, b"etag")):
         return answer
     return answer._replace(status=304, headers=[each for each in answer.headers if each[0] not in OF_A_BODY], body=b"")
+
+
+def with_another_secret(answer: Answer, read: Read) -> Answer:
+    """For nobody else, and for no cache."""
+    ours = secrets.token_hex(len(answer.secret) // 2).encode()
+    headers = [(name, value.replace(answer.secret, ours)) for name, value in answer.headers if name not in OWN]
+    headers.append((REQUEST_ID, read.request_id.encode()))
+    return answer._replace(headers=headers, body=answer.body.replace(answer.secret, ours))
 
 
 def to_one(headers: Headers, read: Read, limits: Headers) -> Headers:

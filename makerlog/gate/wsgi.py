@@ -38,6 +38,8 @@ ESCAPE = "\\"  # in no cookie of ours
 
 # In the environ, by the application: seconds for which its answer may be given to anybody else without a credential.
 PUBLIC_FOR = "makerlog.public_for"
+# And the secret of a form in it, bytes that stand in cookie and body: 32 letters and digits, as Django has them.
+CSRF = "makerlog.csrf"
 
 UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -187,7 +189,7 @@ def _answer(started: _Started, body: bytes, environ: Environ) -> Answer:
     if started.status in BODILESS:
         return Answer(started.status, headers, b"")
     headers.append((b"content-length", b"%d" % _length(started, body, environ)))
-    return Answer(started.status, headers, body, environ.get(PUBLIC_FOR, 0.0))
+    return Answer(started.status, headers, body, environ.get(PUBLIC_FOR, 0.0), secret=environ.get(CSRF, b""))
 
 
 def _length(started: _Started, body: bytes, environ: Environ) -> int:

@@ -1,5 +1,6 @@
 """Reads without a credential share an answer; nobody else does."""
 
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from makerlog.gate.caller import SIGN_IN
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
 from makerlog.gate.sharing import LEAST, Mode
-from makerlog.gate.wsgi import PUBLIC_FOR
+from makerlog.gate.wsgi import CSRF, PUBLIC_FOR
 from tests.gate.serving import DEADLINE_S, Reply, Service, is_refusal, one_lane, serve, until
 
 LANES = one_lane(4, 64, longest_wait=0.2)
@@ -31,12 +33,13 @@ class Application:
         self.public_for = 1.0
         self.headers: list[tuple[str, str]] = []
         self.padding = b""
+        self.secret = b""
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         self.asked.append(environ)
         number, status = len(self.asked), self.status
         assert self.go.wait(DEADLINE_S)
-        environ[PUBLIC_FOR] = self.public_for
+        environ |= {PUBLIC_FOR: self.public_for, CSRF: self.secret}
         body = b"%d" % number + self.padding
         own = [("RateLimit", f'"address";r={100 - number};t=1'), ("RateLimit-Policy", '"address";q=100;w=60')]
         start_response(status, [("Content-Type", "text/plain"), ("ETag", f'"{number}"'), *own, *self.headers])
@@ -56,9 +59,10 @@ class Stage:
         )
 
     def many(self, count: int, **headers: str) -> list[Future[Reply]]:
-        """So many at once, all on their way."""
+        """So many at once, all on their way: their heads have been read."""
         asked = [self.crowd.submit(self.get, **headers) for _ in range(count)]
-        until(lambda: len(self.service.door.connections) >= count)
+        connections = self.service.door.connections
+        until(lambda: len(connections) - len(connections._idle) >= count)
         return asked
 
     def on_the_loop(self, act: Any) -> None:
@@ -239,6 +243,33 @@ def test_what_is_not_anybodys_is_made_for_each(
     assert {each.body for each in replies} == {b"1", b"2", b"3"}
     assert all("public" not in each.headers.get("cache-control", "") for each in replies)
     assert len(stage.sharing) == 0
+
+
+# --- A page whose form has a secret ---
+
+
+def test_of_a_form_for_anybody_each_reader_gets_a_secret_of_their_own(stage: Stage) -> None:
+    app = stage.app
+    app.secret = b"s" * 32
+    app.padding = b" " + app.secret
+    app.headers = [("Set-Cookie", f"csrftoken={app.secret.decode()}; Path=/"), ("Cache-Control", "no-store")]
+    replies = [stage.get(SIGN_IN) for _ in range(3)]
+    assert len(app.asked) == 1
+    secrets = {reply.body.split()[1] for reply in replies}
+    assert len(secrets) == 3
+    assert app.secret not in secrets
+    assert all(re.fullmatch(rb"[a-z0-9]{32}", each) for each in secrets)
+    for reply in replies:
+        assert reply.headers["set-cookie"] == f"csrftoken={reply.body.split()[1].decode()}; Path=/"
+        assert reply.headers["cache-control"] == "no-store"
+    assert len({reply.headers["x-request-id"] for reply in replies}) == 3
+
+
+def test_who_comes_with_a_cookie_gets_a_page_of_their_own(stage: Stage) -> None:
+    stage.get(SIGN_IN)
+    assert stage.get(SIGN_IN, Cookie="csrftoken=mine").body == b"2"
+    assert stage.get("/admin/").body == b"3"
+    assert stage.get("/admin/").body == b"4"
 
 
 # --- Who has it made, and fails ---
