@@ -22,6 +22,7 @@ from tests.makers import caller, make_maker
 from tests.moderation.workers import Workers, distribution, timed
 
 TRIALS = 5
+FOLLOWED_S = 10.0  # in force after some two seconds, and longer on a machine that has other things to do
 numbers = itertools.count(1)
 
 
@@ -116,6 +117,20 @@ def try_all(workers: Workers, trials: int, title: str = "") -> list[str]:
 
 def test_bans_and_lifts_reach_every_worker_within_a_second(workers: Workers) -> None:
     assert len(try_all(workers, TRIALS)) == 6
+
+
+def test_the_file_of_trusted_proxies_is_followed_in_every_worker_without_a_restart(workers: Workers) -> None:
+    """Who is no proxy any more forwards nobody's address: what a banned client sends through them is theirs."""
+    address, trusted, pids = fresh(), workers.proxies.read_text(), {worker.pid for worker in workers.each}
+    call_command("ban", address, stdout=Quiet())
+    workers.reach(address, 403, since=time.monotonic())
+    workers.proxies.write_text("10.0.0.1/32\n")
+    try:
+        workers.reach(address, 404, since=time.monotonic(), seconds=FOLLOWED_S)
+    finally:
+        workers.proxies.write_text(trusted)
+    workers.reach(address, 403, since=time.monotonic(), seconds=FOLLOWED_S)
+    assert {workers.holder(worker.http) for worker in workers.each} == pids
 
 
 def test_a_ban_holds_on_real_views_and_spares_the_neighbours_and_genuine_tokens(workers: Workers) -> None:

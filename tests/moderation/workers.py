@@ -58,6 +58,8 @@ class Workers:
         self.folder = Path(tempfile.mkdtemp())
         self.valkey = Valkey(self.folder, fast=True)
         self.port = free_port()
+        self.proxies = self.folder / "proxies"
+        self.proxies.write_text("127.0.0.1/32")
         self.variables = variables
         self.each: list[Worker] = []
 
@@ -89,7 +91,7 @@ class Workers:
             "REDIS_URL": embedded_redis_url(self.folder),
             "SECRET_KEY": settings.SECRET_KEY,
             "TOKEN_PEPPERS": settings.TOKEN_PEPPERS,
-            "TRUSTED_PROXIES": "127.0.0.1/32",
+            "TRUSTED_PROXIES_FILE": str(self.proxies),
             "PORT": str(self.port),
             "WEB_CONCURRENCY": "2",
             "PROCESS": "web",
