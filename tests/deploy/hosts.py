@@ -28,6 +28,13 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "
 UNSET = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PUBLIC_URL", "PROCESS", "PORT", "DATA_DIR")
 UNSET += ("PROMETHEUS_MULTIPROC_DIR",)
 
+TOKENS = """
+from makerlog.accounts.actions import create_token
+from makerlog.accounts.models import Maker
+for n in range({holders}):
+    print(create_token(maker=Maker.objects.create(username=f"holder{{n}}", email=f"h{{n}}@example.com"))[1])
+"""
+
 
 @dataclass
 class Reply:
@@ -43,10 +50,12 @@ class Reply:
 
 
 class Data:
-    """What all hosts share: the data servers, the settings and a small community. ``folder`` is also DATA_DIR."""
+    """What all hosts share: the data servers, the settings and a small community. ``folder`` is also DATA_DIR; ``apps``: all
+    that were started on it, which end with it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.apps: list[App] = []
         self.servers = Embedded(folder, fast=True)
         self.servers.start()
         inherited = {name: value for name, value in os.environ.items() if name not in UNSET}
@@ -69,6 +78,10 @@ class Data:
     def token(self, username: str = "demo") -> str:
         return re.findall(r"mkl_\S+", self.manage("create_token", username, "--name", "test"))[0]
 
+    def tokens(self, holders: int) -> list[str]:
+        """Of so many makers: who posts much with one token is a spammer."""
+        return self.manage("shell", "--no-imports", "-c", TOKENS.format(holders=holders)).split()
+
     def manage(self, *arguments: str, **variables: str) -> str:
         command = [sys.executable, "-W", "ignore", "manage.py", *arguments]
         environment = self.variables | variables
@@ -77,6 +90,10 @@ class Data:
         return done.stdout
 
     def stop(self) -> None:
+        for app in self.apps:
+            app.process.terminate()
+        for app in self.apps:
+            app.stop()
         self.servers.stop()
         left = [*Postgres(self.folder, True).processes(), *Valkey(self.folder, True).processes()]
         end(left, signal.SIGKILL, 5)
@@ -97,6 +114,7 @@ class App:
         code: Path = ROOT,
         **more: str,
     ) -> None:
+        data.apps.append(self)
         self.at, self.port = at, port or free_port()
         given = {"PORT": str(self.port), "PROCESS": "web", "WEB_CONCURRENCY": "1", "WEB_THREADS": "8"}
         self.log = data.folder / f"app-{self.at}-{self.port}.log"
@@ -122,12 +140,13 @@ class App:
         end(self.tree(), signal.SIGKILL, 5)
         self.process.wait(5)
 
-    def stop(self) -> None:
+    def stop(self) -> int:
+        """As a deploy stops it. Its exit code."""
         processes = self.tree()
         self.process.terminate()
         wait_until(lambda: self.process.poll() is not None, seconds=40)
         end([each for each in processes if not gone(each)], signal.SIGKILL, 5)
-        self.process.wait(5)
+        return self.process.wait(5)
 
 
 def ask(at: str, port: int, path: str, method: str = "GET", body: Any = None, **headers: str) -> Reply:

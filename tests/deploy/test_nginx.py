@@ -22,18 +22,22 @@ from websockets.sync.client import ClientConnection, connect
 from deploy.embedded import wait_until
 from makerlog.gate.answers import EXPOSED
 from makerlog.gate.limits import Limits
-from tests.deploy.hosts import App, Data, Reply, ask, ask_on, data
+from tests.attack.machines.load import go_on, load
+from tests.deploy.hosts import ROOT, App, Data, Reply, ask, ask_on, data
 from tests.deploy.http2 import Http2
 from tests.deploy.nginx import TEMPLATE, Nginx, certificate, nginx, refusal_of, rendered, sigil, variables
 from tests.deploy.test_supervisor import free_port
+from tests.deploy.upgrade import newer_code, release, written
 
 BANNED, NEIGHBOUR = "93.184.216.34", "93.184.216.35"
 CDN = "127.0.0.77"  # where its requests come from
 FLOODER = "127.0.0.9"  # banned at nginx
+NEXT = "127.0.0.3"  # of the container that takes over from web
 REACH_S = 1.0
+DRAIN_S = 2.0  # between nginx's reload and SIGTERM; a minute on Dokku
 METRICS_TOKEN = "m3trics"
 
-pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2", "::1"])  # ops has an address of its own
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2", NEXT, "::1"])  # ops has an address of its own
 
 
 # --- The template ---
@@ -159,6 +163,19 @@ class Front:
     cdn: int
     cdn_tls: int
     folder: Path
+    given: dict[str, str]  # to the template
+
+    def replace_web(self, newer: App) -> None:
+        """As a deploy does: a container beside the old one, nginx, and SIGTERM to the old one."""
+        old, self.web = self.web, newer
+        self.given["DOKKU_APP_WEB_LISTENERS"] = f"{newer.at}:{newer.port}"
+        self.nginx.write(rendered(self.given) + self.edge())
+        self.nginx.reload()
+        time.sleep(DRAIN_S)
+        assert old.stop() == 0, old.log.read_text()
+
+    def edge(self) -> str:
+        return edge(self.folder, self.cdn, self.cdn_tls, self.tls)
 
     def start_ops(self) -> None:
         self.ops = ops_of(self.data, self.ops.port)
@@ -215,6 +232,10 @@ server {{
 """
 
 
+def edge(folder: Path, cdn: int, cdn_tls: int, tls: int) -> str:
+    return EDGE.format(cdn=cdn, cdn_tls=cdn_tls, tls=tls, folder=folder, address=CDN)
+
+
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     folder = tmp_path_factory.mktemp("nginx")
@@ -231,18 +252,20 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         PROXY_PORT_MAP=f"http:{plain}:{port} https:{tls}:{port}",
         SSL_INUSE="true",
     )
-    edge = EDGE.format(cdn=cdn, cdn_tls=cdn_tls, tls=tls, folder=folder, address=CDN)
     with data() as shared, contextlib.ExitStack() as stack:
-        web = App(shared, port=port, GUNICORN_CMD_ARGS=f"--bind=127.0.0.1:{port}")
-        stack.callback(web.stop)
+        web = web_of(shared, port)
         ops = ops_of(shared, port)
-        server = stack.enter_context(nginx(folder, rendered(given) + edge, [plain, tls, cdn, cdn_tls]))
+        text = rendered(given) + edge(folder, cdn, cdn_tls, tls)
+        server = stack.enter_context(nginx(folder, text, [plain, tls, cdn, cdn_tls]))
         token = shared.token()
         web.wait()
         ops.wait()
-        made = Front(shared, token, web, ops, server, plain, tls, cdn, cdn_tls, folder)
-        stack.callback(lambda: made.ops.stop())
+        made = Front(shared, token, web, ops, server, plain, tls, cdn, cdn_tls, folder, given)
         yield made
+
+
+def web_of(shared: Data, port: int, at: str = "127.0.0.1", code: Path = ROOT) -> App:
+    return App(shared, port=port, at=at, code=code, GUNICORN_CMD_ARGS=f"--bind={at}:{port}")
 
 
 def ops_of(shared: Data, port: int) -> App:
@@ -344,12 +367,12 @@ def test_the_admin_is_served_by_ops_and_by_web_when_ops_is_gone(front: Front) ->
             assert ask_on(connection, path, Authorization=f"Bearer {METRICS_TOKEN}").status == 200
             assert front.line_of(path)["upstream"].startswith("127.0.0.2:"), path
         assert ask_on(connection, "/administrators/").status == 404
-        assert front.line_of("/administrators/")["upstream"].startswith("127.0.0.1:")
+        assert front.line_of("/administrators/")["upstream"].startswith(f"{front.web.at}:")
         assert ask_on(connection, "/metrics/").status == 403  # from outside: for who knows the secret
         front.ops.kill()
         try:
             assert ask_on(connection, "/admin/login/").status == 200
-            assert front.line_of("/admin/login/")["upstream"].endswith(f"127.0.0.1:{front.web.port}")
+            assert front.line_of("/admin/login/")["upstream"].endswith(f"{front.web.at}:{front.web.port}")
         finally:
             front.start_ops()
 
@@ -511,3 +534,21 @@ def test_the_bans_that_nginx_is_given_hold_there_too(front: Front) -> None:
         written.unlink()
         front.nginx.reload()
         front.data.manage("unban", "93.184.217.9")
+
+
+def test_an_upgrade_with_a_migration_fails_no_request(front: Front) -> None:
+    """On one machine; on two, under a flood and back again: tests/attack/machines."""
+    newer = newer_code(front.folder, front.data)
+    with load(front.plain, front.data.tokens(4)) as going:
+        go_on(going, 10)
+        release(newer, front.data)
+        go_on(going, 10)  # old code, new schema
+        app = web_of(front.data, front.web.port, NEXT, newer)
+        app.wait()
+        front.replace_web(app)
+        after = len(going.accepted)
+        go_on(going, 20)
+    assert not going.failures()
+    assert written(front.data, going.accepted) == dict.fromkeys(going.accepted, 1)
+    assert written(front.data, going.accepted, by=True).keys() == {"older", "newer"}
+    assert written(front.data, going.accepted[after:], by=True).keys() == {"newer"}

@@ -1,7 +1,7 @@
 """One flood at a stated rate, in a process of its own: `python -m tests.attack.floods.flood '{"port": 8000, ...}'`.
 
 One epoll loop on plain sockets, so that an attacker who shares two cores with what it attacks takes little of them. The
-flood ends by itself: after ``seconds``, or when whoever started it is gone. Prints one line of JSON, a Flooded.
+flood ends by itself: after ``seconds``, at SIGTERM, or when whoever started it is gone. Prints one line of JSON, a Flooded.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import struct
 import sys
@@ -103,6 +104,7 @@ class Flood:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.parent = os.getppid()
+        self.over = False
         self.epoll = select.epoll()
         self.clients = [Client() for _ in range(plan.connections)]
         self.idle = deque(self.clients)
@@ -115,7 +117,7 @@ class Flood:
     def run(self) -> Flooded:
         began = now = time.monotonic()
         end, looked = began + self.plan.seconds, began
-        while now < end and os.getppid() == self.parent:
+        while now < end and not self.over and os.getppid() == self.parent:
             self.offer(now - began)
             for number, event in self.epoll.poll(TICK_S):
                 self.heed(self.busy.get(number), event)
@@ -126,6 +128,9 @@ class Flood:
         unfinished = sum(client.sent_at > 0 for client in self.busy.values())
         unsent = self.offered - self.sent
         return Flooded(now - began, self.offered, unsent, unfinished, dict(self.outcomes), time.process_time())
+
+    def stop(self, *signalled: object) -> None:
+        self.over = True
 
     def offer(self, seconds: float) -> None:
         """What is due by now; what finds no idle connection is not made up for later."""
@@ -299,7 +304,9 @@ def main(text: str) -> None:
     plan = Plan(**given)
     if not all(source.startswith(LOOPBACK) for source in plan.sources):
         raise SystemExit("A flood stays within 127.0.0.0/8.")
-    print(json.dumps(asdict(Flood(plan).run())))  # noqa: T201
+    flood = Flood(plan)
+    signal.signal(signal.SIGTERM, flood.stop)
+    print(json.dumps(asdict(flood.run())))  # noqa: T201
 
 
 if __name__ == "__main__":

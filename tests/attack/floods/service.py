@@ -240,6 +240,10 @@ class Tool:
         self.process.stdin.close()
         self.process.stdin = None
 
+    def cut_short(self) -> None:
+        """For a flood: it tells what became of it so far."""
+        self.process.terminate()
+
     def result(self) -> Any:
         output, _ = self.process.communicate(timeout=self.seconds + 60)
         if self.process.returncode:

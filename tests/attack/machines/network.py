@@ -13,8 +13,10 @@ HERE = "10.77.0.1"  # where the test, nginx and the data servers live
 
 @dataclass(frozen=True)
 class Host:
+    """``addresses``: of two containers, the one that serves and the one that takes over from it."""
+
     name: str
-    address: str
+    addresses: tuple[str, str]
     link: str
 
     @property
@@ -33,7 +35,7 @@ class Host:
 @contextlib.contextmanager
 def network(hosts: int) -> Iterator[list[Host]]:
     needs_namespaces()
-    made = [Host(f"mklog-{n}", f"10.77.0.{10 + n}", f"mklog{n}") for n in range(1, hosts + 1)]
+    made = [Host(f"mklog-{n}", (f"10.77.0.{10 + n}", f"10.77.0.{20 + n}"), f"mklog{n}") for n in range(1, hosts + 1)]
     remove(made)
     try:
         ip("link", "add", BRIDGE, "type", "bridge")
@@ -50,7 +52,8 @@ def add(host: Host) -> None:
     ip("netns", "add", host.name)
     ip("link", "add", host.link, "type", "veth", "peer", "name", "eth0", "netns", host.name)
     ip("link", "set", host.link, "master", BRIDGE, "up")
-    ip("-n", host.name, "address", "add", f"{host.address}/24", "dev", "eth0")
+    for address in host.addresses:
+        ip("-n", host.name, "address", "add", f"{address}/24", "dev", "eth0")
     ip("-n", host.name, "link", "set", "eth0", "up")
     ip("-n", host.name, "link", "set", "lo", "up")
 

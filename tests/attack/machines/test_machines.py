@@ -2,71 +2,102 @@
 own. As root on Linux; part of `make attack`."""
 
 import contextlib
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg2
 import pytest
 import redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from deploy.embedded import wait_until
-from makerlog.env import embedded_database_url, embedded_redis_url
-from tests.attack.machines.load import go_on, load
+from makerlog.env import embedded_redis_url
+from tests.attack.floods.flood import Plan
+from tests.attack.floods.service import flood, flooded
+from tests.attack.floods.targets import LISTS
+from tests.attack.machines.load import Load, go_on, load
 from tests.attack.machines.network import HERE, Host, network
 from tests.deploy.hosts import ROOT, App, Data, ask, data
 from tests.deploy.nginx import Nginx, nginx, rendered, variables
 from tests.deploy.pgbouncer import make_roles, pooled, url
 from tests.deploy.test_supervisor import free_port
+from tests.deploy.upgrade import newer_code, release, written
 
-HOSTS = ("10.77.0.11", "10.77.0.12")
-pytestmark = [pytest.mark.attack, pytest.mark.allow_hosts(["127.0.0.1", "::1", HERE, *HOSTS])]
+CONTAINERS = ("10.77.0.11", "10.77.0.12", "10.77.0.21", "10.77.0.22")
+HOSTS = CONTAINERS[:2]
+pytestmark = [pytest.mark.attack, pytest.mark.allow_hosts(["127.0.0.1", "::1", HERE, *CONTAINERS])]
 
 PORT = 5000
 BANNED, NEIGHBOUR = "93.184.216.34", "93.184.216.35"
 REACH_S = 1.0
-DRAIN_S = 2.0  # between nginx's reload and SIGTERM
-MIGRATION = """
-from django.db import migrations
-
-
-class Migration(migrations.Migration):
-    dependencies = [("tasks", "{after}")]
-    operations = [migrations.RunSQL("ALTER TABLE tasks_task ADD COLUMN upgraded boolean NOT NULL DEFAULT false")]
-"""
+DRAIN_S = 2.0  # between nginx's reload and SIGTERM; a minute on Dokku
+HOLDERS = 8
+FLOOD_RATE = 150.0  # six times what plain DRF answered on the slowest machine that this was written on
+FLOOD_S = 240.0  # at the most
+PATHS = ["/tasks/?limit=100", "/users/?limit=100", "/products/?limit=100", "/tasks/?search=ship&limit=100"]
 
 
 @dataclass
 class Machines:
+    """``apps``: by its host's name, the container that serves there. ``code``: what is deployed next."""
+
     data: Data
     hosts: list[Host]
     settings: dict[str, str]
     nginx: Nginx
     port: int
-    token: str
+    tokens: list[str]
     folder: Path
     code: Path = ROOT
     apps: dict[str, App] = field(default_factory=dict)
 
-    def start(self, host: Host) -> None:
-        app = App(self.data, within=host.within, at=host.address, port=PORT, code=self.code, **self.settings)
-        self.apps[host.name] = app
+    def start(self, host: Host, at: str) -> App:
+        """Once it is healthy, it is the host's."""
+        bind = {"GUNICORN_CMD_ARGS": f"--bind={at}:{PORT}"}
+        app = App(self.data, within=host.within, at=at, port=PORT, code=self.code, **self.settings, **bind)
         app.wait()
+        self.apps[host.name] = app
+        return app
 
     def send_to(self, hosts: list[Host]) -> None:
         """As a deploy does: a new configuration, and a reload that lets requests under way finish."""
-        self.nginx.write(front(self.folder, self.port, hosts))
+        self.nginx.write(front(self.folder, self.port, [self.apps[host.name].at for host in hosts]))
         self.nginx.reload()
 
+    def replace(self, host: Host) -> None:
+        """As a deploy does: the new container beside the old one, nginx, and then the old one is told to stop."""
+        old = self.apps[host.name]
+        [beside] = {*host.addresses} - {old.at}
+        self.start(host, beside)
+        self.send_to(self.hosts)
+        time.sleep(DRAIN_S)
+        assert old.stop() == 0, old.log.read_text()
 
-def front(folder: Path, port: int, hosts: list[Host]) -> str:
-    web = " ".join(f"{host.address}:{PORT}" for host in hosts)
+    def deploy(self, code: Path, going: Load) -> None:
+        """What is accepted meanwhile is written by old and new code side by side."""
+        self.code = code
+        release(code, self.data)
+        go_on(going, 30)
+        for host in self.hosts:
+            self.replace(host)
+            go_on(going, 30)
+
+    @contextlib.contextmanager
+    def flooded(self) -> Iterator[list[str]]:
+        """What became of the flood stands there afterwards."""
+        addresses = [f"45.77.{n}.{n}" for n in range(1, 201)]
+        plan = Plan(self.port, 64, FLOOD_S, LISTS, PATHS, addresses, rate=FLOOD_RATE, keep_alive=False)
+        told: list[str] = []
+        with flood(plan) as tool:
+            yield told
+            tool.cut_short()
+            told.append(str(flooded(tool)))
+
+
+def front(folder: Path, port: int, containers: list[str]) -> str:
+    web = " ".join(f"{at}:{PORT}" for at in containers)
     return rendered(variables(folder, web, PROXY_PORT_MAP=f"http:{port}:{PORT}"))
 
 
@@ -87,11 +118,10 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
             "TRUSTED_PROXIES": f"{HERE}/32",
             "ALLOWED_HOSTS": "*",
         }
-        server = stack.enter_context(nginx(folder, front(folder, port, hosts), [port]))
-        made = Machines(shared, hosts, settings, server, port, shared.token(), folder)
-        stack.callback(lambda: [app.stop() for app in made.apps.values()])
+        server = stack.enter_context(nginx(folder, front(folder, port, [*HOSTS]), [port]))
+        made = Machines(shared, hosts, settings, server, port, shared.tokens(HOLDERS), folder)
         for host in hosts:
-            made.start(host)
+            made.start(host, host.addresses[0])
         yield made
 
 
@@ -134,7 +164,7 @@ def test_a_ban_is_in_force_on_every_host_within_a_second_sockets_included(
         assert [status(at, NEIGHBOUR) for at in HOSTS] == [404, 404]
         # A write on one host is heard by the neighbours' sockets on both.
         post = {"content": "Heard on both hosts"}
-        assert ask(HOSTS[0], PORT, "/tasks/", "POST", post, Authorization=f"Token {machines.token}").status == 201
+        assert ask(HOSTS[0], PORT, "/tasks/", "POST", post, Authorization=f"Token {machines.tokens[0]}").status == 201
         for socket in others:
             assert "Heard on both hosts" in socket.recv(timeout=5)
     machines.data.manage("unban", BANNED)
@@ -143,61 +173,44 @@ def test_a_ban_is_in_force_on_every_host_within_a_second_sockets_included(
 
 def test_a_host_that_dies_under_load_loses_no_accepted_write(machines: Machines, say: Callable[[str], None]) -> None:
     dying = machines.hosts[0]
-    with load("127.0.0.1", machines.port, machines.token) as going:
+    at = machines.apps[dying.name].at
+    with load(machines.port, machines.tokens) as going:
         go_on(going, 60)
         assert not going.failures()
         dying.cut()
         machines.apps[dying.name].kill()
-        go_on(going, 150, seconds=60)  # nginx finds out by itself, but for connections that it kept open to nobody
+        go_on(going, 150)  # nginx finds out by itself, but for connections that it kept open to nobody
         machines.send_to([each for each in machines.hosts if each is not dying])  # what the runbook says to do
         time.sleep(DRAIN_S)
         taken_out = time.monotonic()
         go_on(going, 100)
     assert not going.failures(since=taken_out), "the host that is left answers all"
-    assert stored(machines.data, going.accepted) == len(set(going.accepted)) == len(going.accepted)
-    told = f"{going.asked} asked, {len(going.accepted)} writes accepted, all there"
+    assert written(machines.data, going.accepted) == dict.fromkeys(going.accepted, 1)
+    told = f"{going.asked} asked, {len(going.accepted)} writes accepted, each there once"
     say(f"a host killed: {told}; failed: {dict(going.failures())}")
     dying.join()
-    machines.start(dying)
+    machines.start(dying, at)
     machines.send_to(machines.hosts)
 
 
-def stored(shared: Data, ids: list[int]) -> int:
-    url = embedded_database_url(shared.folder)
-    with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM tasks_task WHERE id = ANY(%s)", [ids])
-        return int(cursor.fetchone()[0])
-
-
-def test_a_rolling_upgrade_with_a_migration_fails_no_request(machines: Machines, say: Callable[[str], None]) -> None:
-    """Migration first, while the old code serves; then host by host: out of nginx, SIGTERM, the new code, back again."""
-    machines.code = newer_code(machines.folder)
-    with load("127.0.0.1", machines.port, machines.token) as going:
-        go_on(going, 40)
-        migrate = [sys.executable, "-W", "ignore", "manage.py", "migrate", "--noinput", "-v0"]
-        subprocess.run(migrate, cwd=machines.code, env=machines.data.variables, check=True, timeout=60)
-        go_on(going, 40)  # old code, new schema
-        for host in machines.hosts:
-            machines.send_to([each for each in machines.hosts if each is not host])
-            time.sleep(DRAIN_S)
-            machines.apps[host.name].stop()
-            machines.start(host)
-            machines.send_to(machines.hosts)
-            go_on(going, 40)  # old and new code side by side
-        go_on(going, 40)
-    assert not going.failures()
-    assert stored(machines.data, going.accepted) == len(set(going.accepted))
-    say(
-        f"a rolling upgrade with a migration: {going.asked} asked, none failed; {len(going.accepted)} writes, all there"
-    )
-
-
-def newer_code(folder: Path) -> Path:
-    """A copy of this repository with a migration more."""
-    copy = folder / "newer"
-    ignored = shutil.ignore_patterns(".venv", ".git", ".data", "__pycache__", ".*_cache", "tests")
-    shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
-    migrations = copy / "tasks" / "migrations"
-    last = sorted(path.stem for path in migrations.glob("0*.py"))[-1]
-    (migrations / "9000_upgraded.py").write_text(MIGRATION.format(after=last))
-    return copy
+def test_an_upgrade_with_a_migration_and_the_way_back_fail_no_request_during_a_flood(
+    machines: Machines, say: Callable[[str], None]
+) -> None:
+    """Host by host: the new container beside the old one, nginx, SIGTERM. Back again with the migration still applied."""
+    newer = newer_code(machines.folder, machines.data)
+    ledgers: dict[str, list[str]] = {}
+    with machines.flooded() as told:
+        for name, code in (("newer", newer), ("older", ROOT)):
+            with load(machines.port, machines.tokens) as going:
+                go_on(going, 30)
+                machines.deploy(code, going)
+                after = len(going.accepted)
+                go_on(going, 60)
+            assert not going.failures(), name
+            assert written(machines.data, going.accepted) == dict.fromkeys(going.accepted, 1)
+            assert going.accepted[after:], name
+            assert set(written(machines.data, going.accepted[after:], by=True)) == {name}
+            ledgers[name] = going.accepted
+            say(f"{name} code: {going.asked} asked, none failed; {len(going.accepted)} writes, each there once")
+    assert {*written(machines.data, ledgers["newer"], by=True)} == {"older", "newer"}, "old and new served side by side"
+    say(f"meanwhile a flood: {told[0]}")
