@@ -1,7 +1,6 @@
 """The refusal of a banned client: one decision and one answer, for the front door and for Django's middleware."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -10,6 +9,7 @@ import orjson
 
 from makerlog.gate.answers import Refusal
 from makerlog.gate.bans import BanIndex, Standing, client_of
+from makerlog.gate.buckets import Buckets
 from makerlog.gate.caller import Caller
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
@@ -113,37 +113,18 @@ class Spared:
 
     def __init__(self, guard: BanGuard, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.guard = guard
-        self.limits = limits
-        self.clock = clock
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self.pages = Buckets(limits.spared, limits.spared_back, limits.struck_clients, clock)
+        self.files = Buckets(limits.spared_files, limits.spared_files_back, limits.struck_clients, clock)
 
     def refuse_if_spent(self, caller: Caller, path: str, now: float) -> None:
         """Raises Banned, or LinkSpent. ``now``: Unix seconds."""
-        if caller.link and not self._may(f"link {caller.link}"):
+        if caller.link and not self.pages.take(f"link {caller.link}"):
             raise LinkSpent
         if not is_spared(path) or caller.ticket or caller.known:
             return
         standing = self.guard.bans.refusal(caller.address, genuine=caller.token is not None, now=now)
         if standing is None:
             return
-        client = client_of(caller.address)
-        if not (self._may(client) if path in SPARED else self._may_have_file(client)):
+        allowed = self.pages if path in SPARED else self.files
+        if not allowed.take(client_of(caller.address)):
             self.guard.refuse_by(standing, now)
-
-    def _may(self, who: str) -> bool:
-        return self._take(who, self.limits.spared, self.limits.spared_back)
-
-    def _may_have_file(self, client: str) -> bool:
-        return self._take(f"files {client}", self.limits.spared_files, self.limits.spared_files_back)
-
-    def _take(self, whose: str, most: int, back: float) -> bool:
-        """One from a bucket: whether there was one."""
-        at = self.clock()
-        full_at = max(self._full_at.get(whose, at), at) + 1.0 / back
-        if full_at - at > most / back:
-            return False
-        self._full_at[whose] = full_at
-        self._full_at.move_to_end(whose)
-        if len(self._full_at) > self.limits.struck_clients:
-            self._full_at.popitem(last=False)
-        return True

@@ -42,7 +42,7 @@ def lanes(threads: int = 8) -> tuple[Lane, ...]:
         # Makers logging in, registering, choosing a password: as staff, in a queue of their own. What they hash is hashed by
         # a child that gives way to all others (accounts/hashing.py).
         Lane("log_in", 1, 8, 2, longest_wait=3.0, deadline=15.0, burst=10, begins=0.5, half_life=600.0),
-        # Everybody else. A fifth: a flood of them then costs token holders a third as much time again, not three times as much.
+        # Everybody else. A fifth: a flood of them then costs token holders a third as much time again, not three times.
         Lane("anonymous", threads=anonymous, waiting=48, per_client=24, share=1 / 5),
     )
 
@@ -101,10 +101,12 @@ class Limits:
     connects: int = 40  # of one client at once; then 4429
     connects_back: float = 1.0  # of them come back each second
     connecting_clients: int = 20_000  # are remembered, those that came last
-    # Of all clients without a token, at once and a second, as long as a lane with a token is in use: to shake hands takes
-    # the loop a millisecond. Then 503, before the handshake.
-    handshakes: int = 50
-    handshakes_back: float = 50.0
+    # To shake hands takes the loop a millisecond, and who leaves at once comes again. Of all sockets without a token so many
+    # may have lasted for less than `brief_seconds`; then, as long as a lane with a token is in use, 503 before the handshake.
+    brief: int = 50
+    brief_back: float = 25.0  # of them come back each second
+    brief_debt: int = 250  # at most
+    brief_seconds: float = 10.0
     message: int = 4 * KIB  # from a client
     messages: int = 30  # from one socket at once, pings and fragments counted; then 4429
     messages_back: float = 2.0  # of them come back each second

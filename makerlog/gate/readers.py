@@ -1,11 +1,11 @@
 """What each client takes of the answers that are shared. Pure; used on the event loop only, so nothing is locked."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from math import ceil
 
 from makerlog.gate.answers import Answer, Headers, Refusal
+from makerlog.gate.buckets import Buckets
 from makerlog.gate.limits import Limits
 
 NAME = b"shared"
@@ -32,26 +32,20 @@ class SharedSpent(Refusal):
 
 
 class Readers:
-    """What each client takes of what is shared: a bucket, kept as the moment at which it is full again. Of those who read
-    last."""
+    """A bucket for each client that reads what is shared: those who read last."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
-        self.clock = clock
-        self._full_at: OrderedDict[Hashable, float] = OrderedDict()
+        self.buckets = Buckets(limits.shared_reads, limits.shared_reads_back, limits.struck_clients, clock)
 
     def charged(self, client: Hashable, units: int = 1) -> Headers:
         """How the client's bucket stands after so many more; the last of them may be a debt. Raises SharedSpent."""
-        most, back, now = self.limits.shared_reads, self.limits.shared_reads_back, self.clock()
-        full_at = max(self._full_at.get(client, now), now)
-        left = int(most - (full_at - now) * back)
-        if left < 1:
-            raise SharedSpent(self._said(0, full_at - now), ceil((1.0 - most) / back + full_at - now) or 1)
-        self._full_at[client] = full_at + units / back
-        self._full_at.move_to_end(client)
-        if len(self._full_at) > self.limits.struck_clients:
-            self._full_at.popitem(last=False)
-        return self._said(max(0, left - units), full_at + units / back - now)
+        left = self.buckets.left(client)
+        if left < 1.0:
+            seconds = ceil((1.0 - left) / self.limits.shared_reads_back)
+            raise SharedSpent(self._said(0, self.buckets.full_in(client)), seconds)
+        self.buckets.charge(client, units)
+        return self._said(max(0, int(left) - units), self.buckets.full_in(client))
 
     def _said(self, left: int, full_in: float) -> Headers:
         quota = int(self.limits.shared_reads + WINDOW * self.limits.shared_reads_back)

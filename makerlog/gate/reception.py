@@ -7,8 +7,7 @@ Every socket is accepted first, for a browser is told why only by the code with 
 import asyncio
 import logging
 import re
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic, time
 from typing import Any, TypeVar
@@ -21,9 +20,9 @@ from makerlog.env import Network
 from makerlog.gate import deadline, metrics
 from makerlog.gate.answers import Refusal, ServerFault
 from makerlog.gate.banned import BanGuard
+from makerlog.gate.buckets import Buckets
 from makerlog.gate.caller import Caller, Recognise, identify
 from makerlog.gate.lanes import client_in
-from makerlog.gate.limits import Limits
 from makerlog.gate.pool import Crash, NoRoom, Pool, TooSlow
 from makerlog.gate.seen import Observers
 from makerlog.gate.socket import BANNED, Socket, Sockets, close_code
@@ -32,6 +31,7 @@ from makerlog.gate.strikes import Strikes
 log = logging.getLogger("makerlog.gate")
 
 T = TypeVar("T")
+ALL = "all"
 
 # What a browser may send: "null", or a scheme and a host. Any of them is let in (deploy/decisions/0008-sockets.md).
 ORIGIN = re.compile(rb"null|[a-z][a-z0-9+.-]{0,40}://[^\s/?#@\\]{0,260}", re.IGNORECASE)
@@ -63,27 +63,7 @@ class TooManyConnects(Refusal):
 
 
 class InAHurry(NoRoom):
-    """So many open sockets just now that requests would wait for it."""
-
-
-class Connects:
-    """A bucket of attempts for each client; the ``connecting_clients`` that came last are known."""
-
-    def __init__(self, limits: Limits, clock: Callable[[], float] = monotonic) -> None:
-        self.limits = limits
-        self.clock = clock
-        self._full_at: OrderedDict[Hashable, float] = OrderedDict()
-
-    def count(self, client: Hashable) -> None:
-        """Raises TooManyConnects, which costs the client nothing more."""
-        now = self.clock()
-        full_at = max(self._full_at.get(client, now), now) + 1 / self.limits.connects_back
-        if full_at - now > self.limits.connects / self.limits.connects_back:
-            raise TooManyConnects
-        self._full_at[client] = full_at
-        self._full_at.move_to_end(client)
-        if len(self._full_at) > self.limits.connecting_clients:
-            self._full_at.popitem(last=False)
+    """So many come for a moment only that requests would wait for them."""
 
 
 class Reception:
@@ -113,38 +93,36 @@ class Reception:
         self.recognise = recognise
         self.warn = warn
         self.observers = observers
-        self.connects = Connects(sockets.limits)
-        self._handshakes_until = 0.0  # when all that were made would have been made at `handshakes_back`
+        limits = sockets.limits
+        self.connects = Buckets(limits.connects, limits.connects_back, limits.connecting_clients)
+        self.brief = Buckets(limits.brief, limits.brief_back, 1)  # of all together
 
     def turn_away(self, scope: Scope) -> Refusal | None:
-        """Before the handshake: a plain answer to whoever shows no genuine token, while others need the loop more."""
-        if not self.pool.is_used_above("anonymous"):
+        """Before the handshake: a plain answer to whoever shows no genuine token, while others need the loop more and such
+        sockets come and go."""
+        if self.brief.left(ALL) >= 1.0 or not self.pool.is_used_above("anonymous"):
             return None
         try:
             take_credential(scope)
             caller = identify(scope, self.trusted, self.recognise)
-            self._ration(caller)
-        except NoRoom as refusal:
-            metrics.count("sockets", refusal.outcome)
-            self.observers.tell(scope, caller, lane="sockets", outcome=refusal.outcome, status=refusal.status)
-            return refusal
         except Refusal:
-            pass  # told after the handshake, as all others are
-        return None
-
-    def _ration(self, caller: Caller) -> None:
-        """Raises InAHurry."""
+            return None  # told after the handshake, as all others are
         if caller.token is not None:
-            return
-        now, limits = monotonic(), self.sockets.limits
-        rate = limits.handshakes_back * self.pool.part
-        until = max(self._handshakes_until, now) + 1 / rate
-        if until - now > limits.handshakes / limits.handshakes_back:
-            raise InAHurry
-        self._handshakes_until = until
+            return None
+        refusal = InAHurry()
+        metrics.count("sockets", refusal.outcome)
+        self.observers.tell(scope, caller, lane="sockets", outcome=refusal.outcome, status=refusal.status)
+        return refusal
+
+    def _note_brief(self, socket: Socket, began: float) -> None:
+        """``socket`` is over. Where the loop is late, one counts for more."""
+        limits = self.sockets.limits
+        genuine = socket.caller is not None and socket.caller.token is not None
+        if not genuine and monotonic() - began < limits.brief_seconds and self.brief.left(ALL) > -limits.brief_debt:
+            self.brief.charge(ALL, 1 / self.pool.part)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        outcome = "served"
+        outcome, began = "served", monotonic()
         socket: Socket = scope["socket"]
         try:
             await receive()  # websocket.connect
@@ -162,6 +140,7 @@ class Reception:
             outcome = "failed"
             socket.end(close_code(ServerFault()), "The server failed; its log says more.")
         metrics.count("sockets", outcome)
+        self._note_brief(socket, began)
 
     def _met(self, socket: Socket, scope: Scope, credential: bytes) -> Caller:
         """Who it is that was let in. Raises a Refusal. Observers are told either way."""
@@ -184,7 +163,8 @@ class Reception:
         self.warn(caller, now)
         self.guard.refuse(caller, "GET", scope["path"], now)
         self.strikes.refuse_if_spent(caller, "GET", scope["path"])
-        self.connects.count(client_in(caller))
+        if not self.connects.take(client_in(caller)):
+            raise TooManyConnects
         if credential and caller.token is None:
             self.strikes.count(BadCredential.status, caller, scope["path"])
             raise BadCredential

@@ -6,7 +6,6 @@ of its visitors ask in vain. Used on the event loop only, so nothing is locked.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from math import ceil
@@ -14,6 +13,7 @@ from math import ceil
 from makerlog.gate.answers import Headers, Refusal
 from makerlog.gate.banned import SPARED
 from makerlog.gate.bans import client_of
+from makerlog.gate.buckets import Buckets
 from makerlog.gate.caller import Caller
 from makerlog.gate.limits import Limits
 
@@ -40,25 +40,21 @@ class TooManyRefusals(Refusal):
 
 
 class Strikes:
-    """A bucket for each client that lately asked in vain: those who did so last, at most ``limits.struck_clients``.
-
-    Kept as the moment at which it will be full again, on ``clock`` (seconds): one number a client.
-    """
+    """A bucket for each client that lately asked in vain: those who did so last, at most ``limits.struck_clients``."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
-        self.clock = clock
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self.buckets = Buckets(limits.strikes, limits.strikes_back, limits.struck_clients, clock)
 
     def __len__(self) -> int:
-        return len(self._full_at)
+        return len(self.buckets)
 
     def refuse_if_spent(self, caller: Caller, method: str, path: str) -> None:
         """Raises TooManyRefusals. Not for OPTIONS: browsers ask it before they send a good token, and without that. Not for
         staff, who may share an address with whoever asks in vain."""
-        if caller.token is not None or not self._full_at:
+        if caller.token is not None or not self.buckets:
             return
-        short = 1.0 - self._left(caller)
+        short = 1.0 - self.buckets.left(client_of(caller.address))
         if short > 0.0 and method != "OPTIONS" and not (caller.ticket or caller.known or caller.link or path in SPARED):
             raise TooManyRefusals(ceil(short / self.limits.strikes_back))
 
@@ -66,22 +62,15 @@ class Strikes:
         """Notes that ``caller`` was answered ``status``."""
         if status not in VAIN or caller.token is not None or f"{path}/".startswith(GONE):
             return
-        client, now = client_of(caller.address), self.clock()
-        self._full_at[client] = max(self._full_at.pop(client, now), now) + 1.0 / self.limits.strikes_back
-        if len(self._full_at) > self.limits.struck_clients:
-            self._full_at.popitem(last=False)
+        self.buckets.charge(client_of(caller.address))
 
     def headers(self, caller: Caller) -> Headers:
         """How the caller's bucket stands; a genuine token's is always full. As in draft-ietf-httpapi-ratelimit-headers-10,
         and in the older way."""
-        left = self.limits.strikes if caller.token is not None else max(0, int(self._left(caller)))
+        left = self.limits.strikes
+        if caller.token is None:  # below 0 where many requests were under way at once
+            left = max(0, int(self.buckets.left(client_of(caller.address))))
         return standing(left, self.limits.strikes, self.limits.strikes_back)
-
-    def _left(self, caller: Caller) -> float:
-        """Strikes left. Below 0 where many requests were under way at once."""
-        now = self.clock()
-        full_at = self._full_at.get(client_of(caller.address), now)
-        return self.limits.strikes - max(0.0, full_at - now) * self.limits.strikes_back
 
 
 @lru_cache(maxsize=1_024)

@@ -151,14 +151,15 @@ def test_one_maker_has_so_many_sockets_with_all_tokens(transactional_db: None) -
         assert service.follow("/stream/", tokens[2]).closed()[0] == 4429
 
 
-def test_while_token_holders_are_about_few_others_shake_hands(transactional_db: None) -> None:
-    with live(limits=Limits(handshakes=1, handshakes_back=0.001)) as service:
-        for _ in range(3):
-            service.follows("/explore/stream/")
+def test_while_token_holders_are_about_few_others_may_come_and_go(transactional_db: None) -> None:
+    with live(limits=Limits(brief=2, brief_back=0.001)) as service:
         token = caller("alice").token
         for _ in range(3):
             service.follows("/explore/stream/", token)
-        service.follows("/explore/stream/")
+        staying = [service.follows("/explore/stream/") for _ in range(3)]
+        for reader in staying[:2]:
+            reader.socket.close()
+        until(lambda: len(service.door.sockets) == 4)
         with pytest.raises(InvalidStatus) as refused:
             service.follow("/explore/stream/")
         assert refused.value.response.status_code == 503

@@ -1,0 +1,49 @@
+"""What each client may still do: a bucket for each, which fills again by itself. Pure.
+
+A bucket is one number, the moment at which it is full again (GCRA). Used on the event loop only, so nothing is locked.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+
+class Buckets:
+    """Of the clients that took something last, ``remembered`` at most. ``most``: units in a full one; ``back``: units that
+    come back each second; ``clock``: seconds."""
+
+    def __init__(self, most: float, back: float, remembered: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most = most
+        self.back = back
+        self.remembered = remembered
+        self.clock = clock
+        self._full_at: OrderedDict[Hashable, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def full_in(self, client: Hashable) -> float:
+        """Seconds."""
+        now = self.clock()
+        return max(0.0, self._full_at.get(client, now) - now)
+
+    def left(self, client: Hashable) -> float:
+        """Units; below 0 is a debt."""
+        return self.most - self.full_in(client) * self.back
+
+    def charge(self, client: Hashable, units: float = 1.0) -> None:
+        """Takes ``units``, whether they are there or not."""
+        now = self.clock()
+        self._full_at[client] = max(self._full_at.pop(client, now), now) + units / self.back
+        if len(self._full_at) > self.remembered:
+            self._full_at.popitem(last=False)
+
+    def take(self, client: Hashable) -> bool:
+        """One unit, where there is one: whether there was."""
+        if self.left(client) < 1.0 - SLACK:
+            return False
+        self.charge(client)
+        return True
+
+
+SLACK = 1e-6  # units: what doubles lose
