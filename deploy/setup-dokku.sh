@@ -33,11 +33,14 @@ dokku redis:exists "$APP-redis" >/dev/null 2>&1 ||
 dokku postgres:linked "$APP-db" "$APP" >/dev/null 2>&1 || dokku postgres:link "$APP-db" "$APP"
 dokku redis:linked "$APP-redis" "$APP" >/dev/null 2>&1 || dokku redis:link "$APP-redis" "$APP"
 
-say "Uploads and backups outlive a deploy in folders of the host's; lists of proxies lie beside, and change without a restart"
+say "Uploads, exports and backups outlive a deploy in folders of the host's; lists of proxies lie beside, and change without a restart"
 dokku storage:ensure-directory "$APP-media"
 dokku storage:ensure-directory "$APP-proxies"
 dokku storage:list "$APP" | grep -q /app/.data/media ||
   dokku storage:mount "$APP" "/var/lib/dokku/data/storage/$APP-media:/app/.data/media"
+dokku storage:ensure-directory "$APP-exports"
+dokku storage:list "$APP" | grep -q /app/.data/exports ||
+  dokku storage:mount "$APP" "/var/lib/dokku/data/storage/$APP-exports:/app/.data/exports"
 dokku storage:ensure-directory "$APP-backups"
 dokku storage:list "$APP" | grep -q /app/backups ||
   dokku storage:mount "$APP" "/var/lib/dokku/data/storage/$APP-backups:/app/backups"

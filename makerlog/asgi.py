@@ -13,9 +13,10 @@ from makerlog.api import waiting
 from makerlog.api.checks import routes
 from makerlog.api.fast import FastPath
 from makerlog.api.limits import LIMITS
+from makerlog.exports.storage import admits
 from makerlog.gate.access_log import AccessLog
 from makerlog.gate.door import FrontDoor
-from makerlog.gate.files import Folder, MediaFolder, StaticFolder
+from makerlog.gate.files import Folder, MediaFolder, PrivateFolder, StaticFolder
 from makerlog.gate.limits import Limits, lanes
 from makerlog.gate.proxies import Follower
 from makerlog.live.hub import hub
@@ -28,10 +29,12 @@ from tasks.consumers import TeamsOfSockets
 
 
 def folders() -> dict[str, Folder]:
-    """What is served from this disk; media on S3-compatible storage are not."""
+    """What is served from this disk; what is kept on S3-compatible storage is not."""
     found: dict[str, Folder] = {settings.STATIC_URL: StaticFolder(settings.STATIC_ROOT)}
     if not settings.MEDIA_S3_BUCKET:
         found[settings.MEDIA_URL] = MediaFolder(settings.MEDIA_ROOT)
+    if not settings.EXPORTS_S3_BUCKET:
+        found[settings.EXPORTS_URL] = PrivateFolder(settings.EXPORTS_ROOT, admits)
     return found
 
 

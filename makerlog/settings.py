@@ -93,6 +93,7 @@ INSTALLED_APPS = [
     "tasks",
     "discussions",
     "moderation",
+    "makerlog.exports",
     "makerlog.jobs",
     "makerlog.backups",
     "makerlog.demo",
@@ -299,22 +300,37 @@ MEDIA_S3_PUBLIC_URL = env.text("MEDIA_S3_PUBLIC_URL", "").rstrip("/")
 if MEDIA_S3_BUCKET and "://" not in MEDIA_S3_PUBLIC_URL:
     raise SettingError("MEDIA_S3_PUBLIC_URL must be the address that makers read uploads from, with https://.")
 
+# What makers export of their own data: private, each file behind a link that is good for so many seconds.
+EXPORTS_URL = "/exports/"
+EXPORTS_ROOT = DATA_DIR / "exports"
+EXPORTS_S3_BUCKET = env.text("EXPORTS_S3_BUCKET", "")
+EXPORT_LINK_S = 3600
+
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "makerlog.api.files.LocalStorage"},
+    "exports": {
+        "BACKEND": "makerlog.exports.storage.SignedStorage",
+        "OPTIONS": {"location": EXPORTS_ROOT, "base_url": EXPORTS_URL, "file_permissions_mode": 0o600},
+    },
     "staticfiles": {"BACKEND": "makerlog.api.files.HashedStaticStorage"},
 }
+
+
+def s3(bucket: str, **options: Any) -> dict[str, Any]:
+    where = {"bucket_name": bucket, "endpoint_url": MEDIA_S3_ENDPOINT or None}
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {**where, **options}}
+
+
 if MEDIA_S3_BUCKET:
-    STORAGES["default"] = {
-        "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "bucket_name": MEDIA_S3_BUCKET,
-            "endpoint_url": MEDIA_S3_ENDPOINT or None,
-            "custom_domain": MEDIA_S3_PUBLIC_URL.partition("://")[2] or None,
-            "url_protocol": f"{MEDIA_S3_PUBLIC_URL.partition('://')[0]}:",
-            "querystring_auth": False,
-            "file_overwrite": False,
-        },
-    }
+    STORAGES["default"] = s3(
+        MEDIA_S3_BUCKET,
+        custom_domain=MEDIA_S3_PUBLIC_URL.partition("://")[2] or None,
+        url_protocol=f"{MEDIA_S3_PUBLIC_URL.partition('://')[0]}:",
+        querystring_auth=False,
+        file_overwrite=False,
+    )
+if EXPORTS_S3_BUCKET:
+    STORAGES["exports"] = s3(EXPORTS_S3_BUCKET, querystring_expire=EXPORT_LINK_S)
 
 # --- Mail ---
 

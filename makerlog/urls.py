@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("products.urls")),
     path("", include("tasks.urls")),
     path("", include("discussions.urls")),
+    path("", include("makerlog.exports.urls")),
     path("", include("makerlog.accounts.urls")),  # after what else is under /users/: users/<maker>/ takes any word
     path("admin/", admin.site.urls),
 ]

@@ -22,6 +22,7 @@ LAYERS = [
     ["tasks"],
     ["discussions"],
     ["makerlog.notifications", "makerlog.feeds", "makerlog.search", "makerlog.stats", "makerlog.webhooks"],
+    ["makerlog.exports"],
     ["moderation"],
     # The composition root: imports everybody, imported by nobody.
     [

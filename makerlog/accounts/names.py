@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 
 PATTERN = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,29}$")
 ROUTE_WORDS = frozenset(
-    "me admin api static media health schema docs users user username tasks products projects discussions feeds stats"
+    "me admin api static media exports health schema docs users user username tasks products projects discussions feeds stats"
     " search notifications apps accounts oauth oauth2 tokens stream explore launches limits status metrics open world"
     " following suggest_tags common_tags sync batch recently_launched recent_discussions recent_questions trending"
     " makerlog staff moderator support help about login logout register null undefined none".split()

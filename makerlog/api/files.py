@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import FileSystemStorage, Storage, default_storage
 from django.db import transaction
 from django.utils.deconstruct import deconstructible
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -61,11 +61,11 @@ class RandomName:
         return f"{self.folder}/{secrets.token_urlsafe(16)}{PurePosixPath(filename).suffix}"
 
 
-def forget_files(names: Iterable[str]) -> None:
+def forget_files(names: Iterable[str], storage: Storage = default_storage) -> None:
     """Deletes stored files once the transaction has committed; a storage that fails loses us a file, not the write."""
     for name in names:
         if name:
-            transaction.on_commit(partial(default_storage.delete, name), robust=True)
+            transaction.on_commit(partial(storage.delete, name), robust=True)
 
 
 class CleanImageField(serializers.FileField):

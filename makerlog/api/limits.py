@@ -13,7 +13,7 @@ from makerlog.gate.level import GUARDED, UNDER_ATTACK, lockdown
 Per = Literal["token", "maker", "app", "address", "subject"]
 
 SECOND_US = 1_000_000
-MINUTE, HOUR = 60, 3600
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ LIMITS = {
         Limit("forgot", "address", 40, HOUR, 20, "Asking for a new password."),
         Limit("reset", "address", 60, HOUR, 30, "Setting a new password by a mailed link."),
         Limit("password", "maker", 20, HOUR, 10, "Changing one's password, which asks for the old one."),
+        Limit("export", "maker", 6, DAY, 3, "Exports of all that is one's own."),
         Limit("mail", "subject", 6, HOUR, 3, "Mails to one mailbox, whoever has them sent."),
         Limit("admin-log-in", "address", 20, 5 * MINUTE, 10, "Log-ins at the admin's own form."),
         Limit("admin-code", "address", 40, 5 * MINUTE, 20, "Codes of a second factor, behind the admin's form."),

@@ -82,7 +82,7 @@ def check_trusted_proxies(**kwargs: Any) -> Iterator[checks.CheckMessage]:
             106,
             "TRUSTED_PROXIES is empty: behind nginx every client has nginx's address, a ban would hit them all, and rules"
             " ban nobody.",
-            "Set TRUSTED_PROXIES to the addresses nginx calls from (under Dokku the Docker network: 172.16.0.0/12).",
+            "Set TRUSTED_PROXIES to the addresses nginx calls from (under Dokku the Docker bridge's own: 172.17.0.1).",
         )
     wide = [str(each) for each in settings.TRUSTED_PROXIES if each.prefixlen < (8 if each.version == 4 else 16)]
     if wide:
@@ -137,6 +137,18 @@ def check_media_outlive_a_deploy(**kwargs: Any) -> Iterator[checks.CheckMessage]
             f"Uploads go to {settings.MEDIA_ROOT}, which is on the disk that holds the code: in a container it is lost with"
             " the next deploy.",
             "Mount a folder there (dokku storage:mount), or set MEDIA_S3_BUCKET.",
+        )
+
+
+@checks.register(deploy=True)
+def check_exports_are_shared(**kwargs: Any) -> Iterator[checks.CheckMessage]:
+    """The worker writes them and the front door reads them: two containers, or two machines."""
+    if not settings.EXPORTS_S3_BUCKET and not is_mounted(Path(settings.EXPORTS_ROOT)):
+        yield warning(
+            114,
+            f"What makers export goes to {settings.EXPORTS_ROOT}, which is on the disk that holds the code: where the worker"
+            " is another container than web, links to it lead nowhere.",
+            "Mount a folder there (dokku storage:mount), or set EXPORTS_S3_BUCKET.",
         )
 
 

@@ -7,8 +7,10 @@ bounds. Disk is read by anyio's threads, a chunk at a time; between chunks a slo
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from os import PathLike, stat_result
 from pathlib import Path, PurePath
+from urllib.parse import parse_qs
 
 import anyio.to_thread
 from starlette.exceptions import HTTPException
@@ -48,6 +50,12 @@ class ReadOnly(Refusal):
 
     def answer(self, request_id: str) -> Answer:
         return error(self.status, self.detail, self.code, request_id, [(b"allow", b"GET, HEAD")])
+
+
+class LinkIsOver(Refusal):
+    status = 403
+    code = "bad_link"
+    detail = "This link has expired, or is not one of ours. Ask for a new one where you had it from."
 
 
 class Folder(StaticFiles):
@@ -98,6 +106,23 @@ class MediaFolder(Folder):
         return headers | {"Content-Type": kind}
 
 
+class PrivateFolder(Folder):
+    """Files for whoever was given a link: ``admits`` is asked about the name of the file and the link's ``?token=``."""
+
+    def __init__(self, directory: Path, admits: Callable[[str, str], bool]) -> None:
+        super().__init__(directory)
+        self.admits = admits
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        tokens = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])
+        if not self.admits(path, tokens[0]):
+            raise LinkIsOver
+        return await super().get_response(path, scope)
+
+    def headers_for(self, path: PurePath) -> dict[str, str]:
+        return {"Cache-Control": "no-store", "Content-Disposition": "attachment"}
+
+
 class Files:
     """ASGI: URL prefixes ("/static/") and their folders, at most ``files_at_once`` sends, each with a deadline."""
 
@@ -115,7 +140,7 @@ class Files:
         anyio.to_thread.current_default_thread_limiter().total_tokens = self.limits.file_threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        """Raises NoRoom, NoSuchFile, ReadOnly before anything is sent."""
+        """Raises NoRoom, NoSuchFile, ReadOnly, LinkIsOver before anything is sent."""
         if self.sending >= self.limits.files_at_once:
             raise NoRoom
         self.sending += 1

@@ -13,6 +13,7 @@ from makerlog.accounts import purges as accounts
 from makerlog.api.idempotency import purge_keys
 from makerlog.api.purging import ROUND
 from makerlog.changes import watch
+from makerlog.exports.purges import purge_exports
 from makerlog.jobs import heartbeat
 from makerlog.jobs import purges as jobs
 from makerlog.jobs.models import DueChore
@@ -42,6 +43,7 @@ SCHEDULE = [
     Chore("rule acts", timedelta(hours=1), moderation.purge_rule_acts),  # 30 days ago
     Chore("changes", timedelta(hours=1), watch.purge),  # that every process has heard two days ago
     Chore("addresses", timedelta(hours=1), moderation.purge_addresses),  # of what was posted 30 days ago
+    Chore("exports", timedelta(minutes=10), purge_exports),  # asked for three days ago
     Chore("jobs", timedelta(minutes=10), jobs.purge_jobs),  # done since a day, given up since 30
 ]
 if settings.HEARTBEAT_URL:

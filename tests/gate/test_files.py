@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from makerlog.gate.door import FrontDoor
-from makerlog.gate.files import MediaFolder, StaticFolder
+from makerlog.gate.files import MediaFolder, PrivateFolder, StaticFolder
 from makerlog.gate.limits import Limits
 from tests.gate.serving import is_refusal, one_lane, says, serve, until
 
@@ -12,7 +12,11 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 
 
 def door_over(root, **limits):
-    folders = {"/static/": StaticFolder(root / "static"), "/media/": MediaFolder(root / "media")}
+    folders = {
+        "/static/": StaticFolder(root / "static"),
+        "/media/": MediaFolder(root / "media"),
+        "/exports/": PrivateFolder(root / "exports", lambda name, token: token == f"for {name}"),
+    }
     return FrontDoor(says("299 Django", [], b"django"), folders=folders, limits=Limits(**limits))
 
 
@@ -23,6 +27,7 @@ def service(tmp_path_factory):
         "secret.txt": b"secret",
         "static/admin/base.css": b"plain",
         "static/admin/base.5af66c1b1797.css": b"hashed",
+        "exports/one.zip": b"PK private",
         "media/icons/a.png": PNG,
         "media/icons/a.WEBP": b"webp",
         "media/evil.html": b"<script>alert(1)</script>",
@@ -44,6 +49,16 @@ def test_a_hashed_static_file_is_kept_for_ever(service):
     assert reply.headers["content-type"].startswith("text/css")
     assert reply.headers["access-control-allow-origin"] == "*"
     assert len(reply.headers["x-request-id"]) == 32
+
+
+def test_a_private_file_is_for_whoever_has_its_link(service):
+    reply = service.get("/exports/one.zip?token=for%20one.zip")
+    assert (reply.status, reply.body, reply.headers["cache-control"]) == (200, b"PK private", "no-store")
+    assert reply.headers["content-disposition"] == "attachment"
+    for query in ("", "?token=", "?token=for%20two.zip", "?token=x&token=for%20one.zip"):
+        is_refusal(service.get(f"/exports/one.zip{query}"), 403, "bad_link")
+    is_refusal(service.get("/exports/two.zip?token=for%20two.zip"), 404, "not_found")
+    is_refusal(service.get("/exports/../secret.txt?token=for%20..%2Fsecret.txt"), 404, "not_found")
 
 
 def test_another_static_file_is_kept_briefly(service):

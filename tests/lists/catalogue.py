@@ -244,6 +244,7 @@ SINGLE = {
     "me/",
     "me/privileged/",
     "me/refusals/",
+    "me/export_data/",
     "users/<str:maker>/is_following/",
     "users/<str:maker>/follow/",
     "users/<str:maker>/unfollow/",

@@ -68,6 +68,7 @@ PATCH             me/                                                      200  
 PATCH             me/privileged/                                           200   401   200   200   403t  403s  401s  200   200   {"email": "new@example.com"}
 PATCH             me/privileged/                                           400   401   400   400   403t  403s  401s  400   400   {"email": "pia@example.com"}
 POST              me/set_timezone/                                         200   401   200   200   403t  403s  401s  200   200   {"timezone": "Europe/Madrid"}
+GET POST          me/export_data/                                          202   401   202   202   202   202   401s  202   202   {}
 POST              tokens/                                                  201   401   201   201   403t  403s  401s  201   201   {"name": "New"}
 DELETE            tokens/$token/                                           204   401   404   404   403t  403s  401s  404   404   {}
 DELETE            tokens/$bobs_token/                                      404   401   204   404   403t  403s  401s  404   404   {}

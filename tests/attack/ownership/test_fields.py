@@ -56,7 +56,7 @@ ACCEPTS = {
     "discussions/<slug:slug>/replies/<int:pk>/": "body hidden",
 }
 WIRE = ("user", "user_id", "owner", "owner_id", "parent", "project_set", "product_set", "object_id", "content_type")
-DRAWN = ("password", "public_id", "digest", "updated_at", "deleted_at", "at")  # new at each attempt
+DRAWN = ("password", "public_id", "stem", "digest", "updated_at", "deleted_at", "at")  # new at each attempt
 HOSTILE_DATE, HOSTILE_TEXT = "2001-01-01", "hostile"
 NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)
 
