@@ -27,7 +27,7 @@ from tests.deploy.hosts import ROOT, App, Data, Reply, ask, ask_on, data
 from tests.deploy.http2 import Http2
 from tests.deploy.nginx import TEMPLATE, Nginx, certificate, nginx, refusal_of, rendered, sigil, variables
 from tests.deploy.test_supervisor import free_port
-from tests.deploy.upgrade import newer_code, release, written
+from tests.deploy.upgrade import newer_code, read_meanwhile, release, written
 
 BANNED, NEIGHBOUR = "93.184.216.34", "93.184.216.35"
 CDN = "127.0.0.77"  # where its requests come from
@@ -35,6 +35,7 @@ FLOODER = "127.0.0.9"  # banned at nginx
 NEXT = "127.0.0.3"  # of the container that takes over from web
 REACH_S = 1.0
 DRAIN_S = 2.0  # between nginx's reload and SIGTERM; a minute on Dokku
+READ_S = 10.0  # longer than it takes to start a command and than a request waits for a lock
 METRICS_TOKEN = "m3trics"
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2", NEXT, "::1"])  # ops has an address of its own
@@ -541,7 +542,8 @@ def test_an_upgrade_with_a_migration_fails_no_request(front: Front) -> None:
     newer = newer_code(front.folder, front.data)
     with load(front.plain, front.data.tokens(4)) as going:
         go_on(going, 10)
-        release(newer, front.data)
+        with read_meanwhile(front.data, READ_S):
+            assert "A table is in use" in release(newer, front.data)
         go_on(going, 10)  # old code, new schema
         app = web_of(front.data, front.web.port, NEXT, newer)
         app.wait()

@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -32,16 +34,30 @@ def newer_code(folder: Path, data: Data) -> Path:
     return copy
 
 
-def release(code: Path, data: Data) -> None:
-    """What Dokku runs before it starts a container: that line of the Procfile."""
+def release(code: Path, data: Data) -> str:
+    """What Dokku runs before it starts a container, that line of the Procfile; and what it said."""
     [command] = re.findall(r"^release: python (.+)$", (code / "Procfile").read_text(), re.MULTILINE)
-    run(code, data, *command.split())
+    return run(code, data, *command.split())
 
 
-def run(code: Path, data: Data, *arguments: str) -> None:
+@contextlib.contextmanager
+def read_meanwhile(data: Data, seconds: float) -> Iterator[None]:
+    """Somebody reads the table that is about to change, as a backup does: in one transaction."""
+    with contextlib.closing(psycopg2.connect(embedded_database_url(data.folder))) as connection:
+        connection.cursor().execute("SELECT 1 FROM tasks_task LIMIT 1")
+        timer = threading.Timer(seconds, connection.rollback)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.join()
+
+
+def run(code: Path, data: Data, *arguments: str) -> str:
     command = [sys.executable, "-W", "ignore", *arguments]
     done = subprocess.run(command, cwd=code, env=data.variables, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def written(data: Data, texts: list[str], *, by: bool = False) -> Counter[str]:
