@@ -21,6 +21,7 @@ import psutil
 
 from deploy.embedded import Embedded, Postgres, Valkey, end, gone, wait_until
 from makerlog.env import embedded_database_url, embedded_redis_url, runtime_dir
+from tests.deploy.template import lay
 from tests.deploy.test_supervisor import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -56,6 +57,7 @@ class Data:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.apps: list[App] = []
+        lay(folder)
         self.servers = Embedded(folder, fast=True)
         self.servers.start()
         inherited = {name: value for name, value in os.environ.items() if name not in UNSET}
@@ -70,10 +72,6 @@ class Data:
             "PUBLIC_URL": "https://makerlog.test",
             "DEBUG": "0",
         }
-
-    def fill(self) -> None:
-        self.manage("migrate", "-v0")
-        self.manage("demo", "--makers", "5", "--tasks", "50", "--products", "2", "--discussions", "2")
 
     def token(self, username: str = "demo") -> str:
         return re.findall(r"mkl_\S+", self.manage("create_token", username, "--name", "test"))[0]
@@ -176,7 +174,6 @@ def data() -> Iterator[Data]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         made = Data(Path(folder, "data"))
         try:
-            made.fill()
             yield made
         finally:
             made.stop()

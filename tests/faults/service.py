@@ -22,6 +22,7 @@ import psycopg2
 
 from deploy.embedded import Embedded, Postgres, Valkey, end, gone, wait_until
 from makerlog.env import embedded_database_url, runtime_dir
+from tests.deploy.template import lay
 from tests.deploy.test_supervisor import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -53,8 +54,6 @@ class Service:
         inherited = {name: value for name, value in os.environ.items() if name not in UNSET}
         given = {"DATA_DIR": str(data_dir), "PORT": str(self.port), "WEB_CONCURRENCY": "1", "WEB_THREADS": str(THREADS)}
         self.variables = inherited | given
-        self.manage("migrate", "-v0")
-        self.manage("demo", "--makers", "5", "--tasks", "50", "--products", "2", "--discussions", "2")
         self.token = re.findall(r"mkl_\S+", self.manage("create_token", "demo", "--name", "test"))[0]
         command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "makerlog.asgi:application"]
         with self.log.open("wb") as log:
@@ -128,6 +127,7 @@ class Database:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
+        lay(data_dir)
         self.servers = Embedded(data_dir, fast=True)
         self.servers.start()
 

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from deploy.embedded import wait_until
+from tests.attack.machines.load import words
 from tests.faults.service import Database, Service, running
 
 WRITERS = 6
@@ -24,7 +25,7 @@ def write_until_refused(service: Service, writer: int, accepted: list[str], odd:
     """Posts tasks, each once; notes what was answered 201."""
     for number in range(2_000):
         name = f"{writer}-{number}"
-        reply = service.ask("POST", "/tasks/", {"content": "kept", "external_id": name}, token=True)
+        reply = service.ask("POST", "/tasks/", {"content": words(), "external_id": name}, token=True)
         if reply.status == 201:
             accepted.append(name)
         elif reply.status not in (429, 503):
