@@ -29,10 +29,11 @@ def mail_warning(entry: int) -> None:
     """``entry``: of the audit log, where the words stand."""
     noted = AuditEntry.objects.get(pk=entry)
     if maker := Maker.objects.filter(pk=noted.subject.removeprefix("maker:")).first():
+        words = noted.reason.replace(noted.subject, maker.username)  # as they were written: see audit.nameless
         send(
             maker.email,
             "A word about your account",
-            WARNING.format(maker=maker, reason=noted.reason, appeal=settings.APPEAL_TO),
+            WARNING.format(maker=maker, reason=words, appeal=settings.APPEAL_TO),
         )
 
 

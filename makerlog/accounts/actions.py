@@ -149,6 +149,12 @@ def taken_field(error: IntegrityError) -> str:
     return "email" if "email" in (getattr(diagnosis, "constraint_name", "") or "") else "username"
 
 
+def forgot_password(*, email: str) -> None:
+    """A mail with the way to a new password, where ``email`` is an account's. A job for each who asks, known or not, so that
+    the time it takes tells nobody which."""
+    emails.mail_reset.enqueue(Maker.objects.at(email).values_list("pk", flat=True).first() or 0)
+
+
 @transaction.atomic
 def activate(*, maker: Maker | None, token: str) -> str:
     """Opens an account with the link that was mailed: the text of a log-in token. A link works once."""

@@ -1,6 +1,7 @@
 """The mails we send: plain text. Each is a job, enqueued in the transaction that causes it; the worker delivers it.
 
-A job holds ids, never a link: links are secrets, and are made when the mail is. Who is gone by then is mailed nothing.
+A job holds ids, never a link: links are secrets, and are made when the mail is; nor an address, but for one that the account
+has no more. Who is gone by then is mailed nothing.
 """
 
 from collections.abc import Sequence
@@ -80,12 +81,14 @@ def mail_activation(maker: int) -> None:
 
 
 @task()
-def mail_reset(email: str) -> None:
-    """Mails the account of that address the way to a new password: its activation link where it never opened.
+def mail_reset(maker_id: int | str) -> None:
+    """Mails an account the way to a new password: its activation link where it never opened. 0: nobody has the address that
+    was asked for. (An address: from the release before, which named the account by that.)"""
+    maker = Maker.objects.at(maker_id) if isinstance(maker_id, str) else Maker.objects.filter(pk=maker_id)
+    send_way_back(maker.first())
 
-    Asked for by address, and looked up here: a request that looked would tell by its time whether the address is known.
-    """
-    maker = Maker.objects.at(email).first()
+
+def send_way_back(maker: Maker | None) -> None:
     if maker and maker.is_active:
         send_reset(maker)
     elif maker and maker.awaits:

@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from makerlog.accounts import actions, emails, links
+from makerlog.accounts import actions, links
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.accounts.permissions import HasOwnScope, HasWriteScope
 from makerlog.accounts.scopes import SCOPES, covers
@@ -383,7 +383,7 @@ class Forgot(ApiView):
     def post(self, request: Request) -> Response:
         values = self.validated()
         self.charge("mail", subject=mailbox(values["email"]))
-        emails.mail_reset.enqueue(values["email"])
+        actions.forgot_password(**values)
         return Response({"success": True})
 
 

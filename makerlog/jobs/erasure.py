@@ -8,6 +8,7 @@ from makerlog.accounts.models import Maker
 from makerlog.jobs.models import Job
 
 MAILS = Q(task_path__contains=".emails.")
+BY_OTHER_IDS = Q(task_path__endswith=".mail_token_paused") | Q(task_path__endswith=".mail_warning")  # and no maker's
 
 
 def erase(maker: int) -> None:
@@ -18,7 +19,7 @@ def erase(maker: int) -> None:
 @task()
 def forget_jobs(maker: int, email: str) -> None:
     """Mails to whoever is gone need no second attempt. Those under way right now end by themselves: they find nobody."""
-    theirs = MAILS & Q(args_kwargs__args__0=maker)
-    if email:
+    theirs = MAILS & ~BY_OTHER_IDS & Q(args_kwargs__args__0=maker)
+    if email:  # which the release before named in a job, and mail servers quote
         theirs |= Q(args_kwargs__args__0__iexact=email) | Q(traceback__icontains=email)
     Job.objects.filter(theirs, status__in=[Status.READY, Status.FAILED]).delete()

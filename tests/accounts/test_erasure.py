@@ -19,6 +19,8 @@ from makerlog.changes.models import Change
 from makerlog.gate.refusals import Refused
 from makerlog.jobs.models import MAX_ATTEMPTS, Job
 from moderation import actions as moderation
+from moderation.emails import mail_warning
+from moderation.models import AuditEntry, Cleanup
 from moderation.roles import Role
 from tasks.models import Task
 from tests.accounts.test_me import picture
@@ -97,7 +99,7 @@ def fails_to_mail(zelda: Caller) -> None:
     """One job given up, one put off, with an error that quotes the address; one under way and one that waits."""
     zelda.patch("/me/privileged/", {"email": NEW})
     zelda.post("/accounts/forgot/", {"email": NEW.upper()})
-    emails.mail_reset.enqueue(NEW)
+    emails.mail_reset.enqueue(NEW)  # as the release before put it
     error = ConnectionRefusedError(f"550 <{OLD}> is unknown here")
     for job, attempts in zip(Job.objects.order_by("enqueued_at"), (MAX_ATTEMPTS, 1, 1), strict=False):
         job.worker_ids = ["worker"] * attempts
@@ -107,8 +109,10 @@ def fails_to_mail(zelda: Caller) -> None:
 def is_moderated(zelda: Caller) -> None:
     ada = moderation.set_role(maker=make_maker("ada"), role=Role.ADMIN)
     later = timezone.now() + timedelta(hours=1)
-    moderation.warn(maker=zelda.maker, actor=ada, reason="Be kind.")
+    moderation.warn(maker=zelda.maker, actor=ada, reason=f"Be kind, {NAME.upper()} ({NEW}).")
     moderation.suspend(maker=zelda.maker, kind=Maker.Suspension.READ_ONLY, expires_at=later, actor=ada, reason="Twice.")
+    moderation.pause_token(token=zelda.maker.tokens.first(), until=None, actor=ada, reason=f"{NAME} spams.")
+    Cleanup.objects.create(maker=zelda.maker.pk, until=later, reason=f"{NAME} spams.")
     moderation.unsuspend(maker=zelda.maker, actor=ada, reason="Well.")
     client = Client()
     client.force_login(ada)
@@ -151,3 +155,26 @@ def test_a_job_that_is_done_forgets_what_it_was_called_with(zelda: Caller) -> No
     assert run_jobs() == 1
     job.refresh_from_db()
     assert (job.status, job.args_kwargs) == ("SUCCESSFUL", {"args": [], "kwargs": {}})
+
+
+def test_a_mail_of_another_maker_is_not_taken_for_theirs_by_its_number(zelda: Caller, committed: Any) -> None:
+    number = zelda.maker.pk
+    kept = [emails.mail_token_paused.enqueue(number, "spam").id, mail_warning.enqueue(number).id]
+    Job.objects.filter(pk__in=kept).update(run_after=timezone.now() + timedelta(days=1))
+    with committed():
+        zelda.post("/accounts/delete_account/", {"validation": NAME})
+    run_jobs()
+    assert Job.objects.filter(pk__in=kept).count() == 2
+
+
+def test_staff_read_back_what_they_wrote_without_the_name(zelda: Caller) -> None:
+    warned = AuditEntry.objects.get(act="warn")
+    assert warned.reason == f"Be kind, {warned.subject} ({warned.subject})."
+    assert AuditEntry.objects.get(act="resume_token").reason == f"maker:{zelda.maker.pk} spams."
+
+
+def test_the_maker_is_called_by_name_in_the_warning_itself(zelda: Caller, mailoutbox: Any) -> None:
+    Job.objects.update(run_after=timezone.now())
+    run_jobs()
+    [mail] = [each for each in mailoutbox if "A word about" in each.subject]
+    assert f"Be kind, {NAME} (" in mail.body
