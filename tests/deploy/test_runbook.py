@@ -9,7 +9,7 @@ from django.core.management import get_commands, load_command_class
 from moderation.models import RouteSwitch
 from tests.deploy.hosts import ROOT
 
-PAGES = ["deploy/runbook.md", "deploy/README.md", "README.md"]
+PAGES = ["deploy/runbook.md", "deploy/README.md", "deploy/staff.md", "examples/README.md", "README.md"]
 TYPED = re.compile(r"manage\.py ([a-z_]+)([^`\n|]*)")
 NAMED = re.compile(r"`((?:makerlog|moderation|deploy|tests|tasks)/[\w./-]+)`")
 
