@@ -65,7 +65,7 @@ class TaskStream(MakerStream):
         reading = replace(self.followed(reader).reading, bounds=Bounds(since))
         tasks, most = compiled(TaskSerializer), MOST_SYNCED
         while True:
-            found = tasks.shown(read(reading, None, most, tasks.columns).rows, reader)
+            found = tasks.shown(read(reading, None, most, tasks.asked(reader)).rows)
             if len(found) <= 1 or weight(found) <= SYNC_BYTES:
                 return found
             most = len(found) // 2

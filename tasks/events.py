@@ -105,11 +105,12 @@ def written(kind: str, task: Task) -> list[Event]:
 def payload(task: Task, reader: Any) -> dict[str, Any]:
     """The task as the API shows it to ``reader``."""
     form = compiled(TaskSerializer)
+    asked = form.asked(reader)
 
     def write(values: Sequence[Any]) -> statements.Written:
-        return statements.written(Task.objects.filter(pk=values[0]).values_list(*form.columns))
+        return statements.written(Task.objects.filter(pk=values[0]).values_list(*asked.to(values[1])))
 
-    template = statements.statements.template(("an event of a task", form.columns), [task.pk], write)
-    rows = plans.fetched(template, [task.pk])
-    [shown] = form.shown(rows, reader)
+    values = [task.pk, asked.pk]
+    rows = plans.fetched(statements.statements.template(("an event of a task", asked.key), values, write), values)
+    [shown] = form.shown(rows)
     return shown

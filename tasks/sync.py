@@ -8,7 +8,7 @@ from django.db.models import F
 from rest_framework.request import Request
 
 from makerlog.accounts.models import Maker
-from makerlog.api.columns import Asked
+from makerlog.api.columns import Asked, asked_by_all
 from makerlog.api.compiled import compiled
 from makerlog.api.filters import commit_horizon
 from makerlog.api.keyset import Reading, Row, Slice, fixed, read
@@ -27,9 +27,8 @@ Position = tuple[datetime, int]
 
 ROWS = fixed(Task.objects.all())
 DELETED = fixed(DeletedTask.objects.all())
-ID = Asked([F("task_id")])
-COLUMNS = Asked([*compiled(TaskSerializer).columns, F("pk"), F("hidden")])
-PK, HIDDEN = -2, -1  # their places in a row
+ID = asked_by_all("sync", [F("task_id")])
+PK, HIDDEN = -2, -1  # places in a row: see shown_to
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def changes(maker: Maker, since: datetime, request: Request, most: int) -> Chang
     walk = going_on(request) or Walk((since, 0), (since, 0), commit_horizon())
     tasks = Reading(rows=ROWS, key=("updated_at", "id"), pins={"author": maker.pk})
     gone = Reading(rows=DELETED, key=("deleted_at", "task_id"), pins={"author": maker.pk})
-    changed, changed_to = step(tasks, walk.changed, most, COLUMNS)
+    changed, changed_to = step(tasks, walk.changed, most, shown_to(maker))
     hidden = [row[PK] for row in changed.rows if row[HIDDEN]]
     if len(hidden) == MAX_LIMIT:  # no room for a tombstone: who goes by sync_date alone would never get past it
         return changes(maker, since, request, MAX_LIMIT - 1)
@@ -73,9 +72,15 @@ def changes(maker: Maker, since: datetime, request: Request, most: int) -> Chang
     )
 
 
-def step(reading: Reading, position: Position, most: int, columns: Asked) -> tuple[Slice, tuple[Any, ...]]:
+def shown_to(maker: Maker) -> Asked:
+    """What a TaskSerializer shows, and what this looks at."""
+    shown = compiled(TaskSerializer).asked(maker)
+    return Asked(("sync", shown.key), shown.pk, lambda pk: [*shown.to(pk), F("pk"), F("hidden")])
+
+
+def step(reading: Reading, position: Position, most: int, asked: Asked) -> tuple[Slice, tuple[Any, ...]]:
     """The page behind ``position``, and the position that it reached."""
-    piece = read(reading, position, most, columns)
+    piece = read(reading, position, most, asked)
     return piece, piece.positions[-1] if piece.positions else position
 
 

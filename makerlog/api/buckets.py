@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import redis
+from redis.exceptions import NoScriptError
 
 from makerlog.api.limits import SECOND_US, Limit
 from makerlog.api.mirror import Mirror, Wanted
@@ -168,7 +169,7 @@ class Limiter:
     def evaluated(self, arguments: Sequence[Any]) -> Any:
         try:
             return self.line.ask("EVALSHA", DIGEST, *arguments)
-        except redis.exceptions.NoScriptError:  # the first of all, or Redis was restarted
+        except NoScriptError:  # the first of all, or Redis was restarted
             return self.client.eval(SCRIPT, *arguments)
 
 

@@ -1,17 +1,27 @@
 """What compiled reads ask PostgreSQL for, in the ORM's terms."""
 
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, Expression, F, Func, Lookup, TextField
 
 
-class Asked(tuple[Any, ...]):
-    """Columns that are asked for again and again: known by being the same object, so that nothing compares them."""
+class Asked(NamedTuple):
+    """Columns that are asked for again and again, as one reader is told them. ``key``: all that their SQL depends on beside
+    ``pk``, the reader's id, which is None where it counts for nothing. ``to``: the columns, to a reader of any id."""
 
-    __hash__ = object.__hash__
+    key: Hashable
+    pk: int | None
+    to: Callable[[int | None], Sequence[Any]]
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
+    @property
+    def columns(self) -> Sequence[Any]:
+        return self.to(self.pk)
+
+
+def asked_by_all(name: Hashable, columns: Sequence[Any]) -> Asked:
+    """The same of every reader."""
+    return Asked(name, None, lambda pk: columns)
 
 
 class UtcText(Func):
@@ -44,6 +54,14 @@ class JsonArray(Func):
 
     function = "json_build_array"
     template = "%(function)s(%(expressions)s)::text"
+    output_field = TextField()
+
+
+class JsonRows(Func):
+    """Some columns of all rows as the text of one JSON array of arrays; NULL of none. Unlike Django's aggregates it groups by
+    nothing, so it stands in a subquery by itself."""
+
+    template = "json_agg(json_build_array(%(expressions)s))::text"
     output_field = TextField()
 
 

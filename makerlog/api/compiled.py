@@ -4,7 +4,7 @@
 What cannot be said in columns is refused by name when the service starts (checks.py, E010):
 
 * A field shows a column of its row, or of one that its row refers to; or what the model derives from such (derived.py).
-* Rows that hang on a row are declared as a ``Part`` in ``Meta.parts``, and fetched for the whole page in one statement.
+* Rows that hang on a row are declared as a ``Part`` in ``Meta.parts``, and come with it as one column each.
 * A serializer with ``kept`` says the same to every reader: its bytes are made once of each version of a row (kept.py).
 * One with ``through`` shows, instead of its row, what that refers to.
 """
@@ -19,16 +19,16 @@ import orjson
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Model, OuterRef, Q, QuerySet, Subquery
 from rest_framework import serializers
 from rest_framework.fields import Field
 
 from makerlog.api.audience import audience_of
-from makerlog.api.columns import AnyOf, Asked, JsonArray, Number, RowVersion
+from makerlog.api.columns import AnyOf, Asked, JsonArray, JsonRows, RowVersion, asked_by_all
 from makerlog.api.derived import Derived
 from makerlog.api.kept import Said, Shelf
 from makerlog.api.prepared import plans
-from makerlog.api.statements import Written, statements, united
+from makerlog.api.statements import Written, statements, written
 
 Path = tuple[str, ...]
 Row = Sequence[Any]
@@ -49,15 +49,29 @@ class Part:
     value: str = ""
 
 
-class Hung(NamedTuple):
-    """What was fetched for a page beside its rows: of each part, by the id of the row; and what is kept, by its own id."""
+class Hanging(NamedTuple):
+    """A part among the columns. ``inner``: the form of its rows; None: a plain value. ``owner``: the path to the id of the
+    row that it hangs on."""
 
-    parts: dict[str, dict[int, list[Any]]]
-    kept: dict[int, orjson.Fragment]
+    part: Part
+    inner: "Compiled | None"
+    owner: str
+
+    def to(self, reader: Any) -> Subquery:
+        columns = self.inner.plain if self.inner else [F("pk"), F(self.part.value)]
+        rows = self.part.rows(reader).order_by().filter(**{self.part.by: OuterRef(self.owner)})
+        return Subquery(rows.values_list(JsonRows(*columns)))
+
+    def shown(self, text: str | None) -> list[Any]:
+        """In the order of their ids, which come first."""
+        if text is None:
+            return []
+        rows = sorted(orjson.loads(text), key=itemgetter(0))
+        return [row[1] for row in rows] if self.inner is None else [self.inner.build(row, {}) for row in rows]
 
 
-NOTHING = Hung({}, {})
-Make = Callable[[Row, Hung], Any]
+Kept = dict[int, orjson.Fragment]  # what is kept of the rows that a page refers to, by their ids
+Make = Callable[[Row, Kept], Any]
 
 
 class Through(serializers.ModelSerializer):
@@ -81,9 +95,15 @@ class Columns:
         """Where in the row the column at ``path`` will stand."""
         if path[-1] == "pk":
             path = (*path[:-1], key_of(self.model_at(path[:-1])).attname)
-        name = "__".join((*self.prefix, *path))
-        self.asked.setdefault((name, expression), F(name) if expression is None else expression(F(name)))
-        return list(self.asked).index((name, expression))
+        name = self.name_of(path)
+        return self.place_of((name, expression), F(name) if expression is None else expression(F(name)))
+
+    def place_of(self, key: Hashable, column: Any) -> int:
+        self.asked.setdefault(key, column)
+        return list(self.asked).index(key)
+
+    def name_of(self, path: Path) -> str:
+        return "__".join((*self.prefix, *path))
 
     def model_at(self, path: Path) -> type[Model]:
         model = self.model
@@ -94,7 +114,8 @@ class Columns:
 
 
 class Compiled:
-    """One serializer class. ``columns``: what to ask of a row. ``build``: what they say, in the serializer's words."""
+    """One serializer class. ``plain``: the columns asked of a row, and what hangs on it (Hanging) among them. ``build``: what
+    they say, in the serializer's words."""
 
     def __init__(self, serializer_class: Any) -> None:
         self.serializer_class = serializer_class
@@ -104,16 +125,16 @@ class Compiled:
             raise CannotCompile(f"{serializer_class.__name__} is of no model.")
         self._columns = Columns(model, (through,) if through else ())
         self.pk = self._columns.place(("pk",))
-        self.parts: dict[str, tuple[Part, Compiled | None]] = {}
         self.kept: list[Keeping] = []
         self.build = self._kept_row() if keeps(serializer_class) else self._row(serializer_class())
-        self.columns = Asked(self._columns.asked.values())
+        self.plain = [*self._columns.asked.values()]
+        self.has_parts = any(isinstance(each, Hanging) for each in self.plain)
 
     # --- Compiling ---
 
     def _kept_row(self) -> Make:
         keeping = self._keeping(self.serializer_class, ())
-        return lambda row, hung: hung.kept[row[keeping.place]]
+        return lambda row, kept: kept[row[keeping.place]]
 
     def _row(self, serializer: Any) -> Make:
         fields = {name: field for name, field in serializer.fields.items() if not field.write_only}
@@ -135,19 +156,18 @@ class Compiled:
             return self._nested(field)
         return self._column(field)
 
-    def _part(self, name: str, field: Any, part: Part) -> Make:
+    def _part(self, name: str, field: Any, part: Part) -> "Of":
         inner = compiled(type(field.child)) if isinstance(field.child, serializers.BaseSerializer) else None
-        if inner is not None and (inner.parts or inner.kept):
+        if inner is not None and (inner.has_parts or inner.kept):
             raise CannotCompile("on what hangs on a row, nothing more can hang.")
-        self.parts[name] = (part, inner)
-        pk = self.pk
-        return lambda row, hung: hung.parts[name].get(row[pk], [])
+        hanging = Hanging(part, inner, self._columns.name_of((key_of(self._columns.model_at(())).attname,)))
+        return Of(self._columns.place_of(name, hanging), hanging.shown)
 
     def _nested(self, field: Any) -> Make:
         if not keeps(type(field)):
             raise CannotCompile("what is nested must be `kept`, or declared as a Part in Meta.parts.")
         place = self._keeping(type(field), tuple(field.source_attrs)).place
-        return lambda row, hung: hung.kept[row[place]]
+        return lambda row, kept: kept[row[place]]
 
     def _keeping(self, serializer_class: Any, path: Path) -> "Keeping":
         form = kept_form(serializer_class)
@@ -157,7 +177,7 @@ class Compiled:
         self.kept.append(Keeping(form, self._columns.place((*path, "pk")), version))
         return self.kept[-1]
 
-    def _column(self, field: Any) -> int | Make:
+    def _column(self, field: Any) -> "Found":
         path = tuple(field.source_attrs)
         model = said_of(field, self._columns, path[:-1])
         if isinstance(getattr(model, path[-1], None), Derived):
@@ -166,14 +186,14 @@ class Compiled:
         if hook := getattr(field, "compiled", None):
             expression, make = hook(column)
             place = self._columns.place(path, expression)
-            return place if make is None else (lambda row, hung: make(row[place]))
+            return place if make is None else Of(place, make)
         require_plain(field, column)
         return self._columns.place(path)
 
     def _derived(self, field: Any, path: Path) -> Make:
         value_of, said = derivation(self._columns, path), field.to_representation
 
-        def make(row: Row, hung: Hung) -> Any:
+        def make(row: Row, kept: Kept) -> Any:
             value = value_of(row)
             return None if value is None else said(value)
 
@@ -181,61 +201,39 @@ class Compiled:
 
     # --- Reading ---
 
-    def of(self, queryset: QuerySet[Any], reader: Any) -> list[Any]:
-        """What the rows of ``queryset`` say to ``reader``, in at most two statements."""
-        return self.shown(list(queryset.values_list(*self.columns)), reader)
-
-    def shown(self, rows: Sequence[Row], reader: Any) -> list[Any]:
-        """What ``rows``, of ``columns``, say to ``reader``, in at most one statement more."""
-        wanted = self._referred_to(rows)
-        hung = self._hung(rows, wanted, reader)
-        if not hung.kept.keys() >= wanted.keys():
-            # Who is referred to may have been erased between the two statements, and the row with them.
-            rows = [row for row in rows if all(row[keeping.place] in hung.kept for keeping in self.kept)]
-        build = self.build
-        return [build(row, hung) for row in rows]
-
-    def _referred_to(self, rows: Sequence[Row]) -> dict[int, str]:
-        """The version of each row that is kept and shown, by its id: of a maker of ten tasks, once."""
-        return {row[place]: row[version] for _, place, version in self.kept for row in rows}
-
-    def _hung(self, rows: Sequence[Row], wanted: dict[int, str], reader: Any) -> Hung:
-        kept = self.kept[0].form.shelf.known(wanted.items()) if wanted else {}
-        return self._fetch(rows, sorted(wanted.keys() - kept.keys()), kept, reader)
-
-    def _fetch(self, rows: Sequence[Row], unknown: list[int], kept: dict[int, orjson.Fragment], reader: Any) -> Hung:
-        found: list[dict[int, list[Any]]] = [{} for _ in self.parts]
-        for number, owner, text in self._hanging(rows, unknown, reader):
-            if number < len(found):
-                found[number].setdefault(owner, []).append(orjson.loads(text))
-            else:
-                kept[owner] = self.kept[0].form.keep(orjson.loads(text))
-        parts = zip(self.parts.items(), found, strict=True)
-        return Hung({name: part_shown(inner, rows) for (name, (_, inner)), rows in parts}, kept)
-
-    def _hanging(self, rows: Sequence[Row], unknown: list[int], reader: Any) -> list[tuple[int, int, str]]:
-        """The number of a part, the id of the row, and what hangs on it; then, under the next number, what is to be kept."""
-        ids = [row[self.pk] for row in rows] if self.parts else []
-        if not (ids or unknown):
-            return []
+    def asked(self, reader: Any) -> Asked:
+        """What to ask of rows that are shown to ``reader``."""
+        if not self.has_parts:
+            return asked_by_all(self.serializer_class, self.plain)
         audience = audience_of(reader)
 
-        def write(values: Sequence[Any]) -> Written:
-            return self._written(audience.with_id(values[2]), values[0] if ids else [], values[1] if unknown else [])
+        def to(pk: int | None) -> Sequence[Any]:
+            them = audience.with_id(pk)
+            return [each.to(them) if isinstance(each, Hanging) else each for each in self.plain]
 
-        key = (self.serializer_class, audience.kind, bool(ids), bool(unknown))
-        values = [ids, unknown, audience.pk]
-        return plans.fetched(statements.template(key, values, write), values)
+        return Asked((self.serializer_class, audience.kind), audience.pk, to)
 
-    def _written(self, reader: Any, ids: list[int], unknown: list[int]) -> Written:
-        pieces = []
-        for number, (part, inner) in enumerate(self.parts.values() if ids else ()):
-            rows = part.rows(reader).order_by().filter(Q(AnyOf(part.by, ids)))
-            columns = inner.columns if inner else [F("pk"), F(part.value)]
-            pieces.append(rows.values_list(Number(number), F(part.by), JsonArray(*columns)))
-        if unknown:
-            pieces.append(self.kept[0].form.asked(unknown, number=len(self.parts)))
-        return united(pieces)
+    def of(self, queryset: QuerySet[Any], reader: Any) -> list[Any]:
+        """What the rows of ``queryset`` say to ``reader``, in at most two statements."""
+        return self.shown(list(queryset.values_list(*self.asked(reader).columns)))
+
+    def shown(self, rows: Sequence[Row]) -> list[Any]:
+        """What ``rows`` of the columns ``asked`` say; in one statement where something that they refer to is not kept yet."""
+        wanted = {row[place]: row[version] for _, place, version in self.kept for row in rows}
+        kept = self._kept(wanted) if wanted else {}
+        if kept.keys() < wanted.keys():
+            # Who is referred to may have been erased between the two statements, and the row with them.
+            rows = [row for row in rows if all(row[keeping.place] in kept for keeping in self.kept)]
+        build = self.build
+        return [build(row, kept) for row in rows]
+
+    def _kept(self, wanted: dict[int, str]) -> Kept:
+        """By the version of each row that is wanted."""
+        form = self.kept[0].form
+        kept = form.shelf.known(wanted.items())
+        if len(kept) < len(wanted):
+            kept |= form.fetched(sorted(wanted.keys() - kept.keys()))
+        return kept
 
 
 class Always(NamedTuple):
@@ -244,7 +242,14 @@ class Always(NamedTuple):
     said: Any
 
 
-Found = int | Always | Make
+class Of(NamedTuple):
+    """Makes what it says of one column."""
+
+    place: int
+    make: Callable[[Any], Any]
+
+
+Found = int | Always | Of | Make
 
 
 def written_out(fields: dict[str, Found]) -> Make:
@@ -253,47 +258,65 @@ def written_out(fields: dict[str, Found]) -> Make:
     known: dict[str, Any] = {}
     pairs = []
     for number, (name, found) in enumerate(fields.items()):
-        known[f"f{number}"] = found.said if isinstance(found, Always) else found
-        how = f"f{number}" if isinstance(found, Always) else f"f{number}(row, hung)"
-        pairs.append(f"{name!r}: {f'row[{found}]' if isinstance(found, int) else how}")
-    return eval(f"lambda row, hung: {{{', '.join(pairs)}}}", known)  # noqa: S307
+        how, known[f"f{number}"] = how_written(f"f{number}", found)
+        pairs.append(f"{name!r}: {how}")
+    return eval(f"lambda row, kept: {{{', '.join(pairs)}}}", known)  # noqa: S307
 
 
-class Kept:
+def how_written(name: str, found: Found) -> tuple[str, Any]:
+    """An expression of ``row`` and ``kept``, and what ``name`` stands for in it."""
+    match found:
+        case int():
+            return f"row[{found}]", None
+        case Always(said):
+            return name, said
+        case Of(place, make):
+            return f"{name}(row[{place}])", make
+        case _:
+            return f"{name}(row, kept)", found
+
+
+class KeptForm:
     """The form of a serializer class with ``kept``, which names what its model derives from its columns: since and until
     when they say what they say."""
 
     def __init__(self, serializer_class: Any) -> None:
         plain = type(serializer_class.__name__, (serializer_class,), {"kept": ""})
         self.inner = Compiled(plain)
-        if self.inner.parts or self.inner.kept:
+        if self.inner.has_parts or self.inner.kept:
             raise CannotCompile(f"{serializer_class.__name__} is kept, so nothing can hang on it.")
         self.shelf = Shelf()
         self.lasts = derivation(self.inner._columns, (serializer_class.kept,))
-        self.columns = list(self.inner._columns.asked.values())
+        self.columns = [*self.inner._columns.asked.values()]
         # Any column but the key, which the ORM would read off the row that refers to this one.
         self.witness = next(
             each.attname for each in self.inner._columns.model._meta.concrete_fields if not each.primary_key
         )
 
-    def asked(self, ids: list[int], *, number: int) -> QuerySet[Any]:
-        model: Any = self.inner._columns.model
-        columns = JsonArray(RowVersion(F("pk")), *self.columns)
-        return model._base_manager.filter(Q(AnyOf("pk", ids))).values_list(Number(number), F("pk"), columns)
+    def fetched(self, ids: list[int]) -> Kept:
+        """What is kept of these rows from now on, in one statement."""
+
+        def write(values: Sequence[Any]) -> Written:
+            columns = JsonArray(RowVersion(F("pk")), *self.columns)
+            model: Any = self.inner._columns.model
+            return written(model._base_manager.filter(Q(AnyOf("pk", values[0]))).values_list("pk", columns))
+
+        found = plans.fetched(statements.template(self, [ids], write), [ids])
+        return {pk: self.keep(orjson.loads(text)) for pk, text in found}
 
     def keep(self, values: list[Any]) -> orjson.Fragment:
         """``values``: a version, and the columns."""
         version, *row = values
-        fragment = orjson.Fragment(orjson.dumps(self.inner.build(row, NOTHING)))
+        fragment = orjson.Fragment(orjson.dumps(self.inner.build(row, {})))
         since, until = self.lasts(row)
-        self.shelf.put(row[self.inner.pk], Said(version, since, until, fragment))
+        self.shelf.put(row[self.inner.pk], Said(version, since.timestamp(), until.timestamp(), fragment))
         return fragment
 
 
 class Keeping(NamedTuple):
     """Where in a row stand the id of what is kept, and its version."""
 
-    form: Kept
+    form: KeptForm
     place: int
     version: int
 
@@ -308,14 +331,14 @@ def compiled_once(serializer_class: Any) -> Compiled:
     return Compiled(serializer_class)
 
 
-def kept_form(serializer_class: Any) -> Kept:
+def kept_form(serializer_class: Any) -> KeptForm:
     """One for the class that says ``kept``, whatever is derived from it."""
     return kept_once(next(each for each in serializer_class.__mro__ if "kept" in vars(each)))
 
 
 @cache
-def kept_once(serializer_class: Any) -> Kept:
-    return Kept(serializer_class)
+def kept_once(serializer_class: Any) -> KeptForm:
+    return KeptForm(serializer_class)
 
 
 def key_of(model: type[Model]) -> Any:
@@ -324,15 +347,6 @@ def key_of(model: type[Model]) -> Any:
 
 def keeps(serializer_class: Any) -> bool:
     return bool(getattr(serializer_class, "kept", ""))
-
-
-def part_shown(inner: Compiled | None, rows: dict[int, list[Any]]) -> dict[int, list[Any]]:
-    """Of each row, what hangs on it, in the order of its ids, which come first."""
-    for each in rows.values():
-        each.sort(key=itemgetter(0))
-    if inner is None:
-        return {owner: [values[1] for values in each] for owner, each in rows.items()}
-    return {owner: [inner.build(values, NOTHING) for values in each] for owner, each in rows.items()}
 
 
 def derivation(columns: Columns, path: Path) -> Callable[[Row], Any]:

@@ -4,53 +4,49 @@ Each stands under the version of the row that it was made of, which comes with e
 the calendar leaves it true (a streak ends at midnight of its maker). So it cannot be stale, in whichever process.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable
-from datetime import datetime
 from threading import Lock
+from time import time
 from typing import NamedTuple
 
 import orjson
-from django.utils import timezone
 
 MOST = 10_000  # of some 1.5 KB each
 
 
 class Said(NamedTuple):
-    """``since``, ``until``: when it is true, if the row stays as it is."""
+    """``since``, ``until``: Unix seconds, when it is true if the row stays as it is."""
 
     version: str
-    since: datetime
-    until: datetime
+    since: float
+    until: float
     said: orjson.Fragment
 
 
 class Shelf:
-    """The last used, by the id of their row."""
+    """By the id of their row, those put here last."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
-        self._said: OrderedDict[int, Said] = OrderedDict()
-        self._lock = Lock()
+        self._said: dict[int, Said] = {}
+        self._lock = Lock()  # of who puts; who looks makes one step at a time
 
     def known(self, wanted: Iterable[tuple[int, str]]) -> dict[int, orjson.Fragment]:
         """Of the ids and versions ``wanted``, those that are here."""
-        now = timezone.now()
+        now, here = time(), self._said.get
         found = {}
-        with self._lock:
-            for pk, version in wanted:
-                said = self._said.get(pk)
-                if said is not None and said.version == version and said.since <= now < said.until:
-                    self._said.move_to_end(pk)
-                    found[pk] = said.said
+        for pk, version in wanted:
+            kept = here(pk)
+            if kept is not None and kept.version == version and kept.since <= now < kept.until:
+                found[pk] = kept.said
         return found
 
     def put(self, pk: int, said: Said) -> None:
         with self._lock:
+            self._said.pop(pk, None)
             self._said[pk] = said
-            self._said.move_to_end(pk)
             if len(self._said) > self.most:
-                self._said.popitem(last=False)
+                del self._said[next(iter(self._said))]
 
     def clear(self) -> None:
         with self._lock:

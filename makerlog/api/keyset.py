@@ -198,14 +198,14 @@ class Slice:
     rest: Row | None
 
 
-def read(reading: Reading, position: Position | None, limit: int, columns: Asked) -> Slice:
+def read(reading: Reading, position: Position | None, limit: int, asked: Asked) -> Slice:
     """At most ``limit`` rows behind ``position``, in one statement, and one more for the ends of windows."""
     ends = window_ends(reading, position) if reading.scan is not None else [None] * len(reading.branches)
     # Behind the first place where a branch has more, rows of that branch are missing: the page ends there.
     near = [end for end in ends if end is not None]
     end = (max(near) if reading.descending else min(near)) if near else None
     width = len(reading.key)
-    found = page_rows(reading, position, ends, limit, columns)
+    found = page_rows(reading, position, ends, limit, asked)
     rows = list(itertools.takewhile(until(reading, end), found))
     positions = [row[:width] for row in rows[:limit]]
     rest = positions[-1] if len(rows) > limit else end
@@ -236,34 +236,37 @@ def said(reading: Reading) -> list[Any]:
 
 
 def page_rows(
-    reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, columns: Asked
+    reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, asked: Asked
 ) -> list[Row]:
     if reading.shape is None:
-        return fetched(*list_written(reading, position, ends, limit, columns))
+        return fetched(*list_written(reading, position, ends, limit, asked.columns))
     known = len(reading.values)
 
     def write(values: Sequence[Any]) -> Written:
-        return list_written(reading.refilled(values[:known]), values[known:] or None, ends, limit, columns)
+        columns = asked.to(values[-1])
+        return list_written(reading.refilled(values[:known]), values[known:-1] or None, ends, limit, columns)
 
-    key = (reading.shape, limit, columns)
-    given = [*reading.values, *(position or ())]
+    key = (reading.shape, limit, asked.key)
+    given = [*reading.values, *(position or ()), asked.pk]
     template = statements.template(key, given, write)
     # Of a plan that is made for any maker or any discussion, PostgreSQL expects few rows, and may choose to sort them.
     return fetched(*template.filled(given)) if reading.pins else plans.fetched(template, given)
 
 
 def list_written(
-    reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, columns: Asked
+    reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, columns: Sequence[Any]
 ) -> Written:
     """The rows of all branches, each read by its own index, in the list's order."""
     pieces = [
         branch_rows(reading.within(branch), position, end, limit)
         for branch, end in zip(reading.branches, ends, strict=True)
     ]
-    asked = [*said(reading), *columns]
+    answered = [*said(reading), *columns]
     if len(pieces) == 1:
-        return written(pieces[0].values_list(*asked))
-    return merged(reading, [piece.values_list(*map(F, reading.names), *asked) for piece in pieces], len(asked), limit)
+        return written(pieces[0].values_list(*answered))
+    return merged(
+        reading, [piece.values_list(*map(F, reading.names), *answered) for piece in pieces], len(answered), limit
+    )
 
 
 def merged(reading: Reading, pieces: Sequence[QuerySet[Any]], width: int, limit: int) -> Written:

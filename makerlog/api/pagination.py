@@ -37,13 +37,16 @@ class CursorSigner(Signer):
     """Django's own, byte for byte, in a third of the time: the key of a list is derived once."""
 
     def signature(self, value: bytes | str, key: bytes | str | None = None) -> str:
-        return b64_encode(hmac.digest(derived(self.salt, key or self.key), force_bytes(value), "sha256")).decode()
+        mac = begun(self.salt, key or self.key).copy()
+        mac.update(force_bytes(value))
+        return b64_encode(mac.digest()).decode()
 
 
 @lru_cache(maxsize=1_000)
-def derived(salt: str, key: bytes | str) -> bytes:
-    """As django.utils.crypto.salted_hmac derives it."""
-    return hashlib.sha256(force_bytes(f"{salt}signer") + force_bytes(key)).digest()
+def begun(salt: str, key: bytes | str) -> hmac.HMAC:
+    """As django.utils.crypto.salted_hmac begins, before the value."""
+    derived = hashlib.sha256(force_bytes(f"{salt}signer") + force_bytes(key)).digest()
+    return hmac.new(derived, digestmod="sha256")
 
 
 class Cursor:
@@ -75,7 +78,7 @@ class KeysetPagination(BasePagination):
     max_limit = MAX_LIMIT
     links: dict[str, str | None]
 
-    def page(self, reading: Reading, request: Request, columns: Asked, most: int = MAX_LIMIT) -> list[Row]:
+    def page(self, reading: Reading, request: Request, asked: Asked, most: int = MAX_LIMIT) -> list[Row]:
         """The rows of the page that ``request`` asks for, at most ``most``. Remembers the links."""
         refuse_offsets(request)
         limit = min(self.limit(request), most)
@@ -83,7 +86,7 @@ class KeysetPagination(BasePagination):
         backwards, position = False, None
         if text := request.query_params.get("cursor"):
             backwards, position = cursor.read(text, reading.fields)
-        piece = read(reading.reversed() if backwards else reading, position, limit, columns)
+        piece = read(reading.reversed() if backwards else reading, position, limit, asked)
         rows = piece.rows[::-1] if backwards else piece.rows
         # Where to turn back from: the page's first row as it was read, or the cursor's own place on an empty page.
         turn = None if position is None else next(iter(piece.positions), tuple(position))

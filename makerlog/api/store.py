@@ -1,13 +1,17 @@
 """The connection to Redis that a process's limits and cache share, and what keeps a Redis that is away from holding us up."""
 
 import logging
+import select
+import socket
 import threading
 import time
 from typing import Any
 
+import hiredis
 import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 logger = logging.getLogger("makerlog.store")
@@ -15,6 +19,7 @@ logger = logging.getLogger("makerlog.store")
 CONNECT_S = 0.1
 ANSWER_S = 0.15  # twice that and a connection's greeting stay well below half a second
 PROBE_EVERY_S = 1.0
+READ_BYTES = 4_096
 
 
 def client(url: str, *, connect: float = CONNECT_S, answer: float = ANSWER_S) -> redis.Redis:
@@ -27,8 +32,8 @@ redis_client = client(settings.REDIS_URL)
 
 
 class Line(threading.local):
-    """A connection of each thread's own, for one command at a time: the client's way to it and back takes twice as long as
-    the command. Nothing is sent twice."""
+    """A connection of each thread's own, for one command at a time. The client opens it; from then on it is spoken to by
+    hand, for the client's way to it and back takes twice as long as the command. Nothing is sent twice."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.connection = client.connection_pool.make_connection()
@@ -36,20 +41,38 @@ class Line(threading.local):
 
     def ask(self, *command: Any) -> Any:
         """Raises RedisError."""
-        if self.stands and not self.is_clear():
-            self.connection.disconnect()
-        self.stands = False  # until it has answered: sending connects anew where it must, once
-        self.connection.send_command(*command, check_health=False)
-        answer = self.connection.read_response()
+        ready = self.stands and self.is_clear()
+        self.stands = False  # until it has answered
+        if not ready:
+            self.connect()
+        try:
+            self.socket.sendall(hiredis.pack_command(command))
+            answer = self.heard()
+        except OSError as error:  # a TimeoutError is one
+            raise redis.ConnectionError(f"no answer: {error!r}") from error
         self.stands = True
+        if isinstance(answer, hiredis.ReplyError):
+            raise (NoScriptError if str(answer).startswith("NOSCRIPT") else redis.ResponseError)(str(answer))
         return answer
+
+    def connect(self) -> None:
+        self.connection.disconnect()
+        self.connection.connect()
+        self.socket: socket.socket = self.connection._sock  # type: ignore[attr-defined]  # with its time-outs
+        self.reader = hiredis.Reader()
+        self.poller = select.poll()
+        self.poller.register(self.socket, select.POLLIN)
 
     def is_clear(self) -> bool:
         """Whether nothing waits to be read: Redis may have hung up since."""
-        try:
-            return not self.connection.can_read()
-        except (redis.RedisError, OSError):
-            return False
+        return not self.poller.poll(0)
+
+    def heard(self) -> Any:
+        while (answer := self.reader.gets()) is False:  # Redis says nothing that is read as False
+            if not (data := self.socket.recv(READ_BYTES)):
+                raise redis.ConnectionError("Redis hung up.")
+            self.reader.feed(data)
+        return answer
 
 
 class Breaker:

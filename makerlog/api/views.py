@@ -137,20 +137,20 @@ class Endpoint(generics.GenericAPIView):
         know of. Http404 where there is none."""
         if any(isinstance(value, int) and value > MAX_ID for value in look_up.values()):
             raise Http404
-        found = self.form.shown(self.found(rows, look_up), self.caller)
+        found = self.form.shown(self.found(rows, look_up))
         if not found:
             raise Http404
         return Response(found[0], status=status)
 
     def found(self, rows: QuerySet[Any] | None, look_up: dict[str, Any]) -> list[Row]:
-        audience, columns = audience_of(self.caller), self.form.columns
+        audience, shown = audience_of(self.caller), self.form.asked(self.caller)
 
         def write(values: Sequence[Any]) -> Written:
             *asked, pk = values
             among = self.visible_to(audience.with_id(pk)) if rows is None else rows
-            return written(among.filter(**dict(zip(look_up, asked, strict=True))).values_list(*columns))
+            return written(among.filter(**dict(zip(look_up, asked, strict=True))).values_list(*shown.to(pk)))
 
-        key = (type(self), rows, columns, audience.kind, *look_up)
+        key = (type(self), rows, shown.key, audience.kind, *look_up)
         values = [*look_up.values(), audience.pk]
         return plans.fetched(statements.template(key, values, write), values)
 
@@ -182,9 +182,9 @@ class Endpoint(generics.GenericAPIView):
         ``order``.
         """
         reading = self.reading(queryset, branches, bounds or Bounds(), pins)
-        columns = self.form.columns
+        asked = self.form.asked(self.caller)
         pagination: KeysetPagination = self.paginator  # type: ignore[assignment]
-        _, data = self.lightened(lambda most: pagination.page(reading, self.request, columns, most), rows_of=list)
+        _, data = self.lightened(lambda most: pagination.page(reading, self.request, asked, most), rows_of=list)
         return pagination.get_paginated_response(data)
 
     @property
@@ -200,7 +200,7 @@ class Endpoint(generics.GenericAPIView):
         most = MAX_ROWS
         while True:
             found = read(most)
-            shown = self.form.shown(rows_of(found), self.caller)
+            shown = self.form.shown(rows_of(found))
             body = orjson.dumps(shown)
             if len(shown) <= 1 or len(body) <= PAGE_BYTES:
                 return found, orjson.Fragment(body)
