@@ -34,6 +34,7 @@ class TaskViewSet(ViewSet):
     """The log itself. Everybody reads what is listed; only its author changes a task."""
 
     scope = "tasks"
+    whole_writer = False  # actions lock the maker, and so read them anew
     budgets = {"list": FULL_PAGE, "retrieve": ONE, **WRITES}
     serializer_class = TaskSerializer
     filterset_class = TaskFilter

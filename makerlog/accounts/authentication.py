@@ -73,9 +73,10 @@ def genuine_token(header: bytes) -> str | None:
 
 
 def needs_whole_caller(request: Request) -> bool:
-    """Whether more of the maker is wanted than who they are: where they write, or read of themselves."""
+    """Whether more of the maker is wanted than who they are: where they write, or read of themselves. What writes in their
+    name may say that it asks for the rest itself."""
     view: Any = (request.parser_context or {}).get("view")
-    return request.method not in SAFE_METHODS or getattr(view, "whole_caller", True)
+    return getattr(view, "whole_caller" if request.method in SAFE_METHODS else "whole_writer", True)
 
 
 def recognise(text: str, address: str, *, whole: bool = True) -> tuple[Maker, AccessToken]:

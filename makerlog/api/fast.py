@@ -5,13 +5,14 @@ sets the time zone; the handler reads; the renderer writes. What is left out her
 (sessions, forms, content negotiation, seventeen middlewares), and takes three times as long as the read itself.
 
 Whatever is not ordinary takes the slow path, which alone has words for it: an unusual header, a switched route, and any
-exception. What was charged by then stands in the environ, and is not charged again. So the fast path answers 200 or nothing.
-Its headers are those that the slow path gave to the first such request; only what is one answer's own is said anew.
+exception. What was charged by then stands in the environ, and is not charged again. So the fast path answers 200, or 304 to
+who has it already, or nothing. Its headers are those that the slow path gave to the first such request; only what is one
+answer's own is said anew.
 """
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ from makerlog.api.etags import tag_of
 from makerlog.api.throttling import account_in, headers
 from makerlog.api.views import FAULT
 from makerlog.gate.answers import RATE_LIMITS, Answer, Headers
+from makerlog.gate.sharing import has_it
 from makerlog.gate.wsgi import PUBLIC_FOR, Environ
 
 logger = logging.getLogger("makerlog.fast")
@@ -44,12 +46,12 @@ TAKEN, LEFT = READS.labels("yes"), READS.labels("no")
 
 # Asks for something else than a view's answer to everybody's question.
 UNUSUAL = frozenset(
-    "CONTENT_TYPE HTTP_COOKIE HTTP_IF_NONE_MATCH HTTP_IF_MODIFIED_SINCE HTTP_IF_MATCH HTTP_IF_UNMODIFIED_SINCE HTTP_RANGE"
+    "CONTENT_TYPE HTTP_COOKIE HTTP_IF_MODIFIED_SINCE HTTP_IF_MATCH HTTP_IF_UNMODIFIED_SINCE HTTP_RANGE"
     " HTTP_X_HTTP_METHOD_OVERRIDE HTTP_EXPECT".split()
 )
 # Headers that say something of one answer; all others are the same for all answers of a kind.
 OF_ONE_ANSWER = {name.lower().encode() for name in (*RATE_LIMITS, "Content-Length", "X-Request-Id", "ETag", "Link")}
-KIND = "makerlog.kind"  # in an environ: the kind of answer whose headers are not known yet
+KIND = "makerlog.kind"  # in an environ: the kind of answer, whose headers the slow path may know better
 MOST_KINDS = 2_000
 
 ORDINARY = (APIException, Http404, PermissionDenied, ObjectDoesNotExist, DatabaseError, Resolver404)
@@ -68,10 +70,12 @@ class Read(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What all ordinary answers of a kind have in common. ``tagged``: whether each has an ETag."""
+    """What all ordinary answers of a kind have in common. ``tagged``: whether each has an ETag. ``unchanged``: of those to
+    who has it already, if there was one yet."""
 
     headers: Headers
     tagged: bool
+    unchanged: Headers | None = None
 
 
 class FastPath:
@@ -109,8 +113,8 @@ class FastPath:
     def read(self, read: Read, kwargs: dict[str, Any], environ: Environ) -> Answer | None:
         kind = kind_of(read.route, environ)
         known = self._known.get(kind)
+        environ[KIND] = kind  # where it is left to the slow path
         if known is None:
-            environ[KIND] = kind
             return None
         try:
             return answered(read, kwargs, environ, known)
@@ -127,11 +131,19 @@ class FastPath:
     def learn(self, environ: Environ, answer: Answer) -> None:
         """How the slow path answered: its headers are the next answer's, too."""
         kind = environ.get(KIND)
-        if kind is None or answer.status != 200 or any(name == b"set-cookie" for name, _ in answer.headers):
+        if kind is None or any(name == b"set-cookie" for name, _ in answer.headers):
             return
+        known = self._known.get(kind)
         common = [each for each in answer.headers if each[0] not in OF_ONE_ANSWER]
+        if answer.status == 200:
+            tagged = any(name == b"etag" for name, _ in answer.headers)
+            self._keep(kind, Known(common, tagged, known.unchanged if known else None))
+        elif answer.status == 304 and known is not None:
+            self._keep(kind, known._replace(unchanged=common))
+
+    def _keep(self, kind: Hashable, known: Known) -> None:
         with self._lock:
-            self._known[kind] = Known(common, any(name == b"etag" for name, _ in answer.headers))
+            self._known[kind] = known
             if len(self._known) > MOST_KINDS:
                 self._known.popitem(last=False)
 
@@ -160,8 +172,8 @@ def kind_of(route: str, environ: Environ) -> Hashable:
     return route, said("HTTP_HOST"), said("HTTP_ORIGIN"), "HTTP_AUTHORIZATION" in environ, environ["wsgi.url_scheme"]
 
 
-def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> Answer:
-    """As the view has it, and raises what the view raises."""
+def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> Answer | None:
+    """As the view has it, and raises what the view raises. None: to who has it already, in words not known yet."""
     cost.begin()
     # No question whether the connection still stands: where it does not, reading says so, and the slow path opens another.
     connection.health_check_done = True  # type: ignore[attr-defined]
@@ -175,11 +187,15 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
         timezone.deactivate()
         let_go()
     environ |= cost.told(read.route)
+    tag = tag_of(body) if known.tagged else ""
+    if has_it(environ.get("HTTP_IF_NONE_MATCH", "").encode("latin-1"), tag.encode()):
+        cost.held(read.route, read.budget, 0)
+        common = known.unchanged
+        return None if common is None else Answer(304, [*common, *own_headers({}, tag, environ)], b"")
     cost.held(read.route, read.budget, len(body))
-    own = own_headers(response, environ) | ({"ETag": tag_of(body)} if known.tagged else {})
-    said = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
-    said.append((b"x-request-id", environ["makerlog.request_id"].encode()))
-    whole = [*known.headers, *said, (b"content-length", b"%d" % len(body))]
+    account_in(environ).settle()
+    own = own_headers(response.headers, tag, environ)
+    whole = [*known.headers, *own, (b"content-length", b"%d" % len(body))]
     return Answer(200, whole, body, environ.get(PUBLIC_FOR, 0.0))
 
 
@@ -189,11 +205,16 @@ def let_go() -> None:
         connection.close_if_unusable_or_obsolete()
 
 
-def own_headers(response: Response, environ: Environ) -> dict[str, str]:
+def own_headers(said: Mapping[str, str], tag: str, environ: Environ) -> Headers:
     """Of this one answer: its links, and how the limits stand that it was charged to."""
-    links = {"Link": response.headers["Link"]} if "Link" in response.headers else {}
     standings = account_in(environ).standings
-    return links | headers(standings.values()) if standings else links
+    own = headers(standings.values()) if standings else {}
+    if "Link" in said:
+        own["Link"] = said["Link"]
+    if tag:
+        own["ETag"] = tag
+    found = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
+    return [*found, (b"x-request-id", environ["makerlog.request_id"].encode())]
 
 
 def view_of(read: Read, request: "PlainRequest", kwargs: dict[str, Any]) -> Any:

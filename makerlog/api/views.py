@@ -42,6 +42,7 @@ class Endpoint(generics.GenericAPIView):
     scope: ClassVar[str] = ""
     # Whether a GET reads more of its caller than who they are and what they may. One that writes does, too.
     whole_caller: ClassVar[bool] = False
+    whole_writer: ClassVar[bool] = True  # the same of its writes
     bounded_by: ClassVar[str] = ""
     answers_with_secret: ClassVar[bool] = False
     hashes_password: ClassVar[bool] = False  # all but its GET take a lane of their own; its path has no parameters

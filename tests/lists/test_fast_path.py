@@ -154,6 +154,42 @@ def test_every_compiled_read_is_taken() -> None:
     }
 
 
+def conditional(ways: Ways, url: str, token: str, tags: str) -> tuple[Answer, Answer | None, list[list[int]]]:
+    """What both say to who has read it before, and what they charged for that."""
+    answers, charged = [], []
+    for way in (ways.learnt, ways.quick):
+        environ = asked(url, token, If_None_Match=tags)
+        answers.append(way(environ))
+        charged.append([each.full_in for each in account_in(environ).standings.values()])
+    return answers[0], answers[1], charged  # type: ignore[return-value]
+
+
+@time_machine.travel(NOON, tick=False)
+@pytest.mark.parametrize("url", ["/tasks/", "/tasks/me/", "/users/alice/"])
+def test_who_has_it_already_is_told_so_alike_and_charged_a_tenth(url: str, ways: Ways) -> None:
+    client = caller("alice")
+    for _ in range(2):
+        log(client.maker)
+    url = f"{url}?limit=1"
+    tag = dict(alike(ways, url, client.token).headers)[b"etag"].decode()
+    for tags, status in ((tag, 304), (f'"other", W/{tag}', 304), ("*", 304), ('"other"', 200), ("other", 200)):
+        slow, fast, charged = conditional(ways, url, client.token, tags)
+        assert slow.status == status, tags
+        assert plainly(fast) == plainly(slow), tags
+        assert charged[0] == charged[1], tags
+
+
+def test_the_first_304_of_a_kind_is_left_to_the_slow_path_and_charged_once(ways: Ways) -> None:
+    client = caller("alice")
+    tag = dict(alike(ways, "/tasks/", client.token).headers)[b"etag"].decode()
+    environ = asked("/tasks/", client.token, If_None_Match=tag)
+    assert ways.quick(environ) is None
+    begun = run(ways.django, environ, MOST)
+    slow = ways.slow(asked("/tasks/", client.token, If_None_Match=tag))
+    assert begun.status == 304
+    assert plainly(begun) == plainly(slow)
+
+
 # --- What it leaves to the slow path ---
 
 
@@ -189,7 +225,6 @@ ODD: dict[str, dict[str, Any]] = {
     "another kind of credential": {"Authorization": "Basic eDp5"},
     "a zone that is none": {"X_App_Timezone": "Mars/Olympus"},
     "a Host that is not ours": {"Host": "evil.example"},
-    "what was read before": {"If_None_Match": '"x"'},
     "what was read then": {"If_Modified_Since": "Wed, 21 Oct 2015 07:28:00 GMT"},
     "a cookie": {"Cookie": "sessionid=x"},
     "one's own tasks without a token": {"url": "/tasks/me/"},

@@ -10,8 +10,6 @@ from django.urls import resolve
 
 from makerlog.accounts.models import Follow
 from makerlog.api.budgets import budget_of, over
-from products.models import Membership, Product
-from tasks.models import Task
 from tests.lists.catalogue import BOUNDED, LISTS, Listing
 from tests.lists.reading import alice, at_most, readers_of, rows_of, spent
 from tests.lists.rows import add_tasks
@@ -48,18 +46,17 @@ def test_queries_are_as_many_at_1_3_and_100_rows(listing: Listing) -> None:
 
 
 def allowed(listing: Listing, who: str) -> int:
-    """One for the list, and one each for: what hangs on its rows; the token (remembered where a watcher runs, see
+    """One for the list and what hangs on its rows, and one each for: the token (remembered where a watcher runs, see
     tests/accounts/test_identity.py); what the path or a parameter names, or who may see all of it; the end of a window and a
     horizon, where the list has such. What is no list says in its view how many it takes."""
     if listing in BOUNDED:
         return 7
-    hung = listing.model in (Task, Product, Membership)
     named = (
         "users/<" in listing.route or "/<" in listing.route or "=alice" in listing.url or "updated_since" in listing.url
     )
     filed = "project=" in listing.url or "product=" in listing.url
     window = "search=" in listing.url or listing.url.count("&") > 0 or listing.model is Follow
-    return 1 + hung + (who != "anonymous") + named + filed + window
+    return 1 + (who != "anonymous") + named + filed + window
 
 
 def test_a_private_row_on_the_page_costs_its_owner_no_query_more() -> None:

@@ -102,10 +102,10 @@ def test_a_day_is_walked_to_its_end(alice: Maker) -> None:
 
 @pytest.mark.parametrize("path", ["recent_tasks/", "tasks_for_day/?day=2026-05-20"])
 @pytest.mark.parametrize("rows", [1, 3])
-def test_a_list_is_three_queries_however_many_rows(
+def test_a_list_is_two_queries_however_many_rows(
     rows: int, path: str, alice: Maker, django_assert_num_queries: Any
 ) -> None:
     for number in range(rows):
         log(alice, f"{number} #site", created_at=NOON)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         assert len(contents(anonymous().get(f"/users/alice/{path}"))) == rows

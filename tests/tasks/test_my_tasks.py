@@ -49,10 +49,10 @@ def test_a_credential_is_needed_that_may_read_tasks() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_a_list_is_three_queries_however_many_rows(rows: int, django_assert_num_queries: Any) -> None:
+def test_a_list_is_two_queries_however_many_rows(rows: int, django_assert_num_queries: Any) -> None:
     client = caller("alice")
     client.get("/tasks/me/")
     for number in range(rows):
         log(client.maker, f"{number} #site")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         assert len(contents(client.get("/tasks/me/"))) == rows

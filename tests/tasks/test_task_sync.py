@@ -212,11 +212,11 @@ def test_a_list_that_tails_waits_for_what_commits_late(alice: Caller) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_an_answer_is_five_queries_however_many_rows(rows: int, alice: Caller, django_assert_num_queries: Any) -> None:
+def test_an_answer_is_four_queries_however_many_rows(rows: int, alice: Caller, django_assert_num_queries: Any) -> None:
     alice.get("/tasks/sync/")
     for number in range(rows):
         log(alice.maker, f"{number} #site")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         assert len(synced(alice)["data"]) == rows
 
 
