@@ -77,6 +77,11 @@ say "Logs are rotated: what the processes print by Docker, nginx's by the host's
 dokku logs:set "$APP" max-size 50m
 [ ! -e /etc/logrotate.d/nginx ] || logrotate --debug /etc/logrotate.d/nginx >/dev/null 2>&1 || say "Look at /etc/logrotate.d/nginx"
 
+say "A backup each night at 3:20, kept for two weeks: copy that folder to another machine as well"
+cat >"/etc/cron.d/$APP-backup" <<CRON
+20 3 * * * root dokku run $APP python manage.py backup "/app/backups/\$(date +\\%F)" && find /var/lib/dokku/data/storage/$APP-backups -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +
+CRON
+
 say "nginx may hold as many connections as a flood opens (Debian's 768 are none)"
 sed -i 's/worker_connections 768;/worker_connections 16384;/' /etc/nginx/nginx.conf
 grep -q worker_rlimit_nofile /etc/nginx/nginx.conf || sed -i '1i worker_rlimit_nofile 65536;' /etc/nginx/nginx.conf

@@ -109,6 +109,18 @@ def test_the_script_is_bash() -> None:
         assert not done.stdout
 
 
+def test_the_nightly_backup_is_a_line_that_cron_takes() -> None:
+    """An unescaped % ends a command there."""
+    found = re.search(r'cat >"/etc/cron.d/\$APP-backup" (<<CRON\n.*?\nCRON\n)', SCRIPT.read_text(), re.DOTALL)
+    assert found is not None
+    written = subprocess.run(
+        ["bash", "-c", f"cat {found[1]}"], env={"APP": "shop"}, capture_output=True, text=True
+    ).stdout
+    backup = 'dokku run shop python manage.py backup "/app/backups/$(date +\\%F)"'
+    assert written.startswith(f"20 3 * * * root {backup} && find /var/lib/dokku/data/storage/shop-backups ")
+    assert written.count("\n") == 1
+
+
 def test_static_files_are_collected_without_a_secret(tmp_path: Path) -> None:
     """As a buildpack does, on a machine that knows no setting."""
     variables = {"PATH": "/usr/bin:/bin", "DATA_DIR": str(tmp_path)}
