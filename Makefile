@@ -3,7 +3,8 @@
 PYTHON := .venv/bin/python
 STAMP := .venv/.locked
 # Start whole services and hold them to a clock: nothing runs beside them.
-ALONE := tests/deploy tests/faults
+ALONE := tests/faults tests/deploy/test_nginx.py tests/deploy/test_pgbouncer.py
+ALONE += tests/deploy/test_supervisor.py::test_the_whole_service_posts_a_task_and_starts_again_within_ten_seconds
 
 .PHONY: help setup run browser test lint types migrations check bench attack scale lock clean
 .DEFAULT_GOAL := help
@@ -31,7 +32,7 @@ browser: setup ## Install Chromium for tests in a browser, where root on Debian 
 	@$(PYTHON) -m tests.browser
 
 test: setup browser ## Run the tests, on a real PostgreSQL and Valkey of their own
-	@$(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	@$(PYTHON) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(addprefix --deselect=,$(ALONE))
 	@$(PYTHON) -m pytest $(ALONE)
 
 lint: setup ## Check style and format

@@ -1,4 +1,4 @@
-"""Crawling: every shot at 100 rows of everything, and again at 100,000."""
+"""Crawling: every shot at 100 rows of everything, and again at very many."""
 
 import logging
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""The rule of growth, in one place: what a request may cost at 100,000 rows of everything, given what it cost at 100.
+"""The rule of growth, in one place: what a request may cost at very many rows of everything, given what it cost at 100.
 
 A page of a hundred explains what lies between: at 100 rows of everything a list may show a few rows or half of them, at
-100,000 it shows a page. Beyond that a cost grows with the table, and the request fails.
+many it shows a page. Beyond that a cost grows with the table, and the request fails.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ STATED = {
 
 @dataclass(frozen=True)
 class Growth:
-    """One measure of one request that grew: ``small`` at 100 rows of everything, ``large`` at 100,000."""
+    """One measure of one request that grew: ``small`` at 100 rows of everything, ``large`` at many."""
 
     shot: Shot
     measure: str
