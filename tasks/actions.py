@@ -36,7 +36,7 @@ def log_task(*, author: Maker, external_id: str | None = None, **values: Any) ->
     task = author.tasks.create(external_id=external_id or None, done_on=done_on, listed=listed, **values)
     file_under(task, filed)
     days.move(maker=author, left=None, reached=done_on)
-    events.created(task)
+    events.created(task, filed=bool(filed.products))
     return task, True
 
 

@@ -38,8 +38,9 @@ def of_team(product: int) -> str:
     return f"product:{product}{TEAM}"
 
 
-def created(task: Task) -> None:
-    publish(*written("task.created", task))
+def created(task: Task, *, filed: bool) -> None:
+    """``filed``: whether it stands under any product."""
+    publish(*written("task.created", task, filed=filed))
 
 
 def changed(task: Task, *, before: set[str]) -> None:
@@ -88,11 +89,12 @@ def products(task: Task) -> Iterable[int]:
     return TaskProduct.objects.filter(task=task).values_list("product", flat=True)
 
 
-def written(kind: str, task: Task) -> list[Event]:
+def written(kind: str, task: Task, *, filed: bool = True) -> list[Event]:
     """One event for all where everybody may read the same."""
     if task.hidden:
         return []
-    filings = TaskProduct.objects.filter(task=task, product__hidden=False).values_list("product", "product__listed")
+    found = TaskProduct.objects.filter(task=task, product__hidden=False).values_list("product", "product__listed")
+    filings = list(found) if filed else []
     teams = [of_team(product) for product, _ in filings]
     form = payload(task, ANYBODY)
     if not task.listed:
