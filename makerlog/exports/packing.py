@@ -64,8 +64,11 @@ class Part:
         self.add(name, rows, ZIP_DEFLATED)
 
     def add_uploads(self, section: Section, row: Row) -> None:
-        """Under the names that stand in the row. One that is gone was replaced a moment ago, and its row comes again."""
+        """Under the names that stand in the row. One that is gone was replaced a moment ago, and its row comes again; one
+        that is in already is of a row that has come again."""
         for name in filter(None, (row[column] for column in section.files)):
+            if name in self.zip.NameToInfo:
+                continue
             try:
                 with default_storage.open(name) as upload:
                     self.add(name, upload, ZIP_STORED)
