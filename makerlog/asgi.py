@@ -23,7 +23,7 @@ from makerlog.live.hub import hub
 from makerlog.routing import streams
 from moderation import links, standing, watching
 from moderation.judge import judge
-from moderation.routes import route_of
+from moderation.routes import refuse_stream, route_of
 from moderation.sharing import AnswersOfRoutes
 from tasks.consumers import TeamsOfSockets
 
@@ -77,6 +77,7 @@ application = FrontDoor(
     ],
     streams=streams,
     fast=FastPath(standing.is_open),
+    switches=refuse_stream,
     shares=True,
     observers=[standing.talkers.observe, judge.conduct.observe, access_log, watching.floods],
 )

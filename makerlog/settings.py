@@ -122,6 +122,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "makerlog.urls"
+STREAMS = "makerlog.routing.STREAMS"  # as ROOT_URLCONF, of WebSockets
 WSGI_APPLICATION = "makerlog.wsgi.application"
 APPEND_SLASH = False  # a missing slash is served, never redirected: a redirect loses the body of a POST
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,25 +1,31 @@
-"""Routes by name, and what one that is switched refuses. A name is a path of the URLconf: ``users/<str:maker>/``."""
+"""Routes by name, and what one that is switched refuses. A name is a path of the URLconf, ``users/<str:maker>/``, or one of
+the streams that WebSockets follow: ``users/<str:maker>/stream/``."""
 
 from difflib import get_close_matches
+from functools import cache
 from math import ceil
 
-from django.urls import Resolver404, resolve
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import Resolver404, URLResolver, path, resolve
+from django.urls.resolvers import RegexPattern
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from makerlog.accounts.authentication import genuine_token
 from makerlog.api.checks import routes
 from makerlog.gate.answers import Answer, Refusal, as_json
 from moderation.models import RouteSwitch
 from moderation.sharing import CACHED_S
-from moderation.standing import Switched
+from moderation.standing import Switched, route_switches
 
 State = RouteSwitch.State
 
 ABOUT = {
     State.OPEN: "answered as usual",
     State.CACHED: f"what one reader without a token was answered, others are for {CACHED_S:.0f} seconds; the rest as usual",
-    State.TOKENS_ONLY: "401 for whoever sends no good token",
-    State.CLOSED: "503 with the message, for everybody",
+    State.TOKENS_ONLY: "401 for whoever sends no good token; a socket is closed with 4401",
+    State.CLOSED: "503 with the message, for everybody; a socket is closed with 4503",
 }
 
 
@@ -28,8 +34,9 @@ class UnknownRoute(ValueError):
 
 
 def names() -> list[str]:
-    """Every route of the URLconf, in its order. The admin is none of them: whoever closes a route can open it again."""
-    return list(dict.fromkeys(route.path for route in routes()))
+    """Every route of the URLconf, in its order, and every stream. The admin is none of them: whoever closes a route can open
+    it again."""
+    return list(dict.fromkeys([*(route.path for route in routes()), *import_string(settings.STREAMS)]))
 
 
 def route_named(text: str) -> str:
@@ -55,10 +62,24 @@ def checked(name: str) -> str:
 
 
 def route_of(path: str) -> str | None:
+    """Of a request; where none is there, of a socket."""
     try:
         return resolve(path).route
     except Resolver404:
+        return stream_of(path)
+
+
+def stream_of(path: str) -> str | None:
+    try:
+        return streams().resolve(f"{path.removesuffix('/')}/").route
+    except Resolver404:
         return None
+
+
+@cache
+def streams() -> URLResolver:
+    """Finds the names of streams; nothing is answered by it."""
+    return URLResolver(RegexPattern(r"^/"), [path(name, HttpResponse) for name in import_string(settings.STREAMS)])
 
 
 # --- How all of them stand ---
@@ -108,6 +129,13 @@ class BadToken(TokenRequired):
     def __init__(self, switched: Switched) -> None:
         super().__init__(switched)
         self.detail += " The one sent is none of ours, has expired or was revoked."
+
+
+def refuse_stream(path: str, credential: bytes, now: float) -> None:
+    """As ``refuse_if_switched``, whoever opens a socket or has it open."""
+    switched = route_switches.of(stream_of(path) or "", now)
+    if switched is not None:
+        refuse_if_switched(switched, credential, now)
 
 
 def refuse_if_switched(switched: Switched, credential: bytes, now: float) -> None:

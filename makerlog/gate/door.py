@@ -32,10 +32,10 @@ from makerlog.gate.level import NORMAL, UNDER_ATTACK, lockdown
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool, TooSlow
-from makerlog.gate.reception import Reception, nothing_there
+from makerlog.gate.reception import Reception, Switches, nothing_there
 from makerlog.gate.refusals import refusals, refused
 from makerlog.gate.seen import ROUTE, Observer, Observers, without_secrets
-from makerlog.gate.sharing import Mode, Sharing, for_anybody, read_of
+from makerlog.gate.sharing import FIRST, Mode, Sharing, for_anybody, read_of
 from makerlog.gate.socket import Sockets
 from makerlog.gate.spent import Spent
 from makerlog.gate.status import PATHS as STATUS
@@ -66,7 +66,8 @@ class FrontDoor:
     ``hashing`` are the paths where a password is hashed; ``guard`` knows who is banned; ``services`` run beside it, from its
     lifespan's start to its end; ``streams`` answers the WebSockets that are let in; ``gauges`` are sampled beside its own;
     ``observers`` are told of every request that is over (see seen.py); ``fast`` answers what it can in place of the
-    application. ``shares``: identical reads without a credential have one answer.
+    application; ``switches`` refuses a stream that is switched. ``shares``: identical reads without a credential have one
+    answer.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class FrontDoor:
         streams: ASGIApp | None = None,
         gauges: Mapping[Gauge, Callable[[], float]] | None = None,
         observers: Sequence[Observer] = (),
+        switches: Switches = lambda path, credential, now: None,
         fast: wsgi.FastPath | None = None,
         shares: bool = False,
     ) -> None:
@@ -127,6 +129,7 @@ class FrontDoor:
             recognise=recognise,
             warn=self._warn_of_forwarded,
             observers=self.observers,
+            switches=switches,
         )
         self.sampler = metrics.Sampler(self.pool, self._gauges() | dict(gauges or {}))
 
@@ -151,8 +154,9 @@ class FrontDoor:
         }
 
     def bans_changed(self) -> None:
-        """Ends the connections and sockets of whoever is banned now. May be called from any thread."""
-        self.reception.close_banned()
+        """Ends the connections and sockets of whoever is banned now, and the sockets of streams that are switched. May be
+        called from any thread."""
+        self.reception.close_refused()
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self.connections.close_banned, self._is_banned)
 
@@ -225,6 +229,7 @@ class FrontDoor:
         self._follow_level()
         if self.shares and caller.token is None:
             visit.read = read_of(visit.scope, visit.request_id)
+            visit.lane = "sign_in" if visit.read and visit.read.key in FIRST else visit.lane
         answer = self.sharing.at_hand(visit.read, client_in(caller)) if visit.read else None
         if answer is not None:
             visit.outcome = "shared"

@@ -31,6 +31,10 @@ from makerlog.gate.strikes import Strikes
 log = logging.getLogger("makerlog.gate")
 
 T = TypeVar("T")
+
+# Path, Authorization header (b"" for none), Unix seconds. Raises a Refusal.
+Switches = Callable[[str, bytes, float], None]
+
 ALL = "all"
 
 # What a browser may send: "null", or a scheme and a host. Any of them is let in (deploy/decisions/0008-sockets.md).
@@ -69,7 +73,7 @@ class InAHurry(NoRoom):
 class Reception:
     """``app`` answers the sockets that are let in; it finds in the scope ``socket``, and ``ask``, which runs work in a thread
     of the caller's lane. ``warn`` is told of every caller, ``observers`` of every socket when it is let in or refused, as it
-    may stay open for hours."""
+    may stay open for hours. ``switches`` refuses a stream that is switched."""
 
     def __init__(
         self,
@@ -83,6 +87,7 @@ class Reception:
         recognise: Recognise,
         warn: Callable[[Caller, float], None],
         observers: Observers,
+        switches: Switches = lambda path, credential, now: None,
     ) -> None:
         self.app = app
         self.sockets = sockets
@@ -93,6 +98,7 @@ class Reception:
         self.recognise = recognise
         self.warn = warn
         self.observers = observers
+        self.switches = switches
         limits = sockets.limits
         self.connects = Buckets(limits.connects, limits.connects_back, limits.connecting_clients)
         self.brief = Buckets(limits.brief, limits.brief_back, 1)  # of all together
@@ -168,7 +174,12 @@ class Reception:
         if credential and caller.token is None:
             self.strikes.count(BadCredential.status, caller, scope["path"])
             raise BadCredential
+        self.switches(scope["path"], credential, now)
         self.sockets.add(socket, caller)
+
+    def _refuse_switched(self, socket: Socket, now: float) -> None:
+        scope: Any = socket.scope
+        self.switches(scope["path"], take_credential(scope), now)
 
     async def ask(self, caller: Caller, work: Callable[[], T]) -> T:
         """What ``work`` returns, from a thread of the caller's lane. Raises NoRoom, TooSlow, or what ``work`` raises."""
@@ -186,9 +197,11 @@ class Reception:
         finally:
             metrics.note_begin(job)
 
-    def close_banned(self) -> None:
-        """Closes the open sockets of whoever is banned now. May be called from any thread."""
+    def close_refused(self) -> None:
+        """Closes the open sockets of whoever is banned now, and those of streams that are switched. May be called from any
+        thread."""
         now = time()
+        self.sockets.close_refused(lambda socket: self._refuse_switched(socket, now))
         self.sockets.close_where(
             lambda socket: socket.caller is not None and self.guard.standing(socket.caller, "GET", "", now) is not None,
             BANNED,

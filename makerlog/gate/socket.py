@@ -108,6 +108,18 @@ class Sockets:
         """May be called from any thread."""
         return {socket.maker for socket in list(self._all) if socket.maker is not None}
 
+    def close_refused(self, refuse: Callable[["Socket"], None]) -> None:
+        """Closes the sockets for which ``refuse`` raises a Refusal, in its words. May be called from any thread."""
+        if self.loop is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._close_refused, refuse)
+
+    def _close_refused(self, refuse: Callable[["Socket"], None]) -> None:
+        for socket in list(self._all):
+            try:
+                refuse(socket)
+            except Refusal as refusal:
+                socket.end(close_code(refusal), str(refusal.body["detail"]))
+
     def close_where(self, condition: Callable[["Socket"], bool], code: int, reason: str) -> None:
         """Closes the sockets of which ``condition`` is true. May be called from any thread."""
         if self.loop is not None and not self.loop.is_closed():

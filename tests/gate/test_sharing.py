@@ -12,12 +12,12 @@ import pytest
 
 from makerlog.gate.caller import SIGN_IN
 from makerlog.gate.door import FrontDoor
-from makerlog.gate.limits import Limits
+from makerlog.gate.limits import Lane, Limits
 from makerlog.gate.sharing import LEAST, Mode
 from makerlog.gate.wsgi import CSRF, PUBLIC_FOR
 from tests.gate.serving import DEADLINE_S, Reply, Service, is_refusal, one_lane, serve, until
 
-LANES = one_lane(4, 64, longest_wait=0.2)
+LANES = (Lane("sign_in", threads=1, waiting=8, per_client=2), *one_lane(4, 64, longest_wait=0.2))
 LIMITS = Limits(LANES, shared=3, shared_bytes=3_000, shared_body=2_000, shared_reads=20, shared_reads_back=1.0)
 TOKEN = {"Authorization": "Token mine"}
 LEFT = ((12, 8), (4, 16), (0, 24))  # of 20, after eights; the last is in part a debt

@@ -24,7 +24,8 @@ from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.live.hub import hub
 from makerlog.routing import streams
-from moderation.standing import Bans
+from moderation.routes import refuse_stream
+from moderation.standing import Bans, route_switches
 from tasks.consumers import TeamsOfSockets
 from tests.gate.serving import DEADLINE_S, mirror, serve, until
 
@@ -97,12 +98,14 @@ def live(trusted: Sequence[Network] = (), limits: Limits | None = None) -> Itera
         recognise=genuine_token,
         services=[watcher, hub],
         streams=streams,
+        switches=refuse_stream,
     )
     watcher.subscribers += [
         TokensOfSockets(door.sockets),
         MakersOfSockets(door.sockets),
         TeamsOfSockets(),
         DiscussionsOfSockets(),
+        route_switches,
     ]
     watcher.listeners.append(door.bans_changed)
     with serve(door) as service, contextlib.ExitStack() as stack:

@@ -11,6 +11,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from makerlog.accounts.actions import create_token, revoke_token
 from makerlog.gate.limits import Limits
 from moderation import actions
+from moderation.actions import switch_route
+from moderation.standing import route_switches
 from products.actions import create_product, leave
 from tests.gate.serving import until
 from tests.live.serving import Live, Reader, live
@@ -206,3 +208,30 @@ def test_a_server_that_stops_says_1001(transactional_db: None) -> None:
         stack = service.stack.pop_all()  # the clients outlive the server
     with stack:
         assert [reader.closed()[0] for reader in readers] == [1001] * 5
+
+
+# --- Streams that are switched ---
+
+
+def test_a_stream_that_is_closed_refuses_and_ends_what_is_open(service: Live) -> None:
+    token = caller("alice").token
+    closed = [service.follows("/users/alice/stream/"), service.follows("/users/alice/stream/", token)]
+    other = service.follows("/explore/stream/")
+    switch_route(route="users/<str:maker>/stream/", state="closed", message="Under repair.")
+    assert {reader.closed() for reader in closed} == {(4503, "Under repair.")}
+    assert service.follow("/users/alice/stream").closed() == (4503, "Under repair.")
+    assert other.hears_nothing()
+    switch_route(route="users/<str:maker>/stream/", state="open")
+    until(lambda: route_switches.of("users/<str:maker>/stream/", time.time()) is None)
+    service.follows("/users/alice/stream/")
+
+
+def test_a_stream_for_tokens_only_ends_the_sockets_of_all_others(service: Live) -> None:
+    token = caller("alice").token
+    genuine = service.follows("/explore/stream/", token), service.follows(f"/explore/stream/?token={token}")
+    nobody = service.follows("/explore/stream/")
+    switch_route(route="explore/stream/", state="tokens_only")
+    assert nobody.closed()[0] == 4401
+    assert service.follow("/explore/stream/").closed()[0] == 4401
+    assert all(reader.hears_nothing() for reader in genuine)
+    service.follows("/explore/stream/", token)
