@@ -11,6 +11,7 @@ from starlette.types import Send
 
 Headers = list[tuple[bytes, bytes]]
 PIECE = 64 * 1024  # bytes: what a transport buffers before it asks to wait
+AT_ONCE = "makerlog.at_once"  # in a scope: what sends a whole answer, and says whether it could
 
 # What tells one caller how their limits stand.
 RATE_LIMITS = ("RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")

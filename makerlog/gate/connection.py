@@ -10,13 +10,14 @@ import logging
 import resource
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from makerlog.env import Network
 from makerlog.gate.address import UNIX_PEER, peer_is_trusted
-from makerlog.gate.answers import Answer, Headers, Refusal, new_request_id
+from makerlog.gate.answers import AT_ONCE, PIECE, Answer, Headers, Refusal, new_request_id
 from makerlog.gate.bans import client_of
 from makerlog.gate.body import has_body
 from makerlog.gate.level import lockdown
@@ -251,14 +252,25 @@ class Connection(HttpToolsProtocol):
         self._answering = cycle
         answer = None if self.flow.write_paused else self.app.greet(cycle.scope)
         if answer is None:
+            cycle.scope[AT_ONCE] = partial(self._answer, cycle)  # type: ignore[literal-required]
             super()._start_asgi_task(cycle, app)
         elif not self.transport.is_closing():
+            self._at_once += 1
             self._complete(cycle, answer)
 
+    def _answer(self, cycle: RequestResponseCycle, answer: Answer) -> bool:
+        """Sends all of ``answer`` at once, where that can be: whether it could."""
+        if cycle.disconnected or cycle.response_started or self.transport.is_closing():
+            return False
+        if self.flow.write_paused or len(answer.body) > PIECE:
+            return False
+        self._complete(cycle, answer)
+        return True
+
     def _complete(self, cycle: RequestResponseCycle, answer: Answer) -> None:
-        """Sends all of ``answer`` at once, and leaves ``cycle`` as its own ``send`` would."""
-        self._at_once += 1
+        """Sends ``answer`` in one piece, and leaves ``cycle`` as its own ``send`` would."""
         cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
         cycle.message_event.set()
         close = [] if cycle.keep_alive else [(b"connection", b"close")]
         self.transport.write(on_the_wire(answer, [*self.server_state.default_headers, *close]))

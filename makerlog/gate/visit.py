@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
-from makerlog.gate.answers import Answer, Headers, deliver, new_request_id
+from makerlog.gate.answers import AT_ONCE, Answer, Headers, deliver, new_request_id
 from makerlog.gate.body import drain, has_body
 from makerlog.gate.caller import Caller
 from makerlog.gate.level import lockdown
@@ -92,7 +92,9 @@ class Visit:
         self.waited, self.worked, self.told = begun - job.asked_at, now - begun, environ
 
     async def answer(self, answer: Answer) -> None:
-        await deliver(answer, self.method, self.reply)
+        send = self.scope.get(AT_ONCE)
+        if send is None or not send(self.whole(answer)):
+            await deliver(answer, self.method, self.reply)
 
     async def refuse(self, answer: Answer, linger: float) -> None:
         """``answer`` instead of what was asked for. Where a body is on its way: at once, listening ``linger`` seconds
