@@ -58,15 +58,16 @@ RULES = {
             "Guessing passwords. A whole office that mistypes stays below.",
         ),
         Rule(
-            *("spam", 300, 600, "pause"),
+            *("spam", 1_500, 600, "pause"),
             "posted {threshold} times within {window} s",
-            "More than a person finishes and says: tasks, comments, products, discussions and replies together. Tasks that"
-            " are imported onto their own, earlier days do not count.",
+            "More than an app has to say for one maker: tasks, comments, products, discussions and replies together. Tasks"
+            " that are imported onto their own, earlier days do not count.",
         ),
         Rule(
-            *("spam-repeats", 30, 600, "pause"),
+            *("spam-repeats", 150, 600, "pause"),
             "posted nearly the same {threshold} times within {window} s",
-            "The same words again, whatever the numbers, links and signs around them. Imports do not count.",
+            "The same words again, whatever the numbers, links and signs around them. An app that posts by a template stays"
+            " below, and imports do not count.",
         ),
     )
 }

@@ -298,8 +298,8 @@ def test_repeats_pause_the_token_that_posts_them_and_its_owner_is_told(judge: Ju
     alice, bob = caller("alice"), caller("bob")
     other = caller("alice")
     judge.judge()
-    posted(bob, 29, "Buy pills {}")
-    posted(other, 30, "Buy pills {}")
+    posted(bob, RULES["spam-repeats"].threshold - 1, "Buy pills {}")
+    posted(other, RULES["spam-repeats"].threshold, "Buy pills {}")
     judge.judge()
     made = RuleAct.objects.get()
     token = alice.maker.tokens.order_by("-pk").first()
@@ -326,14 +326,15 @@ def test_the_same_words_count_wherever_they_are_posted(judge: Judge) -> None:
     task = bob.post("/tasks/", {"content": "Ship"}).json()["id"]
     slug = bob.post("/discussions/", {"type": "TEXT", "title": "What do you ship?", "body": "Tell."}).json()["slug"]
     judge.judge()
-    for number in range(6):
+    rounds = RULES["spam-repeats"].threshold // len(PLACES)
+    for number in range(rounds):
         for path, text in PLACES:
             body = {"type": "TEXT", "body": "x", **{text: f"Buy pills {number}"}}
             made = alice.post(path.format(task=task, slug=slug), body)
             assert made.status_code == 201, made.content
     judge.judge()
     assert RuleAct.objects.get().subject == token_of(alice)
-    assert [counts[token_of(alice)] for counts in judge.posts.counted().values()] == [30, 30]
+    assert [counts[token_of(alice)] for counts in judge.posts.counted().values()] == [rounds * len(PLACES)] * 2
 
 
 def test_a_pause_is_over_at_its_second() -> None:
