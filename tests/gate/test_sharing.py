@@ -265,6 +265,23 @@ def test_of_a_form_for_anybody_each_reader_gets_a_secret_of_their_own(stage: Sta
     assert len({reply.headers["x-request-id"] for reply in replies}) == 3
 
 
+def test_the_page_where_staff_sign_in_is_made_where_there_is_no_room_for_strangers() -> None:
+    app, seen = Application(), []
+    lanes = (Lane("sign_in", threads=1, waiting=8, per_client=2), *one_lane(1, 1, longest_wait=DEADLINE_S))
+    door = FrontDoor(app, limits=Limits(lanes), shares=True, observers=[seen.append])
+    with serve(door) as service:
+        stage = Stage(service, app)
+        crowd = [stage.crowd.submit(stage.get, f"/{number}/") for number in range(2)]
+        until(lambda: len(door.pool) == 1)
+        is_refusal(stage.get("/3/"), 503, "busy")
+        page = stage.crowd.submit(stage.get, SIGN_IN)
+        until(lambda: len(app.asked) == 2)
+        app.go.set()
+        assert page.result().status == 200
+        assert {reply.result().status for reply in crowd} == {200}
+    assert {one.lane for one in seen if one.path == SIGN_IN} == {"anonymous"}, "it is no log-in that failed"
+
+
 def test_who_comes_with_a_cookie_gets_a_page_of_their_own(stage: Stage) -> None:
     stage.get(SIGN_IN)
     assert stage.get(SIGN_IN, Cookie="csrftoken=mine").body == b"2"
