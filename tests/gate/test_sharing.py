@@ -282,6 +282,13 @@ def test_the_page_where_staff_sign_in_is_made_where_there_is_no_room_for_strange
     assert {one.lane for one in seen if one.path == SIGN_IN} == {"anonymous"}, "it is no log-in that failed"
 
 
+def test_the_page_where_staff_sign_in_is_sent_while_others_have_all_that_may_be_sent(stage: Stage) -> None:
+    assert [stage.get(path).status for path in ("/tasks/", SIGN_IN)] == [200, 200]
+    stage.sharing.is_tight = lambda: True
+    stage.sharing._sent_until = stage.now + 1.0
+    assert [stage.get(path).status for path in ("/tasks/", SIGN_IN)] == [503, 200]
+
+
 def test_who_comes_with_a_cookie_gets_a_page_of_their_own(stage: Stage) -> None:
     stage.get(SIGN_IN)
     assert stage.get(SIGN_IN, Cookie="csrftoken=mine").body == b"2"
