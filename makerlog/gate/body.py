@@ -49,6 +49,12 @@ def has_body(scope: Scope) -> bool:
     return any(name in (b"transfer-encoding", b"content-length") and value != b"0" for name, value in scope["headers"])
 
 
+def has_small_body(scope: Scope, most: int) -> bool:
+    """Whether it says how long its body is, and that is ``most`` bytes or less."""
+    lengths = [value for name, value in scope["headers"] if name in (b"transfer-encoding", b"content-length")]
+    return len(lengths) == 1 and lengths[0].isdigit() and int(lengths[0]) <= most
+
+
 class BodyTimeout(Refusal):
     status = 408
     code = "request_timeout"

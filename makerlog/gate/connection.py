@@ -250,7 +250,9 @@ class Connection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """A task only for what the door does not answer at once; a reader that is slow is waited for in one."""
         self._answering = cycle
-        answer = None if self.flow.write_paused else self.app.greet(cycle.scope)
+        # Where the connection stays, the parser passes over a body that nobody waits for; who asked first sends none.
+        stays = cycle.keep_alive and not cycle.waiting_for_100_continue
+        answer = None if self.flow.write_paused else self.app.greet(cycle.scope, passes_over=stays)
         if answer is None:
             cycle.scope[AT_ONCE] = partial(self._answer, cycle)  # type: ignore[literal-required]
             super()._start_asgi_task(cycle, app)

@@ -22,7 +22,7 @@ from makerlog.gate.address import UNIX_PEER
 from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, in_json
 from makerlog.gate.banned import BanGuard, Spared
 from makerlog.gate.bans import BanIndex
-from makerlog.gate.body import Bodies, HungUp, has_body, until_hung_up
+from makerlog.gate.body import Bodies, HungUp, has_body, has_small_body, until_hung_up
 from makerlog.gate.caller import Caller, Link, Recognise, Ticket, identify
 from makerlog.gate.connection import Connections
 from makerlog.gate.files import Files, Folder
@@ -184,11 +184,14 @@ class FrontDoor:
         """From everything: on a connection the next request may carry a token."""
         return self.guard.bans.refusal(peer or UNIX_PEER, genuine=True, now=time()) is not None
 
-    def greet(self, scope: Scope) -> Answer | None:
-        """The whole answer, where the head decides it and no body is on its way: then nothing else is made for this request,
-        which is what keeps a flood cheap. None: ``__call__`` goes on with the same scope."""
+    def greet(self, scope: Scope, *, passes_over: bool = False) -> Answer | None:
+        """The whole answer, where the head decides it and no body is on its way, or a small one that is passed over as it
+        comes: then nothing else is made for this request, which is what keeps a flood cheap. None: ``__call__`` goes on with
+        the same scope."""
         visit = scope[VISIT] = self._met(scope)
-        if visit.ready is None or has_body(scope):
+        if visit.ready is None:
+            return None
+        if has_body(scope) and not (passes_over and has_small_body(scope, self.limits.small_body)):
             return None
         answer = visit.whole(visit.ready)
         self._over(visit)

@@ -251,6 +251,32 @@ def test_refusals_of_requests_sent_ahead_come_in_turn_and_are_each_counted(banne
     assert count("door", "banned") == before + 3
 
 
+def test_a_small_body_of_what_is_refused_is_passed_over_and_the_connection_stays(banned: Service) -> None:
+    with banned.dial() as connection:
+        for pieces in ([b"0123456789"], [b"", b"01234", b"56789"]):
+            connection.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n" + pieces[0])
+            assert answer_on(connection).status == 403
+            for piece in pieces[1:]:
+                connection.sendall(piece)
+        connection.sendall(GET)
+        assert answer_on(connection).status == 403
+
+
+def test_a_body_that_is_passed_over_has_to_come_in_time(banned: Service) -> None:
+    with banned.dial() as connection:
+        connection.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+        assert answer_on(connection).status == 403
+        connection.sendall(b"0")
+        assert b" 408 " in everything_on(connection)
+
+
+@pytest.mark.parametrize("more", [b"Connection: close", b"Expect: 100-continue"])
+def test_who_closes_or_asks_before_sending_is_refused_and_closed(banned: Service, more: bytes) -> None:
+    with banned.dial() as connection:
+        connection.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n" + more + b"\r\n\r\n0123456789")
+        assert b"HTTP/1.1 403 " in everything_on(connection)
+
+
 def test_a_flood_of_what_is_refused_at_once_in_one_packet_is_cut_off(banned: Service) -> None:
     before = count("door", "banned")
     with banned.dial() as connection:
