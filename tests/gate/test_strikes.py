@@ -197,11 +197,11 @@ def test_the_refusal_has_the_one_shape_and_says_when_to_come_back() -> None:
     assert reply.headers["ratelimit"] == '"refusals";r=0;t=300'
 
 
-def test_the_body_of_a_throttled_request_is_not_waited_for() -> None:
+def test_the_large_body_of_a_throttled_request_is_not_waited_for() -> None:
     with serve(door(says("404 Not Found", []))) as service:
         knock(service, 3)
         began = time.monotonic()
-        reply = service.raw(b"POST /tasks/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        reply = service.raw(b"POST /tasks/ HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n")
     is_refusal(reply, 429, "too_many_refusals")
     assert reply.headers["connection"] == "close"
     assert time.monotonic() - began < SLOW.linger
