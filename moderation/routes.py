@@ -132,7 +132,10 @@ class BadToken(TokenRequired):
 
 
 def refuse_stream(path: str, credential: bytes, now: float) -> None:
-    """As ``refuse_if_switched``, whoever opens a socket or has it open."""
+    """As ``refuse_if_switched``, whoever opens a socket or has it open: all of those are asked about at every change, so that
+    no name is looked for where nothing is switched."""
+    if not route_switches:
+        return
     switched = route_switches.of(stream_of(path) or "", now)
     if switched is not None:
         refuse_if_switched(switched, credential, now)

@@ -87,6 +87,9 @@ class Switches:
     def __init__(self) -> None:
         self._by_route: dict[str, Switched] = {}
 
+    def __len__(self) -> int:
+        return len(self._by_route)
+
     def of(self, route: str, now: float) -> Switched | None:
         """How ``route`` is switched; None: open."""
         switched = self._by_route.get(route)
