@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
+SLACK = 1e-6  # units: what doubles lose
+
 
 class Buckets:
     """Of the clients that took something last, ``remembered`` at most. ``most``: units in a full one; ``back``: units that
@@ -44,6 +46,3 @@ class Buckets:
             return False
         self.charge(client)
         return True
-
-
-SLACK = 1e-6  # units: what doubles lose

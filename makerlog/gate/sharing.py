@@ -249,12 +249,12 @@ def checked(answer: Answer) -> Answer:
 
 def anybodys(answer: Answer) -> Answer:
     """Without what was for one reader, and with what caches must know."""
+    if answer.secret:
+        return answer._replace(headers=[each for each in answer.headers if each[0] not in OWN])
     varies = [name.strip() for name in header(answer.headers, b"vary").decode("latin-1").split(",") if name.strip()]
     varies += [
         name for name in ("Authorization", "Accept", "X-App-Timezone") if name.lower() not in map(str.lower, varies)
     ]
-    if answer.secret:
-        return answer._replace(headers=[each for each in answer.headers if each[0] not in OWN])
     kept = [each for each in answer.headers if each[0] not in REPLACED]
     public = b"public, max-age=%d" % answer.public_for
     return answer._replace(headers=[*kept, (b"vary", ", ".join(varies).encode()), (b"cache-control", public)])

@@ -16,8 +16,6 @@ from psycopg2.errors import LockNotAvailable
 LOCK_MS = 500  # a request waits for 2 s, and fails (settings.TIMEOUTS)
 REST_S = 1.0  # in which those who waited behind it pass
 
-GIVEN_UP = "A table is in use all the time, and was not changed; what went before stays. Deploy again later."
-
 
 class Command(BaseCommand):
     help = "Migrates, and lets pass whoever uses a table meanwhile."
