@@ -1,10 +1,7 @@
 """The services measured, each one worker process on a port of its own."""
 
-import contextlib
 import http.client
-import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,19 +14,11 @@ import psutil
 
 from deploy.embedded import Postgres, end, gone, wait_until
 from tests.benchmarks.data import ROOT
+from tests.ports import free_port
 
 PEERS = "tests.benchmarks.peers"
 UVICORN = ["-m", "uvicorn", "--host", "127.0.0.1", "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
 UVICORN += ["--log-level", "warning", "--port"]
-
-
-def free_port() -> int:
-    """Below those that the system gives to outgoing connections: a busy machine would take it before the server is up."""
-    for port in random.sample(range(20_000, 30_000), 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("0.0.0.0", port))  # noqa: S104 - as gunicorn will
-            return port
-    raise AssertionError("no port is free")
 
 
 class Server:

@@ -14,8 +14,9 @@ from deploy.embedded import wait_until
 from deploy.supervisor import healthy
 from tests.benchmarks.board import Board, Row
 from tests.benchmarks.data import ROOT, UNSET, Community
-from tests.benchmarks.servers import free_port, ours
+from tests.benchmarks.servers import ours
 from tests.benchmarks.size import SIZE
+from tests.ports import free_port
 
 pytestmark = pytest.mark.bench
 STARTS = 3

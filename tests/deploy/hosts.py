@@ -22,7 +22,7 @@ import psutil
 from deploy.embedded import Embedded, Postgres, Valkey, end, gone, wait_until
 from makerlog.env import embedded_database_url, embedded_redis_url, runtime_dir
 from tests.deploy.template import lay
-from tests.deploy.test_supervisor import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "makerlog.asgi:application"]

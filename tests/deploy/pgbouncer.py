@@ -14,7 +14,7 @@ from makerlog.env import embedded_database_url, runtime_dir
 from tests.debian import needs
 from tests.deploy.hosts import ROOT, Data
 from tests.deploy.nginx import listens
-from tests.deploy.test_supervisor import free_port
+from tests.ports import free_port
 
 KINDS = ("web", "ops", "worker")
 POOL = 4  # server connections of a role: fewer than the threads of one process

@@ -23,6 +23,7 @@ import pytest
 from deploy.child import Child
 from deploy.embedded import Postgres, Valkey, end, gone, wait_until
 from makerlog.env import runtime_dir
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SMALL = "tests.deploy.small_app"
@@ -114,12 +115,6 @@ def everything(data_dir: Path) -> list[psutil.Process]:
 
 def private_files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if path.stat().st_mode & 0o777 == 0o600}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ import psycopg2
 from deploy.embedded import Embedded, Postgres, Valkey, end, gone, wait_until
 from makerlog.env import embedded_database_url, runtime_dir
 from tests.deploy.template import lay
-from tests.deploy.test_supervisor import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 THREADS = 8

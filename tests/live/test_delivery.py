@@ -21,11 +21,11 @@ from makerlog.gate.limits import Limits
 from makerlog.gate.socket import text_frame
 from makerlog.live.events import Event, Publisher, packed, publisher, unpacked
 from makerlog.live.hub import MOST_AT_ONCE, hub
-from tests.deploy.test_supervisor import free_port
 from tests.gate.serving import until
 from tests.limits.conftest import OwnRedis
 from tests.live.serving import Live, Reader, live
 from tests.makers import caller
+from tests.ports import free_port
 from tests.tasks.logs import log
 
 ROOT = Path(__file__).parents[2]

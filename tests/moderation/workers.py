@@ -5,7 +5,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from django.db import connection
 
 from deploy.embedded import Valkey, end, wait_until
 from makerlog.env import embedded_redis_url, runtime_dir
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 REACH_S = 1.0  # within which a decision is in force everywhere
@@ -157,12 +157,6 @@ class Workers:
                 return time.monotonic() - since
             assert asked - since < seconds, f"{len(waiting)} workers do not answer {status} within {seconds} s"
             time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def database_url() -> str:

@@ -5,11 +5,9 @@ import ctypes
 import http.client
 import json
 import os
-import random
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,6 +30,7 @@ from tests.attack.floods.flood import Plan as FloodPlan
 from tests.attack.floods.world import World
 from tests.debian import install, path_of
 from tests.deploy.nginx import Nginx, rendered, variables
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 DESCRIPTORS = 1024
@@ -47,14 +46,6 @@ PORTS = range(20_000, 32_000)  # below those that outgoing connections are given
 
 class AttackError(Exception):
     """The attack itself cannot go on. The message is one sentence."""
-
-
-def free_port() -> int:
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as found, contextlib.suppress(OSError):
-            found.bind(("0.0.0.0", port))  # noqa: S104
-            return port
 
 
 def as_a_service(descriptors: int = DESCRIPTORS) -> None:

@@ -22,8 +22,8 @@ from tests.attack.machines.network import HERE, Host, network
 from tests.deploy.hosts import ROOT, App, Data, ask, data
 from tests.deploy.nginx import Nginx, nginx, rendered, variables
 from tests.deploy.pgbouncer import make_roles, pooled, url
-from tests.deploy.test_supervisor import free_port
 from tests.deploy.upgrade import newer_code, release, written
+from tests.ports import free_port
 
 CONTAINERS = ("10.77.0.11", "10.77.0.12", "10.77.0.21", "10.77.0.22")
 HOSTS = CONTAINERS[:2]

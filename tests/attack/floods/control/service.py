@@ -15,7 +15,8 @@ import psycopg2
 
 from deploy.embedded import end, gone, wait_until
 from makerlog.env import embedded_database_url, embedded_redis_url
-from tests.attack.floods.service import ROOT, WORKERS, AttackError, answers, as_a_service, free_port
+from tests.attack.floods.service import ROOT, WORKERS, AttackError, answers, as_a_service
+from tests.ports import free_port
 
 SERVE = [
     *(sys.executable, "-W", "ignore", "-m", "gunicorn", "-w", str(WORKERS)),
