@@ -29,6 +29,7 @@ from makerlog.api.derived import Derived
 from makerlog.api.kept import Said, Shelf
 from makerlog.api.prepared import plans
 from makerlog.api.statements import Written, statements, written
+from makerlog.gate.answers import fitted
 
 Path = tuple[str, ...]
 Row = Sequence[Any]
@@ -307,7 +308,7 @@ class KeptForm:
     def keep(self, values: list[Any]) -> orjson.Fragment:
         """``values``: a version, and the columns."""
         version, *row = values
-        fragment = orjson.Fragment(orjson.dumps(self.inner.build(row, {})))
+        fragment = orjson.Fragment(fitted(orjson.dumps(self.inner.build(row, {}))))
         since, until = self.lasts(row)
         self.shelf.put(row[self.inner.pk], Said(version, since.timestamp(), until.timestamp(), fragment))
         return fragment

@@ -39,6 +39,12 @@ class Answer(NamedTuple):
     secret: bytes = b""
 
 
+def fitted(written: bytes) -> bytes:
+    """``written``, in as much memory as it has bytes. orjson writes into a buffer of up to fifteen times as much and does not
+    shrink it, and no length tells: whatever it wrote and is kept goes through here, else the bounds of what is kept lie."""
+    return bytes(memoryview(written))
+
+
 def new_request_id() -> str:
     """Not a secret. Not from the system either: what asks it may wait for a thread that computes."""
     return f"{random.getrandbits(128):032x}"

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import orjson
 
-from makerlog.gate.answers import Refusal
+from makerlog.gate.answers import Refusal, fitted
 from makerlog.gate.bans import BanIndex, Standing, client_of
 from makerlog.gate.buckets import Buckets
 from makerlog.gate.caller import Caller
@@ -57,7 +57,7 @@ def said(ban: Standing, appeal: str) -> dict[str, object]:
 
 @lru_cache(maxsize=1_024)
 def written(ban: Standing, appeal: str) -> bytes:
-    return orjson.dumps(said(ban, appeal))
+    return fitted(orjson.dumps(said(ban, appeal)))
 
 
 class LinkSpent(Refusal):

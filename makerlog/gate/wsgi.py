@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import Scope
 
 from makerlog.gate import deadline
-from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault
+from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault, fitted
 from makerlog.gate.caller import Caller
 
 log = logging.getLogger("makerlog.gate")
@@ -103,7 +103,8 @@ def run(app: WSGIApp, environ: Environ, most: int, fast: FastPath | None = None)
     try:
         by = environ.get("makerlog.deadline", monotonic() + deadline.SILENCE_S)
         with deadline.until(by - deadline.TO_ANSWER_S):
-            return (fast and fast.answer(environ)) or _slow(app, environ, most, fast)
+            answer = (fast and fast.answer(environ)) or _slow(app, environ, most, fast)
+            return answer._replace(body=fitted(answer.body))
     except BaseException:  # SystemExit from a view must not end the thread either
         log.exception("Request %s failed: %s %s", request_id, environ["REQUEST_METHOD"], environ["PATH_INFO"])
         return ServerFault().answer(request_id)

@@ -1,10 +1,14 @@
 import logging
+from typing import Any
 
+import orjson
 import pytest
 
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
+from makerlog.gate.wsgi import run
 from tests.gate.serving import is_refusal, mirror, says, serve
+from tests.held import held_by
 
 
 def answer_of(app, method="GET", **limits):
@@ -16,6 +20,17 @@ def test_an_answer_comes_back_as_it_was_given():
     reply = answer_of(says("418 Teapot", [("X-One", "1"), ("Set-Cookie", "a=1")], b"short ", b"and stout"))
     assert (reply.status, reply.body) == (418, b"short and stout")
     assert (reply.headers["x-one"], reply.headers["set-cookie"]) == ("1", "a=1")
+
+
+def test_an_answer_takes_as_much_memory_as_it_has_bytes() -> None:
+    """However much room its writer left itself: it may be kept for others, or wait for a slow reader."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [orjson.dumps({"content": "x" * 40_000})]
+
+    environ = {"makerlog.request_id": "1", "REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+    assert 40_000 < held_by(lambda: run(app, dict(environ), 100_000)) < 42_000
 
 
 @pytest.mark.parametrize("claimed", ["3", "300"])

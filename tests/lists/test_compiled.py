@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
+import orjson
 import pytest
 import time_machine
 from django.contrib.auth.models import AnonymousUser
@@ -23,6 +24,7 @@ from makerlog.api.compiled import CannotCompile, compiled, kept_form
 from products.models import Membership, Product, Project, parts
 from tasks.models import Task, TaskComment
 from tasks.serializers import TaskSerializer
+from tests.held import held_by
 from tests.lists import rows
 from tests.lists.catalogue import LISTS, Listing
 from tests.lists.reading import at_most, pages, rows_of
@@ -253,6 +255,12 @@ def test_makers_that_are_not_known_yet_take_one_query_more_for_all_of_them() -> 
             assert len(anonymous().get("/users/").json()["results"]) == 3
         counts.append(len(captured))
     assert counts == [2, 1]
+
+
+def test_what_is_kept_of_a_maker_takes_as_much_memory_as_it_has_bytes() -> None:
+    form, maker = kept_form(MakerSerializer), caller("alice").maker
+    (said,) = form.fetched([maker.pk]).values()
+    assert held_by(lambda: form.fetched([maker.pk])) < len(orjson.dumps(said)) + 2_500
 
 
 # --- What is refused ---
