@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
-MOST = 10_000  # of some 1.5 KB each
+MOST = 5_000  # of some 2 KB each
 
 
 class Said(NamedTuple):

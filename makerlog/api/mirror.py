@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-MOST_KEYS = 50_000  # some 10 MB; beyond, the bucket not asked for longest is forgotten, and would start full
+from makerlog.gate.fading import let_go
+
+MOST_KEYS = 50_000  # some 15 MB; beyond, the bucket not asked for longest is forgotten, and would start full
 
 
 class Wanted(NamedTuple):
@@ -37,13 +39,17 @@ class Bucket:
         """N times what Redis has not been told of, less what has been refilled since."""
         return max(0, self.full - max(self.known, now))
 
+    def is_full(self, now: int) -> bool:
+        """As one that nobody knows of: then it need not be kept."""
+        return max(self.known, self.full, self.own) <= now
+
     def spend_alone(self, time: int, now: int) -> None:
         self.own = max(self.full, self.known, self.own, now) + time
         self.full = max(self.full, self.known, now) + time
 
 
 class Mirror:
-    """A bounded number of buckets. Every method is one step: threads never see half of it."""
+    """A bounded number of buckets that are not full. Every method is one step: threads never see half of it."""
 
     def __init__(self, processes: int, most: int = MOST_KEYS) -> None:
         self.processes = processes
@@ -55,24 +61,31 @@ class Mirror:
     def spend(self, wanted: Sequence[Wanted], now: int, *, insist: bool) -> tuple[bool, list[int]]:
         """Decides as Redis would, for this process's share."""
         with self.lock:
-            buckets = [self.bucket(each.key) for each in wanted]
-            full = [max(bucket.full, bucket.known, bucket.own, now) for bucket in buckets]
-            shares = [each.time * self.processes for each in wanted]
-            fits = all(
-                not share or at + share - now <= each.span for at, share, each in zip(full, shares, wanted, strict=True)
-            )
-            if not (fits or insist):
-                return False, full
-            for bucket, share, each in zip(buckets, shares, wanted, strict=True):
-                if share:
-                    bucket.spend_alone(share, now)
-                    self.owing.add(each.key)
-            return True, [at + share for at, share in zip(full, shares, strict=True)]
+            decided = self._decided(wanted, now, insist)
+            self._let_go(now)
+            return decided
+
+    def _decided(self, wanted: Sequence[Wanted], now: int, insist: bool) -> tuple[bool, list[int]]:
+        buckets = [self.bucket(each.key) for each in wanted]
+        full = [max(bucket.full, bucket.known, bucket.own, now) for bucket in buckets]
+        shares = [each.time * self.processes for each in wanted]
+        fits = all(
+            not share or at + share - now <= each.span for at, share, each in zip(full, shares, wanted, strict=True)
+        )
+        if not (fits or insist):
+            return False, full
+        for bucket, share, each in zip(buckets, shares, wanted, strict=True):
+            if share:
+                bucket.spend_alone(share, now)
+                self.owing.add(each.key)
+        return True, [at + share for at, share in zip(full, shares, strict=True)]
 
     def take_owed(self, keys: Sequence[str], now: int) -> list[tuple[int, int]]:
         """What is known and owed of each. What is taken is told to Redis, or given back."""
         with self.lock:
-            return [self._taken(key, now) for key in keys]
+            taken = [self._taken(key, now) for key in keys]
+            self._let_go(now)
+            return taken
 
     def _taken(self, key: str, now: int) -> tuple[int, int]:
         bucket = self.bucket(key)
@@ -99,6 +112,7 @@ class Mirror:
                 bucket.full = max(bucket.known, now) + owed if owed else bucket.known
                 if charged:
                     bucket.own = min(max(bucket.own, now) + each.time * self.processes, now + each.span)
+            self._let_go(now)
 
     def debtors(self, most: int) -> list[str]:
         """At most so many of the buckets that something is owed of."""
@@ -109,9 +123,11 @@ class Mirror:
         bucket = self.buckets.get(key)
         if bucket is None:
             bucket = self.buckets[key] = Bucket()
-            if len(self.buckets) > self.most:
-                forgotten, _ = self.buckets.popitem(last=False)
-                self.owing.discard(forgotten)
         else:
             self.buckets.move_to_end(key)
         return bucket
+
+    def _let_go(self, now: int) -> None:
+        """Once a step is over: within one, a bucket may still be new, and look full."""
+        gone: list[str] = let_go(self.buckets, self.most, lambda bucket: bucket.is_full(now))
+        self.owing.difference_update(gone)

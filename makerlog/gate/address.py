@@ -13,6 +13,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # A peer on a Unix socket has no address. It is a process of this machine: what loopback means.
 UNIX_PEER = "127.0.0.1"
 MOST_PORTS = 65535
+REMEMBERED = 1_024  # of some 500 bytes: a flood from more than that is not the same few
 
 
 class MalformedForwarded(Refusal):
@@ -43,7 +44,7 @@ def _in_force(trusted: Sequence[Network]) -> tuple[Sequence[Network], int]:
     return (trusted, trusted.version) if isinstance(trusted, Networks) else (tuple(trusted), 0)
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=REMEMBERED)
 def _walked(peer: str, forwarded_for: str, trusted: Sequence[Network], version: int) -> str:
     hop = _peer(peer)
     entries = _right_to_left(forwarded_for)
@@ -55,12 +56,12 @@ def _walked(peer: str, forwarded_for: str, trusted: Sequence[Network], version: 
     return str(hop)
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=REMEMBERED)
 def _is_trusted(address: Address, trusted: Sequence[Network], version: int) -> bool:
     return any(address in network for network in trusted)
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=REMEMBERED)
 def _peer(peer: str) -> Address:
     return _unmapped(ipaddress.ip_address((peer or UNIX_PEER).partition("%")[0]))
 

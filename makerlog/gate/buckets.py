@@ -7,12 +7,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
+from makerlog.gate.fading import let_go
+
 SLACK = 1e-6  # units: what doubles lose
 
 
 class Buckets:
-    """Of the clients that took something last, ``remembered`` at most. ``most``: units in a full one; ``back``: units that
-    come back each second; ``clock``: seconds."""
+    """Of the clients whose bucket is not full, ``remembered`` at most, those that took something last. ``most``: units in a
+    full one; ``back``: units that come back each second; ``clock``: seconds."""
 
     def __init__(self, most: float, back: float, remembered: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.most = most
@@ -37,8 +39,7 @@ class Buckets:
         """Takes ``units``, whether they are there or not."""
         now = self.clock()
         self._full_at[client] = max(self._full_at.pop(client, now), now) + units / self.back
-        if len(self._full_at) > self.remembered:
-            self._full_at.popitem(last=False)
+        let_go(self._full_at, self.remembered, lambda full_at: full_at <= now)
 
     def take(self, client: Hashable) -> bool:
         """One unit, where there is one: whether there was."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import NamedTuple
 
+from makerlog.gate.fading import let_go
 from makerlog.gate.seen import Seen
 
 MOST = 20_000  # clients, those last counted
@@ -74,8 +75,8 @@ class _Clients:
             del kept[next(iter(kept))]
         if (len(kept) if what else sum(kept.values())) >= self.window.least:
             self.suspects.add(client)
-        if len(self.kept) > self.most:
-            self.forget(next(iter(self.kept)))
+        gone: list[str] = let_go(self.kept, self.most, lambda kept: last_part(kept) <= part - PARTS)
+        self.suspects.difference_update(gone)
 
     def counted(self, now: float) -> dict[str, Counted]:
         since = int(now * PARTS / self.window.seconds) - PARTS
@@ -121,6 +122,12 @@ class Conduct:
         with self._lock:
             for clients in self._signals.values():
                 clients.forget(client)
+
+
+def last_part(kept: dict[str | int, int]) -> int:
+    """Of what _Clients keeps of one client: the part of the window in which it was last counted."""
+    key, value = next(reversed(kept.items()))
+    return value if isinstance(key, str) else key
 
 
 def size(counted: Counted) -> int:

@@ -91,6 +91,9 @@ class Notes:
     def _begin(self, number: int) -> _Minute:
         for old in [each for each in self._minutes if each <= number - MINUTES]:
             del self._minutes[old]
+        for each, minute in self._minutes.items():
+            if each < number:
+                minute.known = set()  # it is over: what of it is not taken yet stands in its counts
         return self._minutes.setdefault(number, _Minute())
 
     def _say(self, kind: str, now: float, sentence: str) -> None:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from makerlog.gate.answers import Answer, Headers, Refusal
+from makerlog.gate.fading import let_go
 
 MOST = 5_000  # clients, those told last
 LONGEST_S = 5.0  # limits are asked again after that, whatever was said
@@ -53,9 +54,9 @@ class Spent:
         if answer.status != 429 or not NOTHING_LEFT.search(header(answer.headers, b"ratelimit")):
             return
         seconds = header(answer.headers, b"retry-after")
-        self._until[client] = self.clock() + min(LONGEST_S, float(seconds or b"0")), answer
-        if len(self._until) > MOST:
-            self._until.popitem(last=False)
+        now = self.clock()
+        self._until[client] = now + min(LONGEST_S, float(seconds or b"0")), answer
+        let_go(self._until, MOST, lambda told: told[0] <= now)
 
 
 def header(headers: Headers, name: bytes) -> bytes:

@@ -40,6 +40,20 @@ def test_beyond_the_most_callers_of_a_minute_requests_are_counted_together_also_
     assert notes.take_callers() == {THIS_MINUTE: {OTHERS: 1, "93.184.0.0": 1}}
 
 
+def test_of_a_minute_that_is_over_nothing_is_kept_but_what_is_not_told_yet() -> None:
+    notes = Notes()
+
+    def held() -> int:
+        return sum(len(minute.known) + len(minute.counts) for minute in notes._minutes.values())
+
+    for minute in range(MINUTES):
+        for number in range(100):
+            notes.arrived(f"93.184.216.{number}", None, NOW + 60 * minute)
+    assert held() == 100 * MINUTES + 100
+    assert all(len(callers) == 100 for callers in notes.take_callers().values())
+    assert held() == 100
+
+
 def test_what_could_not_be_told_is_kept_for_as_many_minutes_and_no_longer() -> None:
     notes = Notes()
     notes.arrived("93.184.216.7", None, NOW)
