@@ -14,6 +14,9 @@ from uuid import uuid4
 
 import django
 import pytest
+from django.core.management.color import no_style
+from django.db import connection
+from django.test import TransactionTestCase
 
 from deploy.embedded import Embedded, EmbeddedError
 
@@ -33,6 +36,23 @@ SERVERS = Embedded(
 os.environ.setdefault("PREPARED_STATEMENTS", "0")
 os.environ.update(DATA_DIR=str(DATA_DIR), DJANGO_SETTINGS_MODULE="makerlog.settings", PROCESS="web")
 django.setup()
+
+from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher  # noqa: E402  (reads the settings)
+
+# A hash takes 0.4 s of a core by design, and makers' wait for what others leave of one. Slots and children stay as they are.
+SlottedPBKDF2PasswordHasher.iterations = 1
+
+# What migrations make of the models and no test changes. Django would empty these too, and make them anew with a hundred
+# statements, after each test that commits.
+KEPT = {"django_content_type", "auth_permission"}
+
+
+def _empty_tables(self: TransactionTestCase) -> None:
+    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), [each for each in names if each not in KEPT]))
+
+
+TransactionTestCase._fixture_teardown = _empty_tables
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -34,7 +34,7 @@ class Bucket(ThreadingHTTPServer):
 @contextmanager
 def running_bucket() -> Iterator[Bucket]:
     bucket = Bucket()
-    thread = threading.Thread(target=bucket.serve_forever)
+    thread = threading.Thread(target=bucket.serve_forever, args=[0.01])
     thread.start()
     try:
         yield bucket

@@ -1,4 +1,4 @@
-"""Quick hashes, where hashing is not the point (the slots stay), and mail that is delivered at once."""
+"""Mail that is delivered at once, and uploads in a folder of their own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -6,13 +6,7 @@ from typing import Any
 
 import pytest
 
-from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
 from tests.jobs.queue import run_jobs
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SlottedPBKDF2PasswordHasher, "iterations", 1)
 
 
 @pytest.fixture

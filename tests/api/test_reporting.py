@@ -41,7 +41,7 @@ class Inbox(BaseHTTPRequestHandler):
 def inbox() -> Iterator[HTTPServer]:
     server = HTTPServer(("127.0.0.1", 0), Inbox)
     server.received = []  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
     thread.start()
     yield server
     server.shutdown()

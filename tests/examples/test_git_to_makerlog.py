@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import urllib.request
@@ -45,14 +46,21 @@ def commit(folder: Path, subject: str, when: str) -> None:
     )  # fmt: skip
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A commit a day, each at noon UTC, though their committer dates are all the same."""
-    git(tmp_path, "init", "-q")
+    folder = tmp_path_factory.mktemp("history")
+    git(folder, "init", "-q")
     for number in range(COMMITS):
         day = FIRST_DAY + timedelta(days=number)
-        commit(tmp_path, f"Step {number}: naïve “quotes”, <b> & 100 %", f"{day.isoformat()}T14:00:00+02:00")
-    return tmp_path
+        commit(folder, f"Step {number}: naïve “quotes”, <b> & 100 %", f"{day.isoformat()}T14:00:00+02:00")
+    return folder
+
+
+@pytest.fixture
+def repository(history: Path, tmp_path: Path) -> Path:
+    """One of its own, to be added to."""
+    return Path(shutil.copytree(history, tmp_path / "repository"))
 
 
 @pytest.fixture
@@ -150,7 +158,7 @@ class Troubled(BaseHTTPRequestHandler):
 def troubled() -> Iterator[tuple[str, type[Troubled]]]:
     handler = type("Handler", (Troubled,), {"script": [], "keys": []})
     with HTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}", handler
         server.shutdown()

@@ -173,14 +173,16 @@ def host_task(maker: Maker) -> Task:
 
 
 def add_comments(maker: Maker, count: int, apart: timedelta) -> None:
+    host = host_task(maker)
     TaskComment.objects.bulk_create(
-        TaskComment(task=host_task(maker), author=author, content="Nice", created_at=moment(number, apart))
+        TaskComment(task=host, author=author, content="Nice", created_at=moment(number, apart))
         for number, author in enumerate(others(count))
     )
 
 
 def add_praise(maker: Maker, count: int, apart: timedelta) -> None:
-    TaskPraise.objects.bulk_create(TaskPraise(task=host_task(maker), maker=each) for each in others(count))
+    host = host_task(maker)
+    TaskPraise.objects.bulk_create(TaskPraise(task=host, maker=each) for each in others(count))
 
 
 # --- Discussions ---

@@ -22,6 +22,7 @@ from makerlog.gate.bans import BanIndex
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
+from makerlog.gate.socket import Socket
 from makerlog.live.hub import hub
 from makerlog.routing import streams
 from moderation.routes import refuse_stream
@@ -75,14 +76,18 @@ class Live:
 
     def follows(self, path: str, token: str = "", **headers: str) -> Reader:
         """The same, once it follows its stream."""
-        before = self.following
+        before = followers()
         reader = self.follow(path, token, **headers)
-        until(lambda: self.following > before)
+        until(lambda: followers() - before)  # not their number: one that closed just now may leave after this one came
         return reader
 
     @property
     def following(self) -> int:
-        return sum(len(sockets) for sockets in hub._followers.values())
+        return len(followers())
+
+
+def followers() -> set[Socket]:
+    return {socket for sockets in list(hub._followers.values()) for socket in list(sockets)}
 
 
 @contextlib.contextmanager

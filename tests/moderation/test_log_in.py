@@ -7,7 +7,6 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
 from makerlog.accounts.models import Maker
 from makerlog.api import cache as sturdy
 from makerlog.api import store
@@ -17,11 +16,6 @@ pytestmark = pytest.mark.django_db
 
 LIMIT = LIMITS["admin-log-in"]
 PASSWORD, WRONG = "correct horse battery", "battery staple"
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SlottedPBKDF2PasswordHasher, "iterations", 1)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
 from makerlog.accounts.models import Maker
 from moderation import actions, second_factor
 from moderation.models import AuditEntry, SignInFailure
@@ -26,11 +25,6 @@ from tests.makers import make_maker
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_stands")]
 PASSWORD = "correct horse battery"
 LOG_IN, CODE, FACTOR = "/admin/login/", "/admin/login/code/", "/admin/login/second-factor/"
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SlottedPBKDF2PasswordHasher, "iterations", 1)
 
 
 @pytest.fixture

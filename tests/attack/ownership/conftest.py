@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
 from tests.attack.ownership.matrix import COLUMNS, WRITES, Pair
 from tests.attack.ownership.world import World, build
 from tests.makers import Caller, refill
@@ -16,9 +15,7 @@ TESTED = pytest.StashKey[set[Pair]]()
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
-    """Quick hashes: hashing is not the point here."""
-    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), transaction.atomic():
-        patch.setattr(SlottedPBKDF2PasswordHasher, "iterations", 1)
+    with django_db_blocker.unblock(), transaction.atomic():
         yield build()
         transaction.set_rollback(True)
 
