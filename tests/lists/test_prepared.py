@@ -50,6 +50,7 @@ def two_pages(client: Caller, url: str) -> list[Any]:
 
 def test_every_list_says_the_same_when_it_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
     """By plans that are made for no values in particular, as PostgreSQL does in the long run."""
+    monkeypatch.setattr(prepared, "WORTH", 1)
     make_maker("alice")
     prepared_lists = set()
     for listing in LISTS:
@@ -60,10 +61,9 @@ def test_every_list_says_the_same_when_it_is_prepared(monkeypatch: pytest.Monkey
             monkeypatch.setattr(prepared, "MOST", 0)
             plain = two_pages(client, url)
             monkeypatch.setattr(prepared, "MOST", 1_000)
-            for _ in range(WORTH):
-                refill()
-                with CaptureQueriesContext(connection) as captured:
-                    found = two_pages(client, url)
+            refill()
+            with CaptureQueriesContext(connection) as captured:
+                found = two_pages(client, url)
             assert found == plain, (str(listing), who)
             executed = [each["sql"] for each in captured if each["sql"].startswith("EXECUTE")]
             if executed:
