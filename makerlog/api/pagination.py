@@ -42,7 +42,7 @@ class CursorSigner(Signer):
         return b64_encode(mac.digest()).decode()
 
 
-@lru_cache(maxsize=250)  # lists of late, of a KB each: whoever searches makes one a search, and never comes back to it
+@lru_cache(maxsize=200)  # lists of late, of a KB each: whoever searches makes one a search, and never comes back to it
 def begun(salt: str, key: bytes | str) -> hmac.HMAC:
     """As django.utils.crypto.salted_hmac begins, before the value."""
     derived = hashlib.sha256(force_bytes(f"{salt}signer") + force_bytes(key)).digest()

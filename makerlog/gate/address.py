@@ -13,7 +13,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # A peer on a Unix socket has no address. It is a process of this machine: what loopback means.
 UNIX_PEER = "127.0.0.1"
 MOST_PORTS = 65535
-REMEMBERED = 1_024  # of some 500 bytes: a flood from more than that is not the same few
+REMEMBERED = 512  # of some 500 bytes each: those that came last, and a flood from more than that is not the same few
 
 
 class MalformedForwarded(Refusal):

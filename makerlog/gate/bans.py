@@ -120,7 +120,7 @@ def key_of(network: Network) -> Key:
     return network.version, length, int(network.network_address) >> (network.max_prefixlen - length)
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=512)
 def parsed(address: str) -> tuple[int, int, int]:
     """Family, number and bits of an address. Cached: a flood is the same few again and again."""
     if ":" in address:
@@ -128,7 +128,7 @@ def parsed(address: str) -> tuple[int, int, int]:
     return 4, int.from_bytes(inet_pton(AF_INET, address)), 32
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=512)
 def client_of(address: str) -> str:
     """One client, as a ban and every limit see it: an IPv4 address, or the /64 of an IPv6 one ("2a00:1450:4001:81b::")."""
     return str(network_of(address).network_address) if ":" in address else address

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from makerlog.gate.answers import Answer
 
-EACH = 20  # of one token
+EACH = 20  # of one token, where all processes put theirs
+OWN = 5  # of one token that this process keeps as well, for while that place is away
 MOST = 2_000  # tokens, those refused last
 LARGEST = 8 * 1024  # bytes of an answer that is looked into
 LIMIT = re.compile(r'The limit "([a-z-]+)"')
@@ -52,9 +53,10 @@ def _said(body: bytes) -> dict[str, Any]:
 
 
 class Refusals:
-    def __init__(self, most: int = MOST, each: int = EACH) -> None:
+    def __init__(self, most: int = MOST, each: int = EACH, own: int = OWN) -> None:
         self.most = most
         self.each = each
+        self.own = own
         self._kept: OrderedDict[str, deque[Refused]] = OrderedDict()
         self._untold: OrderedDict[str, deque[Refused]] = OrderedDict()
         self._lock = Lock()
@@ -62,8 +64,8 @@ class Refusals:
     def note(self, token: str, what: Refused) -> None:
         """``token``: its public id."""
         with self._lock:
-            for ring in (self._kept, self._untold):
-                ring.setdefault(token, deque(maxlen=self.each)).append(what)
+            for ring, each in ((self._kept, self.own), (self._untold, self.each)):
+                ring.setdefault(token, deque(maxlen=each)).append(what)
                 ring.move_to_end(token)
                 if len(ring) > self.most:
                     ring.popitem(last=False)

@@ -237,7 +237,7 @@ def joined(talkers: Iterable[Talker]) -> list[Talker]:
     return [*found.values()]
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=512)
 def range_of(client: str) -> str:
     """The /24 of an IPv4 address, the /48 of an IPv6 one: what one network of people has, at least. By hand: a crowd of
     addresses costs this for each."""
