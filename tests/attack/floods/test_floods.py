@@ -20,7 +20,7 @@ PATHS = {"list": "/", "detail": "/", "post": "/"}
 
 
 def plan(port: int, **more: Any) -> flood.Plan:
-    given = {"connections": 8, "seconds": 0.5, "rate": 200.0, "addresses": ["93.184.216.34"], **more}
+    given = {"connections": 8, "seconds": 2.5, "rate": 40.0, "addresses": ["93.184.216.34"], **more}
     return flood.Plan(port=port, target=LISTS, paths=["/"], **given)
 
 
