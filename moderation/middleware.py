@@ -98,7 +98,8 @@ class TicketMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.path.startswith(PATH):
+        # What failed may have failed over who asks: looking again would wait for the database as long again.
+        if request.path.startswith(PATH) and response.status_code < 500:
             self.settle(request, response)
         return response
 

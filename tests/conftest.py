@@ -23,7 +23,14 @@ from deploy.embedded import Embedded, EmbeddedError
 ROOT = Path(__file__).resolve().parent.parent
 # "gw0" where the tests are spread over the cores; DATA_DIR is then as the process that spreads them set it.
 SPREAD = os.environ.get("PYTEST_XDIST_WORKER", "")
-LONG = ("tests/attack/crawler/", "tests/scale/", "tests/backups/", "tests/deploy/")
+LONG = (
+    "tests/attack/crawler/",
+    "tests/lists/test_compiled.py",
+    "tests/scale/",
+    "tests/backups/",
+    "tests/deploy/",
+    "tests/limits/test_processes.py",
+)
 DATA_DIR = Path(os.environ.get("DATA_DIR", ROOT / ".data")).absolute() / (SPREAD or "test")
 
 SERVERS = Embedded(
