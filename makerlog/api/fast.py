@@ -16,14 +16,16 @@ from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, SuspiciousOperation
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db import Error as DatabaseError
-from django.db import OperationalError, connection
 from django.http import Http404, QueryDict
 from django.urls import Resolver404, resolve
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 from prometheus_client import Counter
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
@@ -53,8 +55,17 @@ UNUSUAL = frozenset(
 OF_ONE_ANSWER = {name.lower().encode() for name in (*RATE_LIMITS, "Content-Length", "X-Request-Id", "ETag", "Link")}
 KIND = "makerlog.kind"  # in an environ: the kind of answer, whose headers the slow path may know better
 MOST_KINDS = 2_000
+FEW = 50  # parameters; of more, Django decides whether there are too many
 
-ORDINARY = (APIException, Http404, PermissionDenied, ObjectDoesNotExist, DatabaseError, Resolver404)
+ORDINARY = (
+    APIException,
+    Http404,
+    PermissionDenied,
+    SuspiciousOperation,
+    ObjectDoesNotExist,
+    DatabaseError,
+    Resolver404,
+)
 
 # Whether nothing stands in the way of a request to a route: it is not switched, and its caller not banned meanwhile.
 IsOpen = Callable[[str, Environ], bool]
@@ -176,16 +187,17 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
     """As the view has it, and raises what the view raises. None: to who has it already, in words not known yet."""
     cost.begin()
     # No question whether the connection still stands: where it does not, reading says so, and the slow path opens another.
-    connection.health_check_done = True  # type: ignore[attr-defined]
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    database.health_check_done = True
     try:
         view = view_of(read, PlainRequest(environ), kwargs)
-        view.initial(view.request, **kwargs)
+        let_in(view)
         response = getattr(view, read.handler)(view.request, **kwargs)
         body = rendered(view, response)
         view.say_whose(view.request, response)
     finally:
         timezone.deactivate()
-        let_go()
+        let_go(database)
     environ |= cost.told(read.route)
     tag = tag_of(body) if known.tagged else ""
     if has_it(environ.get("HTTP_IF_NONE_MATCH", "").encode("latin-1"), tag.encode()):
@@ -199,10 +211,18 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
     return Answer(200, whole, body, environ.get(PUBLIC_FOR, 0.0))
 
 
-def let_go() -> None:
+def let_in(view: Any) -> None:
+    """As ``initial`` does it, without the choice of a format, of which there is one."""
+    view.perform_authentication(view.request)
+    view.check_permissions(view.request)
+    view.check_throttles(view.request)
+    view.begin(view.request)
+
+
+def let_go(database: Any) -> None:
     """What Django does with the connection at the end of a request: one that failed or is too old is closed."""
-    if not connection.in_atomic_block:  # as within a test
-        connection.close_if_unusable_or_obsolete()
+    if not database.in_atomic_block:  # as within a test
+        database.close_if_unusable_or_obsolete()
 
 
 def own_headers(said: Mapping[str, str], tag: str, environ: Environ) -> Headers:
@@ -223,15 +243,25 @@ def view_of(read: Read, request: "PlainRequest", kwargs: dict[str, Any]) -> Any:
     view.request, view.args, view.kwargs, view.headers = request, (), kwargs, {}
     if hasattr(read.callback, "actions"):
         view.action = read.handler
+    view.answered = PlainResponse
     request.view = view
     return view
 
 
-def rendered(view: Any, response: Response) -> bytes:
+def rendered(view: Any, response: "Response | PlainResponse") -> bytes:
     body = view.get_renderers()[0].render(response.data, None, {"view": view, "response": response})
     if response.status_code != 200:
         raise APIException
     return body
+
+
+class PlainResponse:
+    """Of DRF's response, what is looked at here."""
+
+    def __init__(self, data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        self.status_code = status
+        self.headers = headers or {}
 
 
 class PlainRequest:
@@ -247,11 +277,11 @@ class PlainRequest:
         self._request = self
 
     @cached_property
-    def query_params(self) -> QueryDict:
-        return QueryDict(self.META["QUERY_STRING"].encode("latin-1"), encoding="utf-8")
+    def query_params(self) -> MultiValueDict[str, str]:
+        return params_of(self.META["QUERY_STRING"])
 
     @property
-    def GET(self) -> QueryDict:
+    def GET(self) -> MultiValueDict[str, str]:
         return self.query_params
 
     @property
@@ -270,6 +300,16 @@ class PlainRequest:
     @property
     def auth(self) -> Any:
         return self._identity[1]
+
+
+def params_of(query: str) -> MultiValueDict[str, str]:
+    """As Django's QueryDict reads them, of what nobody changes, in half the time."""
+    if not query.isascii() or query.count("&") > FEW:
+        return QueryDict(query.encode("latin-1"), encoding="utf-8")
+    found: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        found.setdefault(name, []).append(value)
+    return MultiValueDict(found)
 
 
 class Sent:

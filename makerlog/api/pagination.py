@@ -18,7 +18,6 @@ from django.db.models import Field
 from django.utils.encoding import force_bytes
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from makerlog.api.columns import Asked
 from makerlog.api.exceptions import BadParameter
@@ -107,8 +106,9 @@ class KeysetPagination(BasePagination):
             )
         return min(int(text[:9]), self.max_limit)
 
-    def get_paginated_response(self, data: Any) -> Response:
-        return Response({**self.links, "results": data})
+    def enveloped(self, data: Any) -> tuple[Any, dict[str, str]]:
+        """The body and the headers of a page whose rows are ``data``."""
+        return {**self.links, "results": data}, {}
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         url = {"type": "string", "format": "uri", "nullable": True}
@@ -128,10 +128,10 @@ class BareKeysetPagination(KeysetPagination):
 
     default_limit = MAX_LIMIT
 
-    def get_paginated_response(self, data: Any) -> Response:
+    def enveloped(self, data: Any) -> tuple[Any, dict[str, str]]:
         rels = {"next": self.links["next"], "prev": self.links["previous"]}
         header = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in rels.items() if url)
-        return Response(data, headers={"Link": header} if header else None)
+        return data, {"Link": header} if header else {}
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         return schema

@@ -67,6 +67,7 @@ class Endpoint(generics.GenericAPIView):
     scan: ClassVar[QuerySet[Any] | None] = None
 
     post: Any  # of views that have one
+    answered: ClassVar[Callable[..., Any]] = Response  # of compiled reads: what their data, status and headers become
 
     @property
     def caller(self) -> Any:
@@ -75,14 +76,18 @@ class Endpoint(generics.GenericAPIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        self.begin(request)
+        # After this DRF looks up the handler of the method, and finds the one that is set here.
+        if key := idempotency.requested_key(request):
+            self.post = idempotency.once(self.post, key, secret=self.answers_with_secret)
+
+    def begin(self, request: Request) -> None:
+        """What comes before the handler, once the caller is let in."""
         if fault := request.META.pop(FAULT, None):
             raise fault
         timezone.activate(
             request_timezone(request.headers.get("X-App-Timezone"), getattr(request.user, "timezone", ""))
         )
-        # After this DRF looks up the handler of the method, and finds the one that is set here.
-        if key := idempotency.requested_key(request):
-            self.post = idempotency.once(self.post, key, secret=self.answers_with_secret)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         timezone.deactivate()
@@ -141,7 +146,7 @@ class Endpoint(generics.GenericAPIView):
         found = self.form.shown(self.found(rows, look_up))
         if not found:
             raise Http404
-        return Response(found[0], status=status)
+        return self.answered(found[0], status=status)
 
     def found(self, rows: QuerySet[Any] | None, look_up: dict[str, Any]) -> list[Row]:
         audience, shown = audience_of(self.caller), self.form.asked(self.caller)
@@ -186,7 +191,8 @@ class Endpoint(generics.GenericAPIView):
         asked = self.form.asked(self.caller)
         pagination: KeysetPagination = self.paginator  # type: ignore[assignment]
         _, data = self.lightened(lambda most: pagination.page(reading, self.request, asked, most), rows_of=list)
-        return pagination.get_paginated_response(data)
+        body, headers = pagination.enveloped(data)
+        return self.answered(body, headers=headers)
 
     @property
     def form(self) -> Compiled:

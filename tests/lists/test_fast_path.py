@@ -233,8 +233,11 @@ ODD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_what_is_not_ordinary_is_left_to_the_slow_path(odd: dict[str, Any], ways: Ways, alice: Caller) -> None:
+def test_what_is_not_ordinary_is_left_to_the_slow_path_without_a_word(
+    odd: dict[str, Any], ways: Ways, alice: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
     assert ways.quick(asked(**{"url": "/tasks/", **odd})) is None
+    assert not [record for record in caplog.records if record.name == "makerlog.fast"]
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
