@@ -16,6 +16,7 @@ import psycopg2
 
 from deploy.embedded import Embedded
 from makerlog.env import embedded_database_url, embedded_redis_url
+from tests.benchmarks.grow import grow
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GIVEN = {
@@ -25,6 +26,7 @@ GIVEN = {
 }
 UNSET = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PROCESS", "PROMETHEUS_MULTIPROC_DIR")
 MINUTES = 60
+LOG = 1_000_000  # tasks: of a longer log, this is the part that is made by the demo (see grow.py)
 
 
 class Place(NamedTuple):
@@ -110,14 +112,16 @@ class Data:
             cursor.execute(f"CREATE DATABASE {draft}")
         there = {**variables, "DATABASE_URL": embedded_database_url(self.folder, draft)}
         run(there, "manage.py", "migrate", "-v0")
-        products = str(makers // 10)
-        run(there, "manage.py", "demo", "--makers", str(makers), "--products", products, "--tasks", str(tasks))
+        products, base = str(makers // 10), min(tasks, LOG)
+        run(there, "manage.py", "demo", "--makers", str(makers), "--products", products, "--tasks", str(base))
+        with self.session(draft) as cursor:
+            grow(cursor, tasks // base)
         with self.session() as cursor:
             cursor.execute(f"ALTER DATABASE {draft} RENAME TO {name}")
 
     @contextlib.contextmanager
-    def session(self) -> Any:
-        with contextlib.closing(psycopg2.connect(embedded_database_url(self.folder))) as connection:
+    def session(self, database: str = "makerlog") -> Any:
+        with contextlib.closing(psycopg2.connect(embedded_database_url(self.folder, database))) as connection:
             connection.autocommit = True
             yield connection.cursor()
 

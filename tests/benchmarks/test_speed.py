@@ -129,7 +129,7 @@ def test_a_page_far_in(stands: Stands, community: Community, data: Data, table: 
 
 def test_a_table_that_has_grown(data: Data, table: Board) -> None:
     both = {
-        "large": data.community(SIZE.grown, max(SIZE.makers, SIZE.grown // 50), SIZE.deep),
+        "large": data.community(SIZE.grown, SIZE.makers, SIZE.deep),
         "small": data.community(SMALL, 1_000, 10),
     }
     started = {name: servers.ours(each.variables) for name, each in both.items()}
