@@ -183,8 +183,8 @@ class SetTimezone(ApiView):
 
 class MyRefusals(ApiView):
     """Why was I refused? The last 50 answers of 400 and above to requests with one's own tokens, the newest first, within a
-    day; the newest 20 of each token. Look for the `X-Request-Id` of the answer. Whatever another process answered is here
-    some two seconds later."""
+    day; the newest 20 of each token. Look for the `X-Request-Id` of the answer. All but the very newest are here some two
+    seconds later."""
 
     scope = "user"
     budgets = {"get": PAGE}

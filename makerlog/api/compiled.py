@@ -67,7 +67,8 @@ class Hanging(NamedTuple):
         """In the order of their ids, which come first."""
         if text is None:
             return []
-        rows = sorted(orjson.loads(text), key=itemgetter(0))
+        rows = orjson.loads(text)
+        rows.sort(key=itemgetter(0))
         return [row[1] for row in rows] if self.inner is None else [self.inner.build(row, {}) for row in rows]
 
 

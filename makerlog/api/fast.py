@@ -243,7 +243,7 @@ def view_of(read: Read, request: "PlainRequest", kwargs: dict[str, Any]) -> Any:
     view.request, view.args, view.kwargs, view.headers = request, (), kwargs, {}
     if hasattr(read.callback, "actions"):
         view.action = read.handler
-    view.answered = PlainResponse
+    view.response_class = PlainResponse
     request.view = view
     return view
 
