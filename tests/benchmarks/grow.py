@@ -21,7 +21,8 @@ SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
 WHERE indrelid = ANY(%s::regclass[]) AND NOT indisunique
 """
 WHOLE_LOG = "SELECT max(id) - min(id) + 1, max(created_at) - min(created_at) + interval '1 day' FROM tasks_task"
-BULK = "SET maintenance_work_mem = '512MB'"
+# Foreign keys are not looked at: a copy refers to what its original does, or to that one's copy.
+BULK = "SET maintenance_work_mem = '512MB'; SET session_replication_role = replica"
 
 
 def grow(cursor: Any, times: int) -> None:
