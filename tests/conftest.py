@@ -46,9 +46,6 @@ django.setup()
 
 from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher  # noqa: E402  (reads the settings)
 
-# A test is one transaction, however long it thinks between two statements.
-connection.settings_dict["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=0"
-
 # A hash takes 0.4 s of a core by design, and makers' wait for what others leave of one. Slots and children stay as they are.
 SlottedPBKDF2PasswordHasher.iterations = 1
 
