@@ -1,6 +1,6 @@
 """A log longer than anybody has patience to make: the one that is there again and again, each copy older than the last.
 
-Ten million tasks take the demo an hour, and these statements some minutes, most of which their indexes take.
+Ten million tasks take the demo an hour and more, and these statements some minutes, most of which their indexes take.
 """
 
 from typing import Any
