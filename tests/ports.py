@@ -4,9 +4,8 @@ import contextlib
 import random
 import socket
 
-RANGE = range(
-    20_000, 30_000
-)  # below those that the system gives to outgoing connections, which come and go at any moment
+# Below those that the system gives to outgoing connections, which come and go at any moment.
+RANGE = range(20_000, 30_000)
 
 
 def free_port() -> int:

@@ -114,8 +114,9 @@ class Data:
         run(there, "manage.py", "migrate", "-v0")
         products, base = str(makers // 10), min(tasks, LOG)
         run(there, "manage.py", "demo", "--makers", str(makers), "--products", products, "--tasks", str(base))
-        with self.session(draft) as cursor:
-            grow(cursor, tasks // base)
+        if tasks > base:
+            with self.session(draft) as cursor:
+                grow(cursor, tasks // base)
         with self.session() as cursor:
             cursor.execute(f"ALTER DATABASE {draft} RENAME TO {name}")
 

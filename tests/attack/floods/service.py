@@ -41,9 +41,6 @@ SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'makerlog' AND
 PR_SET_PDEATHSIG = 1
 
 
-PORTS = range(20_000, 32_000)  # below those that outgoing connections are given: a flood opens thousands of them
-
-
 class AttackError(Exception):
     """The attack itself cannot go on. The message is one sentence."""
 
