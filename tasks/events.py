@@ -9,7 +9,7 @@ from django.db.models import F
 
 from makerlog.api import statements
 from makerlog.api.compiled import compiled
-from makerlog.api.prepared import plans
+from makerlog.api.prepared import fetched
 from makerlog.live.events import Event, publish
 from tasks.models import Task, TaskProduct, TaskQuerySet
 from tasks.serializers import TaskSerializer
@@ -113,6 +113,6 @@ def payload(task: Task, reader: Any) -> dict[str, Any]:
         return statements.written(Task.objects.filter(pk=values[0]).values_list(*asked.to(values[1])))
 
     values = [task.pk, asked.pk]
-    rows = plans.fetched(statements.statements.template(("an event of a task", asked.key), values, write), values)
+    rows = fetched(statements.statements.template(("an event of a task", asked.key), values, write), values)
     [shown] = form.shown(rows)
     return shown

@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError
 from makerlog.api.limits import SECOND_US, Limit
 from makerlog.api.mirror import Mirror, Wanted
 from makerlog.api.store import ANSWER_S, Breaker, Line
+from makerlog.gate.fibres import need_thread
 
 # ARGV: the moment after which nobody waits for the answer; whether to charge even what does not fit; then for each key
 # the time to charge, the span of the bucket, and what the process knew and owes (see mirror.py).
@@ -103,6 +104,8 @@ class Limiter:
     def decide(self, charges: Sequence[Charge], *, insist: bool = False) -> Decision:
         """All of ``charges`` together or none; ``insist``: charged also where they do not fit, and so allowed."""
         wanted = [Wanted(self.key(charge), charge.time, charge.limit.span) for charge in charges]
+        if not self.breaker.closed:
+            need_thread()  # whoever finds out whether it is back waits for that
         if self.breaker.closed or self.is_back():
             try:
                 return decision(charges, *self.ask(wanted, insist=insist))
@@ -170,6 +173,7 @@ class Limiter:
         try:
             return self.line.ask("EVALSHA", DIGEST, *arguments)
         except NoScriptError:  # the first of all, or Redis was restarted
+            need_thread()
             return self.client.eval(SCRIPT, *arguments)
 
 

@@ -27,7 +27,7 @@ from makerlog.api.audience import audience_of
 from makerlog.api.columns import AnyOf, Asked, JsonArray, JsonRows, RowVersion, asked_by_all
 from makerlog.api.derived import Derived
 from makerlog.api.kept import Said, Shelf
-from makerlog.api.prepared import plans
+from makerlog.api.prepared import fetched
 from makerlog.api.statements import Written, statements, written
 from makerlog.gate.answers import fitted
 
@@ -303,7 +303,7 @@ class KeptForm:
             model: Any = self.inner._columns.model
             return written(model._base_manager.filter(Q(AnyOf("pk", values[0]))).values_list("pk", columns))
 
-        found = plans.fetched(statements.template(self, [ids], write), [ids])
+        found = fetched(statements.template(self, [ids], write), [ids])
         return {pk: self.keep(orjson.loads(text)) for pk, text in found}
 
     def keep(self, values: list[Any]) -> orjson.Fragment:

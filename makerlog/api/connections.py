@@ -30,9 +30,10 @@ SELECT least(
 
 
 def published(numbers: Any = settings) -> dict[str, int]:
-    """The most connections of each kind of process, by the settings. A thread has one, and keeps it."""
+    """The most connections of each kind of process, by the settings. A thread has one, and keeps it; and so has each of as
+    many fibres (makerlog/gate/fibres.py), of which there are none where staff are answered."""
     return {
-        "web": numbers.WEB_CONCURRENCY * (numbers.WEB_THREADS + BESIDE_THREADS),
+        "web": numbers.WEB_CONCURRENCY * (2 * numbers.WEB_THREADS + BESIDE_THREADS),
         "ops": numbers.OPS_THREADS + BESIDE_THREADS,
         "worker": numbers.WORKER_CONNECTIONS,
         "commands": COMMANDS,

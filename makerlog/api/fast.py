@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, SuspiciousOperation, SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db import Error as DatabaseError
 from django.http import Http404, QueryDict
@@ -38,6 +38,7 @@ from makerlog.api.etags import tag_of
 from makerlog.api.throttling import account_in, headers
 from makerlog.api.views import FAULT
 from makerlog.gate.answers import RATE_LIMITS, Answer, Headers
+from makerlog.gate.fibres import Elsewhere, in_fibre
 from makerlog.gate.sharing import has_it
 from makerlog.gate.wsgi import PUBLIC_FOR, Environ
 
@@ -100,7 +101,7 @@ class FastPath:
         self._lock = Lock()
 
     def answer(self, environ: Environ) -> Answer | None:
-        """None: the slow path's turn. Never raises."""
+        """None: the slow path's turn. Raises nothing, but Elsewhere in a fibre."""
         if environ["REQUEST_METHOD"] != "GET" or environ["CONTENT_LENGTH"] != "0" or not UNUSUAL.isdisjoint(environ):
             return None
         found = self.find(environ["PATH_INFO"])
@@ -133,6 +134,8 @@ class FastPath:
             # What took the database too long once is not asked of it again; the slow path has the words for it.
             environ[FAULT] = error if getattr(error.__cause__, "pgcode", None) in TOO_SLOW else None
             return None
+        except SynchronousOnlyOperation:  # Django would have held the loop up
+            raise Elsewhere from None
         except ORDINARY:  # the slow path has the words for it
             return None
         except Exception:
@@ -184,11 +187,21 @@ def kind_of(route: str, environ: Environ) -> Hashable:
 
 
 def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> Answer | None:
-    """As the view has it, and raises what the view raises. None: to who has it already, in words not known yet."""
-    cost.begin()
+    """``made``, on a thread's connection or a fibre's own."""
+    if in_fibre():
+        return made(read, kwargs, environ, known)
     # No question whether the connection still stands: where it does not, reading says so, and the slow path opens another.
     database: Any = connections[DEFAULT_DB_ALIAS]
     database.health_check_done = True
+    try:
+        return made(read, kwargs, environ, known)
+    finally:
+        let_go(database)
+
+
+def made(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> Answer | None:
+    """As the view has it, and raises what the view raises. None: to who has it already, in words not known yet."""
+    cost.begin()
     try:
         view = view_of(read, PlainRequest(environ), kwargs)
         let_in(view)
@@ -197,7 +210,6 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
         view.say_whose(view.request, response)
     finally:
         timezone.deactivate()
-        let_go(database)
     environ |= cost.told(read.route)
     tag = tag_of(body) if known.tagged else ""
     if has_it(environ.get("HTTP_IF_NONE_MATCH", "").encode("latin-1"), tag.encode()):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db import connection
 from django.db.models import DateTimeField, F, Field, Lookup, Q, QuerySet
 from django.db.models.fields.tuple_lookups import (
     Tuple,
@@ -20,7 +19,8 @@ from django.db.models.fields.tuple_lookups import (
 )
 
 from makerlog.api.columns import Asked, Number, UtcText
-from makerlog.api.prepared import plans
+from makerlog.api.prepared import fetched
+from makerlog.api.reader import rows_of
 from makerlog.api.statements import NO_ROWS, Written, statements, united, written
 from makerlog.api.window import read_from
 
@@ -220,12 +220,6 @@ def until(reading: Reading, end: Row | None) -> Callable[[Row], bool]:
     return (lambda row: row[:width] >= end) if reading.descending else (lambda row: row[:width] <= end)
 
 
-def fetched(sql: str, params: Sequence[Any]) -> list[Row]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchall()
-
-
 def said(reading: Reading) -> list[Any]:
     """The key as a position says it: moments as text, which orders them as well."""
     pairs = zip(reading.names, reading.fields, strict=True)
@@ -239,7 +233,7 @@ def page_rows(
     reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, asked: Asked
 ) -> list[Row]:
     if reading.shape is None:
-        return fetched(*list_written(reading, position, ends, limit, asked.columns))
+        return rows_of(*list_written(reading, position, ends, limit, asked.columns))
     known = len(reading.values)
 
     def write(values: Sequence[Any]) -> Written:
@@ -250,7 +244,7 @@ def page_rows(
     given = [*reading.values, *(position or ()), asked.pk]
     template = statements.template(key, given, write)
     # Of a plan that is made for any maker or any discussion, PostgreSQL expects few rows, and may choose to sort them.
-    return fetched(*template.filled(given)) if reading.pins else plans.fetched(template, given)
+    return rows_of(*template.filled(given)) if reading.pins else fetched(template, given)
 
 
 def list_written(
@@ -301,5 +295,5 @@ def window_ends(reading: Reading, position: Position | None) -> list[Row | None]
         part = reading.within(branch)
         rows = part.after(position, part.scan)[WINDOW - 1 : WINDOW]  # type: ignore[arg-type]
         pieces.append(rows.values_list(Number(number), *said(reading)))
-    found = {number: tuple(end) for number, *end in fetched(*united(pieces))}
+    found = {number: tuple(end) for number, *end in rows_of(*united(pieces))}
     return [found.get(number) for number in range(len(reading.branches))]

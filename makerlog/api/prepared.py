@@ -6,17 +6,18 @@ name of its own, and executed by it. Not through a pooler that gives each transa
 
 import itertools
 import logging
-import threading
 from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import DatabaseError, NotSupportedError, ProgrammingError, connection
+from django.db import DatabaseError, NotSupportedError, ProgrammingError
 from psycopg2.errorcodes import INVALID_SQL_STATEMENT_NAME
 from psycopg2.extensions import AsIs
 
+from makerlog.api import reader
 from makerlog.api.statements import Template
+from makerlog.gate.fibres import Own
 
 logger = logging.getLogger("makerlog.prepared")
 
@@ -26,9 +27,9 @@ MOST = 64  # on one connection: each takes PostgreSQL some 100 KB
 names = map("makerlog_{}".format, itertools.count(1))
 
 
-class Plans(threading.local):
-    """What this thread's connection has prepared. ``names``: by template; "" where it is not to be prepared. ``uses``: of the
-    others, as long as anybody knows them."""
+class Plans:
+    """What one connection, of a thread or a fibre, has prepared. ``names``: by template; "" where it is not to be prepared.
+    ``uses``: of the others, as long as anybody knows them."""
 
     def __init__(self) -> None:
         self.connection: Any = None
@@ -37,7 +38,7 @@ class Plans(threading.local):
 
     def fetched(self, template: Template, values: Sequence[Any]) -> list[Any]:
         """All rows of ``template``, filled in with ``values``."""
-        with connection.cursor() as cursor:
+        with reader.cursor() as cursor:
             if not (settings.PREPARED_STATEMENTS and self.execute(cursor, template, values)):
                 cursor.execute(*template.filled(values))
             return cursor.fetchall()
@@ -54,7 +55,7 @@ class Plans(threading.local):
             if not is_refused(error):
                 raise
             self.names[template] = ""
-            if connection.in_atomic_block:
+            if reader.in_transaction():
                 raise
             logger.warning("Goes on unprepared: %s (%s)", template.sql[:200], error)
             return False
@@ -96,4 +97,9 @@ def is_refused(error: DatabaseError) -> bool:
     return forgotten or isinstance(error, NotSupportedError | ProgrammingError)
 
 
-plans = Plans()
+mine = Own(Plans)
+
+
+def fetched(template: Template, values: Sequence[Any]) -> list[Any]:
+    """All rows of ``template``, filled in with ``values``."""
+    return mine().fetched(template, values)

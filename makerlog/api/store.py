@@ -14,6 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
+from makerlog.gate.fibres import Own, in_fibre, need_thread, wait_for
+
 logger = logging.getLogger("makerlog.store")
 
 CONNECT_S = 0.1
@@ -31,20 +33,30 @@ def client(url: str, *, connect: float = CONNECT_S, answer: float = ANSWER_S) ->
 redis_client = client(settings.REDIS_URL)
 
 
-class Line(threading.local):
-    """A connection of each thread's own, for one command at a time. The client opens it; from then on it is spoken to by
-    hand, for the client's way to it and back takes twice as long as the command. Nothing is sent twice."""
+class Line:
+    """Connections for one command at a time, one for each thread and each fibre."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.mine = Own(lambda: Wire(client))
+
+    def ask(self, *command: Any) -> Any:
+        """Raises RedisError."""
+        return self.mine().ask(command)
+
+
+class Wire:
+    """The client opens it; from then on it is spoken to by hand, for the client's way to it and back takes twice as long as
+    the command. Nothing is sent twice."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.connection = client.connection_pool.make_connection()
         self.stands = False
 
-    def ask(self, *command: Any) -> Any:
-        """Raises RedisError."""
-        ready = self.stands and self.is_clear()
-        self.stands = False  # until it has answered
-        if not ready:
+    def ask(self, command: tuple[Any, ...]) -> Any:
+        if not (self.stands and self.is_clear()):
+            need_thread(self.connect)
             self.connect()
+        self.stands = False  # until it has answered
         try:
             self.socket.sendall(hiredis.pack_command(command))
             answer = self.heard()
@@ -62,6 +74,7 @@ class Line(threading.local):
         self.reader = hiredis.Reader()
         self.poller = select.poll()
         self.poller.register(self.socket, select.POLLIN)
+        self.stands = True
 
     def is_clear(self) -> bool:
         """Whether nothing waits to be read: Redis may have hung up since."""
@@ -69,6 +82,8 @@ class Line(threading.local):
 
     def heard(self) -> Any:
         while (answer := self.reader.gets()) is False:  # Redis says nothing that is read as False
+            if in_fibre() and not wait_for(self.socket.fileno(), select.POLLIN, ANSWER_S):
+                raise TimeoutError
             if not (data := self.socket.recv(READ_BYTES)):
                 raise redis.ConnectionError("Redis hung up.")
             self.reader.feed(data)

@@ -26,7 +26,7 @@ from makerlog.api.filters import FilterBackend, KeysetFilterSet
 from makerlog.api.keyset import Bounds, Branch, Reading, Row
 from makerlog.api.limits import limit_called
 from makerlog.api.pagination import KeysetPagination
-from makerlog.api.prepared import plans
+from makerlog.api.prepared import fetched
 from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES
 from makerlog.api.statements import Written, statements, written
 from makerlog.api.timezones import request_timezone
@@ -158,7 +158,7 @@ class Endpoint(generics.GenericAPIView):
 
         key = (type(self), rows, shown.key, audience.kind, *look_up)
         values = [*look_up.values(), audience.pk]
-        return plans.fetched(statements.template(key, values, write), values)
+        return fetched(statements.template(key, values, write), values)
 
     def charge(self, name: str, *, units: int = 1, subject: str = "") -> None:
         """Charges the limit ``name`` for what only the body tells, such as ``subject``, whom it is for. TooOften: a 429."""

@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 
 from makerlog.gate import deadline
+from makerlog.gate.fibres import wait_for
 
 
 class Silent(psycopg2.OperationalError):
@@ -28,8 +29,9 @@ def wait(connection: Any) -> None:
     """
     state = connection.poll()
     while state != POLL_OK:
-        poller = select.poll()  # anew each time: while connecting, the socket may become another one
-        poller.register(connection.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
-        if not poller.poll(deadline.left() * 1000):
+        events = select.POLLIN if state == POLL_READ else select.POLLOUT
+        if not wait_for(
+            connection.fileno(), events, deadline.left()
+        ):  # while connecting, the socket may become another
             raise Silent("no answer by the deadline")
         state = connection.poll()

@@ -113,7 +113,7 @@ class FrontDoor:
         self.hang_ups = HangUps(self.limits.hang_ups_told)
         self.files = Files(folders or {}, self.limits)
         self.loop: asyncio.AbstractEventLoop | None = None
-        self.pool: Pool[Any] = Pool(self.limits.lanes, self.limits.remembered)
+        self.pool: Pool[Any] = Pool(self.limits.lanes, self.limits.remembered, self.limits.fibres)
         self.sharing = Sharing(
             self.limits, is_tight=lambda: self.pool.is_used_above("anonymous"), part=lambda: self.pool.part
         )
@@ -308,7 +308,9 @@ class FrontDoor:
             deadline = monotonic() + self.pool.lanes[lane].limits.deadline
             environ = wsgi.environ_of(scope, body, caller, visit.request_id)
             environ |= {"makerlog.deadline": deadline, "makerlog.lane": lane}
-            job = self.pool.offer(partial(wsgi.run, self.app, environ, self.limits.answer, self.fast), lane, client)
+            work = partial(wsgi.run, self.app, environ, self.limits.answer, self.fast)
+            light = None if self.fast is None else partial(wsgi.run_lightly, environ, self.fast)
+            job = self.pool.offer(work, lane, client, light)
             try:
                 return await self._result(job, visit.receive, deadline - monotonic())
             finally:

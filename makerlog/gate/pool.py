@@ -12,15 +12,18 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from makerlog.gate.answers import Refusal
 from makerlog.gate.body import HungUp
 from makerlog.gate.demand import Demand
+from makerlog.gate.fibres import Elsewhere, Fibres
 from makerlog.gate.limits import Lane
 
 T = TypeVar("T")
+Light = Callable[[], T | None]
 
 CLEARLY = 1.5  # so many times as much as a newcomer must one who waits have asked for, to be turned away for it
 IN_USE_S = 1.0  # a lane is in use for so long after it was asked for
@@ -56,12 +59,16 @@ class TooSlow(Refusal):
 
 
 class Job(Generic[T]):
-    """One piece of work. ``future`` has its result; it raises NoRoom or HungUp when the work was never begun."""
+    """One piece of work. ``future`` has its result; it raises NoRoom or HungUp when the work was never begun. ``light``: the
+    same in a fibre, unless it gives None or raises Elsewhere: then the work takes a thread."""
 
-    __slots__ = ("asked_at", "begun_at", "client", "demand", "future", "lane", "loop", "timer", "work")
+    __slots__ = ("asked_at", "begun_at", "client", "demand", "future", "lane", "light", "loop", "timer", "work")
 
-    def __init__(self, work: Callable[[], T], lane: "_Lane[T]", client: Hashable, demand: float) -> None:
+    def __init__(
+        self, work: Callable[[], T], light: Light[T] | None, lane: "_Lane[T]", client: Hashable, demand: float
+    ) -> None:
         self.work = work
+        self.light = light
         self.lane = lane
         self.client = client
         self.demand = demand
@@ -127,16 +134,17 @@ class Pool(Generic[T]):
 
     ``lanes``: the highest first. What a client asked of a lane of late decides who waits there: by lane, so that no crowd
     in one makes another forget, and whoever looked around before signing in is not behind those who only knock.
-    ``remembered``: clients, in each.
+    ``remembered``: clients, in each. ``fibres``: of the work under way, so much may do without its thread.
     """
 
-    def __init__(self, lanes: Sequence[Lane], remembered: int = 20_000) -> None:
+    def __init__(self, lanes: Sequence[Lane], remembered: int = 20_000, fibres: int = 0) -> None:
         self.lanes: dict[str, _Lane[T]] = {lane.name: _Lane(lane, remembered) for lane in lanes}
         self.size = sum(lane.threads for lane in lanes)
         self.begun = 0
         self._order = list(self.lanes.values())
         self._admitted: SimpleQueue[Job[T] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._fibres = Fibres(fibres)
         self._wake: asyncio.Handle | None = None
         self._strained_at = -STRAINED_S
         self._wakes_at = 0.0  # kept here: for what is due at once, uvloop gives a handle that does not know
@@ -152,12 +160,12 @@ class Pool(Generic[T]):
     def shed(self) -> int:
         return sum(lane.shed for lane in self._order)
 
-    def offer(self, work: Callable[[], T], lane: str, client: Hashable) -> Job[T]:
+    def offer(self, work: Callable[[], T], lane: str, client: Hashable, light: Light[T] | None = None) -> Job[T]:
         """Begin ``work``, or queue it. Raises NoRoom at once where there is no place. ``work`` must not raise."""
         place = self.lanes[lane]
         self._refuse_greed(place, client)
         place.used_at = asyncio.get_running_loop().time()
-        job = Job(work, place, client, place.demand.arrive(client))
+        job = Job(work, light, place, client, place.demand.arrive(client))
         if self._may_begin(place) and not place.waiting and not place.seconds_to_begin(job.asked_at):
             place.clients[client] += 1
             self._begin(job)
@@ -289,12 +297,22 @@ class Pool(Generic[T]):
         self._wake = None
         self._begin_next()
 
-    # --- The threads ---
+    # --- The fibres and the threads ---
 
     def _begin(self, job: Job[T]) -> None:
         job.begun_at = job.loop.time()
         job.lane.begin()
         self.begun += 1
+        if job.light is None or not self._fibres.begin(partial(_outcome, job.light), partial(self._after_fibre, job)):
+            self._to_thread(job)
+
+    def _after_fibre(self, job: Job[T], outcome: "T | Crash | None") -> None:
+        if outcome is None:
+            self._to_thread(job)
+        else:
+            self._finish(job, outcome)
+
+    def _to_thread(self, job: Job[T]) -> None:
         # Started when first needed, so that a server which forks after loading has its threads in the right process.
         if self.running > len(self._threads):
             self._start_thread()
@@ -358,6 +376,8 @@ class Crash(Exception):
 def _outcome(work: Callable[[], T]) -> T | Crash:
     try:
         return work()
+    except Elsewhere:
+        raise
     except BaseException as error:
         crash = Crash(repr(error))
         crash.__cause__ = error

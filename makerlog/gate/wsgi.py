@@ -41,6 +41,9 @@ PUBLIC_FOR = "makerlog.public_for"
 # And the secret of a form in it, bytes that stand in cookie and body: 32 letters and digits, as Django has them.
 CSRF = "makerlog.csrf"
 
+# By us: the fast path has left this to the application.
+TRIED = "makerlog.tried"
+
 UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 CONSTANTS: Environ = {
@@ -88,10 +91,20 @@ class FastPath(Protocol):
     """Answers some requests without the application; neither raises. What it says depends on nothing but the environ."""
 
     def answer(self, environ: Environ) -> Answer | None:
-        """None: the application's turn, with the same environ."""
+        """None: the application's turn, with the same environ. In a fibre it may take a thread (Elsewhere)."""
 
     def learn(self, environ: Environ, answer: Answer) -> None:
         """What the application answered to what this did not take."""
+
+
+def run_lightly(environ: Environ, fast: FastPath) -> Answer | None:
+    """What ``run`` would answer, in a fibre. None, and Elsewhere: it takes a thread."""
+    with deadline.until(environ["makerlog.deadline"] - deadline.TO_ANSWER_S):
+        answer = fast.answer(environ)
+    if answer is None:
+        environ[TRIED] = True
+        return None
+    return answer._replace(body=fitted(answer.body))
 
 
 def run(app: WSGIApp, environ: Environ, most: int, fast: FastPath | None = None) -> Answer:
@@ -103,7 +116,8 @@ def run(app: WSGIApp, environ: Environ, most: int, fast: FastPath | None = None)
     try:
         by = environ.get("makerlog.deadline", monotonic() + deadline.SILENCE_S)
         with deadline.until(by - deadline.TO_ANSWER_S):
-            answer = (fast and fast.answer(environ)) or _slow(app, environ, most, fast)
+            answer = None if fast is None or TRIED in environ else fast.answer(environ)
+            answer = answer or _slow(app, environ, most, fast)
             return answer._replace(body=fitted(answer.body))
     except BaseException:  # SystemExit from a view must not end the thread either
         log.exception("Request %s failed: %s %s", request_id, environ["REQUEST_METHOD"], environ["PATH_INFO"])
