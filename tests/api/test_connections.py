@@ -18,9 +18,9 @@ from makerlog.api.connections import check_that_they_fit, published, sentence
 NUMBERS = SimpleNamespace(WEB_CONCURRENCY=3, WEB_THREADS=8, OPS_THREADS=4, WORKER_CONNECTIONS=6)
 
 
-def test_the_sum_counts_every_thread_and_what_each_process_has_beside_them() -> None:
-    assert published(NUMBERS) == {"web": 30, "ops": 6, "worker": 6, "commands": 3}
-    assert sentence(NUMBERS) == "45 at most (web 30, ops 6, worker 6, commands 3)"
+def test_the_sum_counts_every_thread_and_fibre_and_what_each_process_has_beside_them() -> None:
+    assert published(NUMBERS) == {"web": 54, "ops": 6, "worker": 6, "commands": 3}
+    assert sentence(NUMBERS) == "69 at most (web 54, ops 6, worker 6, commands 3)"
 
 
 def found() -> list[checks.CheckMessage]:
@@ -36,7 +36,7 @@ def test_what_does_not_fit_is_an_error_and_in_development_a_warning(settings: An
     settings.DEVELOPMENT = False
     assert [(each.id, each.is_serious()) for each in found()] == [("makerlog.E020", True)]
     assert re.fullmatch(
-        r"Database connections: 652 at most \(web 640, .+\), but the database allows \d+\.", found()[0].msg
+        r"Database connections: 1164 at most \(web 1152, .+\), but the database allows \d+\.", found()[0].msg
     )
     settings.DEVELOPMENT = True
     assert [(each.id, each.is_serious()) for each in found()] == [("makerlog.W020", False)]
@@ -73,7 +73,7 @@ def test_in_production_what_does_not_fit_does_not_start(tmp_path: Path) -> None:
         [sys.executable, "-c", "import makerlog.asgi"], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 3
-    assert "(makerlog.E020) Database connections: 4236 at most" in done.stderr
+    assert "(makerlog.E020) Database connections: 8332 at most" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -10,7 +10,7 @@ from makerlog.gate.limits import Lane
 from tests.faults.service import THREADS, Database, Service, running
 
 DEADLINE_S = Lane.deadline
-SUM = THREADS + 2  # the one worker's published connections: threads, watcher, teller
+SUM = 2 * THREADS + 2  # the one worker's published connections: threads and as many fibres, watcher, teller
 
 
 @pytest.fixture(scope="module")
