@@ -80,6 +80,11 @@ class Fibres:
             fibre.switch(partial(self._work, fibre, work, done))
         return fibre is not None
 
+    def close(self) -> None:
+        """Ends those that are idle: what they hold is not found by the garbage collector otherwise."""
+        while self._idle:
+            self._idle.pop().throw()
+
     def _free(self) -> Fibre | None:
         if self._idle:
             return self._idle.pop()

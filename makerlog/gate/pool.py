@@ -214,6 +214,7 @@ class Pool(Generic[T]):
                 while any(thread.is_alive() for thread in self._threads):
                     await asyncio.sleep(0.01)
         self._threads.clear()
+        self._fibres.close()
 
     # --- Who gets a place ---
 
