@@ -5,6 +5,7 @@ one a day, and below 2**53, so that Lua's doubles hold it. Its key is gone once 
 """
 
 import hashlib
+import struct
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,32 +14,37 @@ import redis
 from redis.exceptions import NoScriptError
 
 from makerlog.api.limits import SECOND_US, Limit
-from makerlog.api.mirror import Mirror, Wanted
+from makerlog.api.mirror import Mirror, Told, Wanted
 from makerlog.api.store import ANSWER_S, Breaker, Line
 from makerlog.gate.fibres import need_thread
 
-# ARGV: the moment after which nobody waits for the answer; whether to charge even what does not fit; then for each key
-# the time to charge, the span of the bucket, and what the process knew and owes (see mirror.py).
+# ARGV[1], doubles: the moment after which nobody waits for the answer; whether to charge even what does not fit; then for
+# each key the time to charge, the span of the bucket, and what the process knew and owes (see mirror.py).
 # All are charged, or none. Answers: Redis's time; 1, 0 or -1 (too late, nothing done); when each will be full.
+# What is full again within a second goes to replicas, and not into Redis's own log, where there is one: to write it there
+# takes longer than all else, and it reaches the disk once a second.
 SCRIPT = """
-local time = redis.call('TIME')
+local call, max, read = redis.call, math.max, struct.unpack
+local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
-if now > tonumber(ARGV[1]) then return {now, -1} end
+local deadline, insist, place = read('<dd', ARGV[1])
+if now > deadline then return {now, -1} end
 
-local function given(i, place) return tonumber(ARGV[2 + 4 * (i - 1) + place]) end
-
-local stored, full, fits = {}, {}, 1
-for i, key in ipairs(KEYS) do
-    local charge, span, known, owed = given(i, 1), given(i, 2), given(i, 3), given(i, 4)
-    stored[i] = tonumber(redis.call('GET', key) or 0)
-    full[i] = math.max(stored[i], known, now) + owed
-    if charge > 0 and full[i] + charge - now > span then fits = 0 end
+local stored, full, charges, fits = call('MGET', unpack(KEYS)), {}, {}, 1
+for i = 1, #KEYS do
+    local span, known, owed
+    charges[i], span, known, owed, place = read('<dddd', ARGV[1], place)
+    stored[i] = max(tonumber(stored[i] or 0), now)
+    full[i] = max(stored[i], known) + owed
+    if charges[i] > 0 and full[i] + charges[i] - now > span then fits = 0 end
 end
 
 for i, key in ipairs(KEYS) do
-    if fits == 1 or ARGV[2] == '1' then full[i] = full[i] + given(i, 1) end
-    if full[i] > math.max(stored[i], now) then
-        redis.call('SET', key, string.format('%.0f', full[i]), 'PX', math.ceil((full[i] - now) / 1000))
+    if fits == 1 or insist == 1 then full[i] = full[i] + charges[i] end
+    if full[i] > stored[i] then
+        local full_in = full[i] - now
+        redis.set_repl(full_in < 1000000 and redis.REPL_REPLICA or redis.REPL_ALL)
+        call('SET', key, full[i], 'PX', math.ceil(full_in / 1000))
     end
 end
 return {now, fits, unpack(full)}
@@ -47,6 +53,7 @@ DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 TOO_LATE = -1
 DEBTS_AT_ONCE = 200
 SETTLE_US = 100_000
+ANSWER_US = int(ANSWER_S * SECOND_US)
 
 
 class Charge(NamedTuple):
@@ -147,23 +154,24 @@ class Limiter:
     def ask(self, wanted: Sequence[Wanted], *, insist: bool) -> tuple[int, bool, list[int]]:
         """Runs the script, with what the process knows and owes, which is told once: Redis's time, whether all were charged,
         and when each bucket will be full."""
+        now = self.now()
         keys = [each.key for each in wanted]
-        taken = self.mirror.take_owed(keys, self.now())
-        numbers = [number for each, told in zip(wanted, taken, strict=True) for number in (*each[1:], *told)]
+        told = self.mirror.take_owed(keys, now)
         try:
-            now, fits, full = self.run(keys, [int(insist), *numbers])
+            now, fits, full = self.run(wanted, told, now, insist=insist)
         except redis.RedisError:
-            self.mirror.give_back(keys, taken, self.now())
+            self.mirror.give_back(keys, told, self.now())
             raise
-        allowed = bool(fits) or insist
+        allowed = insist or fits == 1
         self.mirror.hear(wanted, full, now, charged=allowed)
         return now, allowed, full
 
-    def run(self, keys: Sequence[str], numbers: Sequence[int]) -> tuple[int, int, list[int]]:
+    def run(
+        self, wanted: Sequence[Wanted], told: Sequence[Told], now: int, *, insist: bool
+    ) -> tuple[int, int, list[int]]:
         """A script that Redis reads later than we wait for it does nothing. Tried twice: the clocks may have parted."""
         for _ in range(2):
-            deadline = self.now() + int(ANSWER_S * SECOND_US)
-            now, fits, *full = self.evaluated([len(keys), *keys, deadline, *numbers])
+            now, fits, *full = self.evaluated(arguments(wanted, told, now + ANSWER_US, insist=insist))
             self.ahead = now - monotonic()
             if fits != TOO_LATE:
                 return now, fits, full
@@ -177,14 +185,25 @@ class Limiter:
             return self.client.eval(SCRIPT, *arguments)
 
 
+def arguments(wanted: Sequence[Wanted], told: Sequence[Told], deadline: int, *, insist: bool) -> list[Any]:
+    """As SCRIPT reads them."""
+    keys, numbers = [], [deadline, insist]
+    for (key, cost, span), (known, owed) in zip(wanted, told, strict=True):
+        keys.append(key)
+        numbers += cost, span, known, owed
+    return [len(keys), *keys, struct.pack(f"<{len(numbers)}d", *numbers)]
+
+
 def decision(charges: Sequence[Charge], now: int, allowed: bool, full: Sequence[int]) -> Decision:
-    standings = [standing(charge, moment - now, allowed) for charge, moment in zip(charges, full, strict=True)]
+    standings = [
+        Standing(charge.limit, max(0, moment - now), 0 if allowed else fits_in(charge, moment - now))
+        for charge, moment in zip(charges, full, strict=True)
+    ]
     return Decision(allowed, standings)
 
 
-def standing(charge: Charge, full_in: int, allowed: bool) -> Standing:
-    over = full_in + charge.time - charge.limit.span
-    return Standing(charge.limit, max(0, full_in), 0 if allowed or not charge.time else max(0, over))
+def fits_in(charge: Charge, full_in: int) -> int:
+    return max(0, full_in + charge.time - charge.limit.span) if charge.time else 0
 
 
 def monotonic() -> int:

@@ -6,6 +6,7 @@ most ``quota`` units are let through: the documented number is a true upper boun
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Literal
 
 from makerlog.gate.level import GUARDED, UNDER_ATTACK, lockdown
@@ -28,7 +29,7 @@ class Limit:
     about: str
     at_door: bool = False  # counted by each process on its own, an equal share in each (makerlog.gate.readers)
 
-    @property
+    @cached_property
     def span(self) -> int:
         """How long an empty bucket takes to fill, in microseconds."""
         return self.time_for(self.burst)

@@ -22,6 +22,9 @@ class Wanted(NamedTuple):
     span: int
 
 
+Told = tuple[int, int]  # what is known and owed of a bucket
+
+
 @dataclass(slots=True)
 class Bucket:
     """What this process spent counts N times in both ``own`` and ``full``, for its share is an N-th.
@@ -32,20 +35,21 @@ class Bucket:
     """
 
     known: int = 0
-    full: int = 0
+    full: int = 0  # never less than known
     own: int = 0
+
+    @property
+    def latest(self) -> int:
+        """Full by then in every way; before, it need not be kept: one that nobody knows of is full."""
+        return max(self.full, self.own)
 
     def owed(self, now: int) -> int:
         """N times what Redis has not been told of, less what has been refilled since."""
         return max(0, self.full - max(self.known, now))
 
-    def is_full(self, now: int) -> bool:
-        """As one that nobody knows of: then it need not be kept."""
-        return max(self.known, self.full, self.own) <= now
-
     def spend_alone(self, time: int, now: int) -> None:
-        self.own = max(self.full, self.known, self.own, now) + time
-        self.full = max(self.full, self.known, now) + time
+        self.own = max(self.latest, now) + time
+        self.full = max(self.full, now) + time
 
 
 class Mirror:
@@ -55,7 +59,7 @@ class Mirror:
         self.processes = processes
         self.most = most
         self.buckets: OrderedDict[str, Bucket] = OrderedDict()
-        self.owing: set[str] = set()
+        self.owing: set[str] = set()  # those of which full is more than known, at least
         self.lock = threading.Lock()
 
     def spend(self, wanted: Sequence[Wanted], now: int, *, insist: bool) -> tuple[bool, list[int]]:
@@ -67,7 +71,7 @@ class Mirror:
 
     def _decided(self, wanted: Sequence[Wanted], now: int, insist: bool) -> tuple[bool, list[int]]:
         buckets = [self.bucket(each.key) for each in wanted]
-        full = [max(bucket.full, bucket.known, bucket.own, now) for bucket in buckets]
+        full = [max(bucket.latest, now) for bucket in buckets]
         shares = [each.time * self.processes for each in wanted]
         fits = all(
             not share or at + share - now <= each.span for at, share, each in zip(full, shares, wanted, strict=True)
@@ -80,38 +84,40 @@ class Mirror:
                 self.owing.add(each.key)
         return True, [at + share for at, share in zip(full, shares, strict=True)]
 
-    def take_owed(self, keys: Sequence[str], now: int) -> list[tuple[int, int]]:
+    def take_owed(self, keys: Sequence[str], now: int) -> list[Told]:
         """What is known and owed of each. What is taken is told to Redis, or given back."""
         with self.lock:
-            taken = [self._taken(key, now) for key in keys]
-            self._let_go(now)
-            return taken
+            return [self._taken(key, now) for key in keys]
 
-    def _taken(self, key: str, now: int) -> tuple[int, int]:
-        bucket = self.bucket(key)
-        owed = bucket.owed(now)
-        bucket.full = bucket.known
-        self.owing.discard(key)
+    def _taken(self, key: str, now: int) -> Told:
+        bucket = self.buckets.get(key)
+        if bucket is None:
+            return 0, 0
+        if key not in self.owing:
+            return bucket.known, 0
+        self.owing.remove(key)
+        owed, bucket.full = bucket.owed(now), bucket.known
         return bucket.known, -(-owed // self.processes)
 
-    def give_back(self, keys: Sequence[str], taken: Sequence[tuple[int, int]], now: int) -> None:
+    def give_back(self, keys: Sequence[str], told: Sequence[Told], now: int) -> None:
         with self.lock:
-            for key, (_, owed) in zip(keys, taken, strict=True):
+            for key, (_, owed) in zip(keys, told, strict=True):
                 if owed:
                     bucket = self.bucket(key)
-                    bucket.full = max(bucket.full, bucket.known, now) + owed * self.processes
+                    bucket.full = max(bucket.full, now) + owed * self.processes
                     self.owing.add(key)
 
     def hear(self, wanted: Sequence[Wanted], full: Sequence[int], now: int, *, charged: bool) -> None:
         """Redis says when each will be full. What was spent here in the meantime stays owed."""
         with self.lock:
-            for each, moment in zip(wanted, full, strict=True):
-                bucket = self.bucket(each.key)
-                owed = bucket.owed(now)
-                bucket.known = max(bucket.known, moment)
+            for (key, time, span), moment in zip(wanted, full, strict=True):
+                bucket = self.bucket(key)
+                owed = bucket.owed(now) if key in self.owing else 0
+                if moment > bucket.known:
+                    bucket.known = moment
                 bucket.full = max(bucket.known, now) + owed if owed else bucket.known
                 if charged:
-                    bucket.own = min(max(bucket.own, now) + each.time * self.processes, now + each.span)
+                    bucket.own = min(max(bucket.own, now) + time * self.processes, now + span)
             self._let_go(now)
 
     def debtors(self, most: int) -> list[str]:
@@ -129,5 +135,6 @@ class Mirror:
 
     def _let_go(self, now: int) -> None:
         """Once a step is over: within one, a bucket may still be new, and look full."""
-        gone: list[str] = let_go(self.buckets, self.most, lambda bucket: bucket.is_full(now))
-        self.owing.difference_update(gone)
+        gone: list[str] = let_go(self.buckets, self.most, lambda bucket: bucket.latest <= now)
+        if gone:
+            self.owing.difference_update(gone)

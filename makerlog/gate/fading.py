@@ -16,10 +16,10 @@ AT_ONCE = 4  # more than one request adds
 
 def let_go(kept: OrderedDict[K, V], most: int, is_over: Callable[[V], bool]) -> list[K]:
     """Drops some of ``kept``, those not touched for longest: what is over, and what is more than ``most``. Their keys."""
-    gone = []
-    for _ in range(AT_ONCE):
-        oldest = next(iter(kept), None)
-        if oldest is None or not (len(kept) > most or is_over(kept[oldest])):
+    gone: list[K] = []
+    while kept and len(gone) < AT_ONCE:
+        oldest = next(iter(kept))
+        if len(kept) <= most and not is_over(kept[oldest]):
             break
         del kept[oldest]
         gone.append(oldest)

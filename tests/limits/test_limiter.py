@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from makerlog.api import store
-from makerlog.api.buckets import Charge, Decision, Limiter
+from makerlog.api.buckets import Charge, Decision, Limiter, arguments
 from makerlog.api.limits import LIMITS, PRICES, ROWS_A_UNIT, Limit
 from makerlog.api.mirror import Mirror, Wanted
 from makerlog.api.throttling import limiter as service_limiter
@@ -105,6 +105,20 @@ def test_a_key_goes_when_its_bucket_is_full() -> None:
     assert 2 * DAY * 1000 - 5000 < lives <= 2 * DAY * 1000 + 1
 
 
+def test_only_what_takes_more_than_a_second_to_refill_is_written_to_redis_s_log(own_redis: OwnRedis) -> None:
+    connection = store.client(own_redis.url)
+    limiter = Limiter(connection, processes=1)
+
+    def written() -> int:
+        return connection.info("persistence")["aof_current_size"]  # type: ignore[index]
+
+    quick = Limit("test", "subject", 30, 1, 10, "For tests.")  # one every 50 ms
+    for limits in ([quick], [quick, SLOW]):
+        before = written()
+        assert spend(limiter, 1, *limits).allowed
+        assert (written() > before) == (SLOW in limits)
+
+
 def test_all_keys_lie_in_one_slot_of_a_cluster() -> None:
     keys = {service_limiter.key(Charge(limit, "alice", 0)) for limit in LIMITS.values()}
     assert {key[: key.index("}") + 1] for key in keys} == {"{makerlog}"}
@@ -189,7 +203,8 @@ def test_a_script_that_is_read_too_late_does_nothing(monkeypatch: pytest.MonkeyP
     """As when a frozen Redis wakes up: its caller has decided without it long ago."""
     granted(service_limiter, 1)
     charge = Charge(SLOW, "alice", SLOW.time_for(1))
-    late: Any = service_limiter.evaluated([1, service_limiter.key(charge), 1, 0, charge.time, SLOW.span, 0, 0])
+    wanted = [Wanted(service_limiter.key(charge), charge.time, SLOW.span)]
+    late: Any = service_limiter.evaluated(arguments(wanted, [(0, 0)], deadline=1, insist=False))
     assert late[1] == -1
     assert left(service_limiter) == 49
 
