@@ -9,13 +9,13 @@ begins (``need_thread``), or is refused by Django (SynchronousOnlyOperation): th
 """
 
 import asyncio
+import contextlib
 import logging
 import select
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from greenlet import getcurrent, greenlet
@@ -38,30 +38,43 @@ class Elsewhere(BaseException):
         self.prepare = prepare
 
 
-class Fibre(greenlet):
-    """Does one piece of work after the other, as a thread does, and keeps what is its ``Own``."""
+class Wait(NamedTuple):
+    """For ``socket`` to be ready for ``events`` (select.POLLIN or POLLOUT), so many ``seconds`` at most."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    socket: int
+    events: int
+    seconds: float
+
+
+class Done(NamedTuple):
+    """A piece of work ``found`` this; or it took a thread, which has to ``prepare`` something."""
+
+    found: Any
+    prepare: Prepare | None = None
+
+
+class Fibre(greenlet):
+    """Does one piece of work after the other, as a thread does, and keeps what is its ``Own``. Switched to with work or with
+    what a wait came to, it comes back with a Wait or with Done.
+
+    The loop itself is never asked for anything in a fibre, always after it has come back: greenlet lays the stack of a fibre
+    that goes on over the loop's, where libuv keeps what it works on. A worker that did so died within minutes.
+    """
+
+    def __init__(self) -> None:
         super().__init__(self._live)
-        self.loop = loop
         self.rest = getcurrent()  # of the loop's work
 
-    def _live(self, work: Callable[[], None]) -> None:
+    def _live(self, work: Callable[[], Any]) -> None:
         while True:
-            work()
-            work = self.rest.switch()
+            try:
+                done = Done(work())
+            except Elsewhere as elsewhere:
+                done = Done(None, elsewhere.prepare)
+            work = self.rest.switch(done)
 
-    def wait_for(self, socket: int, events: int, seconds: float) -> bool:
-        reads = events == select.POLLIN
-        add, remove = ("add_reader", "remove_reader") if reads else ("add_writer", "remove_writer")
-        timer = self.loop.call_later(seconds, self.switch, False)
-        getattr(self.loop, add)(socket, self.switch, True)
-        try:
-            return bool(self.rest.switch())
-        finally:
-            # Before anybody may close the socket: the loop must not look at a number that is another's by then.
-            getattr(self.loop, remove)(socket)
-            timer.cancel()
+    def wait(self, asked: Wait) -> bool:
+        return bool(self.rest.switch(asked))
 
 
 class Fibres:
@@ -77,8 +90,45 @@ class Fibres:
         ``done`` with what it gave; None: it takes a thread."""
         fibre = self._free()
         if fibre is not None:
-            fibre.switch(partial(self._work, fibre, work, done))
+            self._go_on(fibre, done, work)
         return fibre is not None
+
+    def _go_on(self, fibre: Fibre, done: Callable[[Any], None], told: Any) -> None:
+        asked = fibre.switch(told)
+        if isinstance(asked, Wait):
+            self._watch(fibre, done, asked)
+        else:
+            self._rest(fibre, asked.prepare)
+            asyncio.get_running_loop().call_soon(done, asked.found)
+
+    def _watch(self, fibre: Fibre, done: Callable[[Any], None], asked: Wait) -> None:
+        loop = asyncio.get_running_loop()
+        reads = asked.events == select.POLLIN
+        add, remove = (loop.add_reader, loop.remove_reader) if reads else (loop.add_writer, loop.remove_writer)
+
+        def over(ready: bool) -> None:
+            remove(asked.socket)  # before the fibre may close it, and its number be another's
+            timer.cancel()
+            self._go_on(fibre, done, ready)
+
+        timer = loop.call_later(asked.seconds, over, False)
+        add(asked.socket, over, True)
+
+    def _rest(self, fibre: Fibre, prepare: Prepare | None) -> None:
+        if prepare is None:
+            self._idle.append(fibre)
+        else:
+            arguments = (asyncio.get_running_loop(), fibre, prepare)
+            threading.Thread(target=self._prepare, args=arguments, name="prepares", daemon=True).start()
+
+    def _prepare(self, loop: asyncio.AbstractEventLoop, fibre: Fibre, prepare: Prepare) -> None:
+        try:
+            prepare()
+        except Exception as error:
+            log.warning("Reads take a thread: %s", error)
+            time.sleep(FAILED_S)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
+            loop.call_soon_threadsafe(self._idle.append, fibre)
 
     def close(self) -> None:
         """Ends those that are idle: what they hold is not found by the garbage collector otherwise."""
@@ -91,41 +141,14 @@ class Fibres:
         if self._made >= self.most:
             return None
         self._made += 1
-        return Fibre(asyncio.get_running_loop())
-
-    def _work(self, fibre: Fibre, work: Callable[[], T | None], done: Callable[[T | None], None]) -> None:
-        prepare, found = None, None
-        try:
-            found = work()
-        except Elsewhere as elsewhere:
-            prepare = elsewhere.prepare
-        # By the loop, for here is still the fibre, in which no other can begin.
-        fibre.loop.call_soon(self._over, fibre, prepare, partial(done, found))
-
-    def _over(self, fibre: Fibre, prepare: Prepare | None, done: Callable[[], None]) -> None:
-        if prepare is None:
-            self._idle.append(fibre)
-        else:
-            threading.Thread(target=self._prepare, args=(fibre, prepare), name="prepares", daemon=True).start()
-        done()
-
-    def _prepare(self, fibre: Fibre, prepare: Prepare) -> None:
-        try:
-            prepare()
-        except Exception as error:
-            log.warning("Reads take a thread: %s", error)
-            time.sleep(FAILED_S)
-        try:
-            fibre.loop.call_soon_threadsafe(self._idle.append, fibre)
-        except RuntimeError:
-            return  # the loop is closed: the process is ending
+        return Fibre()
 
 
 def wait_for(socket: int, events: int, seconds: float) -> bool:
     """Whether ``socket`` was ready for ``events`` (select.POLLIN or POLLOUT) within so long. In a thread, that waits."""
     here = getcurrent()
     if isinstance(here, Fibre):
-        return here.wait_for(socket, events, seconds)
+        return here.wait(Wait(socket, events, seconds))
     poller = select.poll()
     poller.register(socket, events)
     return bool(poller.poll(seconds * 1000))
