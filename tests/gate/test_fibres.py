@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -225,3 +226,30 @@ def test_who_worked_last_works_next() -> None:
         return seen
 
     assert len(set(asyncio.run(main()))) == 1
+
+
+def deeply(depth: int, work: Callable[[], Any]) -> Any:
+    """What ``work`` gives, from so deep in the stack of C."""
+    return next(map(lambda _: deeply(depth - 1, work), [0])) if depth else work()
+
+
+def test_many_that_go_on_at_once_leave_the_loop_whole(pairs: list[Any]) -> None:
+    """Where a fibre asked the loop itself, libuv looked for what it works on where the fibre's stack lay, and the process
+    died."""
+
+    def read(number: int) -> int:
+        def hear() -> int:
+            assert wait_for(pairs[number][0].fileno(), select.POLLIN, 5)
+            return len(pairs[number][0].recv(1))
+
+        return sum(deeply(depth, hear) for depth in range(60) for _ in range(5))
+
+    async def scenario(pool: Pool[Any]) -> list[int]:
+        asked = [offer(pool, partial(read, number)) for number in range(4)]
+        while not all(each.done() for each in asked):
+            for _, there in pairs[:4]:
+                there.send(b"x")
+            await asyncio.sleep(0)
+        return await asyncio.gather(*asked)
+
+    assert run(scenario, fibres=4) == [300] * 4
