@@ -5,11 +5,11 @@ in the order of their ids, then the product. Whoever writes a task holds its aut
 listed by what was true a moment ago.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Value
+from django.db.models import Count, QuerySet, Value
 from django.db.models.functions import Lower
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -20,6 +20,7 @@ from makerlog.accounts.models import Maker
 from makerlog.accounts.slugs import create_with_slug
 from makerlog.api.exceptions import Conflict
 from makerlog.api.files import forget_files
+from makerlog.api.written import instances
 from makerlog.changes.journal import announce
 from products.models import MAX_HOLDERS, MAX_TEAM, Membership, Product, Project
 
@@ -31,17 +32,26 @@ def get_or_create_project(*, author: Maker, name: str, **values: Any) -> Project
     return create_project(author=author, name=name, **values)[0]
 
 
+@transaction.atomic(savepoint=False)  # a task that names many has one transaction
 def create_project(*, author: Maker, name: str, **values: Any) -> tuple[Project, bool]:
     """A new project and True; or the author's own of that name, as it is, and False."""
-    # The database decides what is the same name: Python writes some letters small in another way.
-    same = author.projects.filter(name__lower=Lower(Value(name)))
-    if known := same.first():
-        return known, False
+    if known := projects_called(name, author):
+        return known[0], False
     try:
         with transaction.atomic():
             return author.projects.create(name=name, **values), True
     except IntegrityError:
-        return same.get(), False
+        return projects_called(name, author)[0], False
+
+
+def projects_called(name: str, author: Maker) -> list[Project]:
+    """The author's one of that name, or none."""
+
+    def rows(values: Sequence[Any]) -> QuerySet[Project]:
+        # The database decides what is the same name: Python writes some letters small in another way.
+        return Project.objects.filter(author=values[0], name__lower=Lower(Value(values[1])))
+
+    return instances(Project, "projects called", [author.pk, name], rows)
 
 
 @transaction.atomic

@@ -5,10 +5,11 @@ Whoever makes a maker, a project or a product private holds the same author, so 
 moment ago. ``no_key``: others' praise and comments, whose foreign keys share these rows, do not wait.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
@@ -16,6 +17,7 @@ from rest_framework.exceptions import ValidationError
 from makerlog.accounts.actions import locked_maker
 from makerlog.accounts.models import Maker
 from makerlog.api.files import forget_files
+from makerlog.api.written import fetched
 from products.actions import get_or_create_project
 from products.models import Product
 from tasks import days, events
@@ -113,10 +115,15 @@ class Filed(NamedTuple):
 def named_in(content: str, author: Maker) -> Filed:
     """The projects that ``content`` names, which are made where the author has none so called; and their products."""
     projects = [get_or_create_project(author=author, name=name) for name in project_names(content)]
-    holding = Product.objects.filter(projects__in=projects).distinct().values_list("pk", "private")
-    products = dict(holding) if projects else {}
+    pks = [project.pk for project in projects]
+    products = dict(fetched("products holding", pks, holding)) if pks else {}
     private = any(project.private for project in projects) or any(products.values())
-    return Filed([project.pk for project in projects], list(products), private)
+    return Filed(pks, list(products), private)
+
+
+def holding(projects: Sequence[int]) -> QuerySet[Product, Any]:
+    """The products that hold these projects, by id, and whether they are private."""
+    return Product.objects.filter(projects__in=projects).distinct().values_list("pk", "private")
 
 
 def file_anew(task: Task) -> None:

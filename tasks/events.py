@@ -93,8 +93,7 @@ def written(kind: str, task: Task, *, filed: bool = True) -> list[Event]:
     """One event for all where everybody may read the same."""
     if task.hidden:
         return []
-    found = TaskProduct.objects.filter(task=task, product__hidden=False).values_list("product", "product__listed")
-    filings = list(found) if filed else []
+    filings = list(shown_products(task)) if filed else []
     teams = [of_team(product) for product, _ in filings]
     form = payload(task, ANYBODY)
     if not task.listed:
@@ -102,6 +101,11 @@ def written(kind: str, task: Task, *, filed: bool = True) -> list[Event]:
     shown = [of_product(product) for product, listed in filings if listed]
     streams = (EVERYBODY, of_maker(task.author_id), *shown, own(task.author_id), *teams)
     return [Event(kind, form, streams)]
+
+
+def shown_products(task: Task) -> Iterable[tuple[int, bool]]:
+    """Under which products it stands, and whether each is listed."""
+    return TaskProduct.objects.filter(task=task, product__hidden=False).values_list("product", "product__listed")
 
 
 def payload(task: Task, reader: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from makerlog.api import refusals
 from makerlog.api.exceptions import Conflict
 from makerlog.api.files import forget_files
 from makerlog.api.models import IdempotencyKey
+from makerlog.api.written import instances
 from makerlog.changes.journal import announce
 
 USERNAME_TAKEN = "This username is taken."
@@ -195,10 +196,11 @@ def change_password(*, maker: Maker, password: str, own: Any) -> None:
 
 def locked_maker(maker: Maker, *, no_key: bool = False) -> Maker:
     """The maker as they are now, kept so until the transaction ends. ``no_key``: what refers to them may come meanwhile."""
-    current = Maker.objects.select_for_update(no_key=no_key).filter(pk=maker.pk).first()
-    if current is None:
+    rows = Maker.objects.select_for_update(no_key=no_key)
+    found = instances(Maker, ("locked maker", no_key), [maker.pk], lambda values: rows.filter(pk=values[0]))
+    if not found:
         raise AuthenticationFailed("This account is closed.", "account_closed")
-    return current
+    return found[0]
 
 
 @transaction.atomic
