@@ -164,7 +164,8 @@ class Replies(DiscussionPart, Moderated, ViewSet):
         return self.reply
 
     def list(self, request: Request, slug: str) -> Response:
-        return self.listed(self.replies, discussion=self.discussion.pk)
+        (discussion,) = self.values_of(Discussion.objects.visible_to(self.caller), "pk", slug=slug)
+        return self.listed(self.replies, discussion=discussion)
 
     def create(self, request: Request, slug: str) -> Response:
         discussion, values = self.discussion, self.validated()
@@ -210,11 +211,12 @@ class People(DiscussionPart, ApiView):
     def get(self, request: Request, slug: str) -> Response:
         query = PeopleQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        discussion = self.discussion
+        visible = Discussion.objects.visible_to(self.caller)
+        discussion, owner = self.values_of(visible, "pk", "author_id", slug=slug)
         people = self.people
         if query.validated_data["exclude_owner"]:
-            people = people.exclude(maker=discussion.author_id)
-        return self.listed(people, discussion=discussion.pk)
+            people = people.exclude(maker=owner)
+        return self.listed(people, discussion=discussion)
 
 
 class ReplyPraises(DiscussionPart, Praises):

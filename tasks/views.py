@@ -187,7 +187,8 @@ class TaskComments(TaskPart):
         return self.comments.filter(task=self.task).select_related("author")
 
     def list(self, request: Request, task: int) -> Response:
-        return self.listed(self.comments, task=self.task.pk)
+        (found,) = self.values_of(Task.objects.visible_to(self.caller), "pk", pk=task)
+        return self.listed(self.comments, task=found)
 
     def create(self, request: Request, task: int) -> Response:
         made = actions.comment(task=self.task, author=self.caller, **self.validated(), **self.posting)

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from makerlog.accounts.models import Maker
 from makerlog.api.filters import ConditionFilter
+from makerlog.api.reader import values_of
 
 
 class MakerFilter(ConditionFilter, django_filters.CharFilter):
@@ -20,4 +21,4 @@ class MakerFilter(ConditionFilter, django_filters.CharFilter):
 
     def pin(self, value: str) -> int:
         """The maker's id; 0, which is nobody's, where there is no such maker."""
-        return Maker.objects.named(value).values_list("pk", flat=True).first() or 0
+        return next((pk for (pk,) in values_of(Maker.objects.named(value), "pk")), 0)

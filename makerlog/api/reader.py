@@ -6,8 +6,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import QuerySet
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+from makerlog.api.statements import written
 from makerlog.gate.fibres import Elsewhere, Own, in_fibre
 
 
@@ -20,6 +22,11 @@ def rows_of(sql: str, params: Sequence[Any]) -> list[Any]:
     with cursor() as asked:
         asked.execute(sql, params)
         return asked.fetchall()
+
+
+def values_of(rows: QuerySet[Any], *columns: str) -> list[Any]:
+    """What ``values_list`` would give of columns that PostgreSQL knows as Python does: ids, texts, moments."""
+    return rows_of(*written(rows.values_list(*columns)))
 
 
 def in_transaction() -> bool:

@@ -27,6 +27,7 @@ from makerlog.api.keyset import Bounds, Branch, Reading, Row
 from makerlog.api.limits import limit_called
 from makerlog.api.pagination import KeysetPagination
 from makerlog.api.prepared import fetched
+from makerlog.api.reader import values_of
 from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES
 from makerlog.api.statements import Written, statements, written
 from makerlog.api.timezones import request_timezone
@@ -159,6 +160,13 @@ class Endpoint(generics.GenericAPIView):
         key = (type(self), rows, shown.key, audience.kind, *look_up)
         values = [*look_up.values(), audience.pk]
         return fetched(statements.template(key, values, write), values)
+
+    def values_of(self, rows: QuerySet[Any], *columns: str, **look_up: Any) -> Row:
+        """Those columns of the one row that ``look_up`` finds among ``rows``. Http404 where there is none."""
+        found = values_of(rows.filter(**look_up), *columns)
+        if not found:
+            raise Http404
+        return found[0]
 
     def charge(self, name: str, *, units: int = 1, subject: str = "") -> None:
         """Charges the limit ``name`` for what only the body tells, such as ``subject``, whom it is for. TooOften: a 429."""
