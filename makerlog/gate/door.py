@@ -309,7 +309,7 @@ class FrontDoor:
             environ = wsgi.environ_of(scope, body, caller, visit.request_id)
             environ |= {"makerlog.deadline": deadline, "makerlog.lane": lane}
             work = partial(wsgi.run, self.app, environ, self.limits.answer, self.fast)
-            light = None if self.fast is None else partial(wsgi.run_lightly, environ, self.fast)
+            light = partial(wsgi.run_lightly, environ, self.fast) if self.fast and visit.method == "GET" else None
             job = self.pool.offer(work, lane, client, light)
             try:
                 return await self._result(job, visit.receive, deadline - monotonic())

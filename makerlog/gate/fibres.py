@@ -10,7 +10,6 @@ begins (``need_thread``), or is refused by Django (SynchronousOnlyOperation): th
 
 import asyncio
 import contextlib
-import logging
 import select
 import threading
 import time
@@ -19,8 +18,6 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from greenlet import getcurrent, greenlet
-
-log = logging.getLogger("makerlog.gate")
 
 T = TypeVar("T")
 
@@ -54,8 +51,7 @@ class Done(NamedTuple):
 
 
 class Fibre(greenlet):
-    """Does one piece of work after the other, as a thread does, and keeps what is its ``Own``. Switched to with work or with
-    what a wait came to, it comes back with a Wait or with Done.
+    """Does one piece of work after the other, as a thread does, and keeps what is its ``Own``.
 
     The loop itself is never asked for anything in a fibre, always after it has come back: greenlet lays the stack of a fibre
     that goes on over the loop's, where libuv keeps what it works on. A worker that did so died within minutes.
@@ -64,17 +60,38 @@ class Fibre(greenlet):
     def __init__(self) -> None:
         super().__init__(self._live)
         self.rest = getcurrent()  # of the loop's work
+        self.work: Callable[[], Any] | None = None
+        self.said: Wait | Done | None = None
 
-    def _live(self, work: Callable[[], Any]) -> None:
-        while True:
-            try:
-                done = Done(work())
-            except Elsewhere as elsewhere:
-                done = Done(None, elsewhere.prepare)
-            work = self.rest.switch(done)
+    def begin(self, work: Callable[[], Any]) -> Wait | Done:
+        """Until it waits or is done. ``work`` must raise nothing but Elsewhere."""
+        self.work = work
+        return self.go_on()
+
+    def go_on(self, *heard: bool) -> Wait | Done:
+        """What it waited for was ``heard`` of, or not in time."""
+        self.switch(*heard)
+        said, self.said = self.said, None
+        assert said is not None
+        return said
 
     def wait(self, asked: Wait) -> bool:
-        return bool(self.rest.switch(asked))
+        self.said = asked
+        return bool(self.rest.switch())
+
+    def _live(self) -> None:
+        """An idle fibre must not keep the last work alive, nor what it found: no variable holds them, and no argument."""
+        while True:
+            self.said = self._done()
+            self.rest.switch()
+
+    def _done(self) -> Done:
+        work, self.work = self.work, None
+        assert work is not None
+        try:
+            return Done(work())
+        except Elsewhere as elsewhere:
+            return Done(None, elsewhere.prepare)
 
 
 class Fibres:
@@ -90,16 +107,15 @@ class Fibres:
         ``done`` with what it gave; None: it takes a thread."""
         fibre = self._free()
         if fibre is not None:
-            self._go_on(fibre, done, work)
+            self._follow(fibre, done, fibre.begin(work))
         return fibre is not None
 
-    def _go_on(self, fibre: Fibre, done: Callable[[Any], None], told: Any) -> None:
-        asked = fibre.switch(told)
-        if isinstance(asked, Wait):
-            self._watch(fibre, done, asked)
+    def _follow(self, fibre: Fibre, done: Callable[[Any], None], said: Wait | Done) -> None:
+        if isinstance(said, Wait):
+            self._watch(fibre, done, said)
         else:
-            self._rest(fibre, asked.prepare)
-            asyncio.get_running_loop().call_soon(done, asked.found)
+            self._rest(fibre, said.prepare)
+            asyncio.get_running_loop().call_soon(done, said.found)
 
     def _watch(self, fibre: Fibre, done: Callable[[Any], None], asked: Wait) -> None:
         loop = asyncio.get_running_loop()
@@ -109,7 +125,7 @@ class Fibres:
         def over(ready: bool) -> None:
             remove(asked.socket)  # before the fibre may close it, and its number be another's
             timer.cancel()
-            self._go_on(fibre, done, ready)
+            self._follow(fibre, done, fibre.go_on(ready))
 
         timer = loop.call_later(asked.seconds, over, False)
         add(asked.socket, over, True)
@@ -124,8 +140,7 @@ class Fibres:
     def _prepare(self, loop: asyncio.AbstractEventLoop, fibre: Fibre, prepare: Prepare) -> None:
         try:
             prepare()
-        except Exception as error:
-            log.warning("Reads take a thread: %s", error)
+        except Exception:  # whoever reads in a thread meanwhile is told
             time.sleep(FAILED_S)
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
             loop.call_soon_threadsafe(self._idle.append, fibre)

@@ -5,6 +5,7 @@ import select
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial, reduce
 from typing import Any
@@ -213,6 +214,25 @@ def test_a_deadline_is_its_fibres_alone(pairs: list[Any]) -> None:
     assert 40 < long <= 50
     assert 3 < short <= 5
     assert deadline.left() == deadline.SILENCE_S
+
+
+def test_an_idle_fibre_keeps_neither_its_last_work_nor_what_it_found(pairs: list[Any]) -> None:
+    class Thing:
+        pass
+
+    def work(asked: Thing, found: Thing) -> Thing:
+        wait_for(pairs[0][0].fileno(), select.POLLIN, 0.01)
+        return found
+
+    async def scenario(pool: Pool[Any]) -> list[bool]:
+        asked, found = Thing(), Thing()
+        known = [weakref.ref(asked), weakref.ref(found)]
+        assert await offer(pool, partial(work, asked, found)) is found
+        del asked, found
+        await asyncio.sleep(0.01)
+        return [each() is None for each in known]
+
+    assert run(scenario, fibres=1) == [True, True]
 
 
 def test_who_worked_last_works_next() -> None:
