@@ -68,6 +68,7 @@ class Wire:
         return answer
 
     def connect(self) -> None:
+        self.stands = False
         self.connection.disconnect()
         self.connection.connect()
         self.socket: socket.socket = self.connection._sock  # type: ignore[attr-defined]  # with its time-outs
