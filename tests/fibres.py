@@ -1,7 +1,6 @@
 """Runs work in fibres of an event loop, and tells when the loop was held up."""
 
 import asyncio
-import gc
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -51,8 +50,5 @@ def run(scenario: Callable[[Loop], Awaitable[Any]], fibres: int = 1) -> Any:
             ticking.cancel()
             await pool.close(2)
 
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(main())
-    finally:
-        gc.collect()  # the connections of those that have ended
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main())
