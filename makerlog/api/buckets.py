@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError
 from makerlog.api.limits import SECOND_US, Limit
 from makerlog.api.mirror import Mirror, Told, Wanted
 from makerlog.api.store import ANSWER_S, Breaker, Line
-from makerlog.gate.fibres import need_thread
+from makerlog.gate.fibres import Elsewhere, need_thread
 
 # ARGV[1], doubles: the moment after which nobody waits for the answer; whether to charge even what does not fit; then for
 # each key the time to charge, the span of the bucket, and what the process knew and owes (see mirror.py).
@@ -159,7 +159,7 @@ class Limiter:
         told = self.mirror.take_owed(keys, now)
         try:
             now, fits, full = self.run(wanted, told, now, insist=insist)
-        except redis.RedisError:
+        except (redis.RedisError, Elsewhere):
             self.mirror.give_back(keys, told, self.now())
             raise
         allowed = insist or fits == 1

@@ -42,8 +42,9 @@ def lanes(threads: int = 8) -> tuple[Lane, ...]:
         # Makers logging in, registering, choosing a password: as staff, in a queue of their own. What they hash is hashed by
         # a child that gives way to all others (accounts/hashing.py).
         Lane("log_in", 1, 8, 2, longest_wait=3.0, deadline=15.0, burst=10, begins=0.5, half_life=600.0),
-        # Everybody else. An eighth of what is nearly all computing, on the loop, and as much again of PostgreSQL.
-        Lane("anonymous", threads=anonymous, waiting=48, per_client=24, share=1 / 8),
+        # Everybody else. A sixteenth of what is nearly all computing, on the loop, and as much again of PostgreSQL: of pages
+        # of 100, ten a second. What is shared comes on top of that.
+        Lane("anonymous", threads=anonymous, waiting=48, per_client=24, share=1 / 16),
     )
 
 

@@ -61,6 +61,11 @@ def test_a_hash_takes_no_longer_than_its_request_may() -> None:
         SlottedPBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=10**8)
 
 
+def test_where_nothing_is_left_of_the_cores_it_is_hashed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "IDLE_S", 0.0)
+    assert check_password(PASSWORD, make_password(PASSWORD))
+
+
 def test_of_two_at_once_the_second_waits_for_the_first() -> None:
     hashed: list[str] = []
     second = threading.Thread(target=lambda: hashed.append(make_password(PASSWORD)))

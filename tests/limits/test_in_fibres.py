@@ -5,6 +5,7 @@ from typing import Any
 
 from makerlog.api.buckets import Charge, Limiter
 from makerlog.api.limits import MINUTE, Limit
+from makerlog.api.mirror import Wanted
 from tests.fibres import THREAD, Loop, run
 from tests.limits.conftest import OwnRedis
 
@@ -65,3 +66,17 @@ def test_a_redis_that_was_restarted_is_found_again(own_redis: OwnRedis, limiter_
         return await loop.in_fibre(decide(limiter))
 
     assert run(scenario) is True
+
+
+def test_what_is_owed_to_redis_is_still_owed_where_a_fibre_has_no_connection_yet(
+    own_redis: OwnRedis, limiter_of: Callable[..., Limiter]
+) -> None:
+    limiter = limiter_of(own_redis)
+    key = limiter.key(Charge(FIFTY, "alice", 0))
+    limiter.mirror.spend([Wanted(key, FIFTY.time_for(20), FIFTY.span)], limiter.now(), insist=False)
+
+    async def scenario(loop: Loop) -> list[Any]:
+        assert await loop.once(decide(limiter)) == THREAD
+        return [await loop.once(lambda: None, decide(limiter)) for _ in range(40)]
+
+    assert sum(run(scenario)) == 30
