@@ -72,7 +72,7 @@ class Run:
         return Tool("prober", plan)
 
     def unloaded(self) -> Probes:
-        """An ordinary day. Asked anew by each scenario: on a noisy machine no two are alike."""
+        """An ordinary day. Asked anew for each row: on a noisy machine no two are alike, nor are two minutes of one."""
         with self.probe(self.length.unloaded, sign_ins=[]) as tool:
             probes = probed(tool)
         self.unloaded_p50s.append(probes.holders.p50)

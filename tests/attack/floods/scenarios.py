@@ -77,7 +77,6 @@ def flood_of(target: str) -> Scenario:
     """A target under 64 and 512 connections, from one address and from 200, with keep-alive and without."""
 
     def scenario(run: Run) -> Iterator[Row]:
-        unloaded = run.unloaded_lately()
         for connections, addresses, keep_alive in QUICK_SHAPES if run.quick else SHAPES:
             if target == SOCKETS and keep_alive:
                 continue  # the flood is of connects: a socket that stays open asks for nothing more
@@ -91,7 +90,7 @@ def flood_of(target: str) -> Scenario:
                 keep_alive=keep_alive,
                 username="admin" if target == ADMIN else run.service.world.makers[0],
             )
-            yield run.flood_row(name, plan, unloaded)
+            yield run.flood_row(name, plan, run.unloaded_lately())
 
     return scenario
 
