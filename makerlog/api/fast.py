@@ -13,7 +13,6 @@ answer's own is said anew.
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from functools import cached_property
 from threading import Lock
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -26,6 +25,7 @@ from django.http import Http404, QueryDict
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
+from django.utils.functional import cached_property
 from prometheus_client import Counter
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response

@@ -6,8 +6,9 @@ most ``quota`` units are let through: the documented number is a true upper boun
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
 from typing import Literal
+
+from django.utils.functional import cached_property
 
 from makerlog.gate.level import GUARDED, UNDER_ATTACK, lockdown
 

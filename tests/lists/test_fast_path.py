@@ -1,8 +1,10 @@
 """The fast path (makerlog.api.fast) answers as the slow one does, byte for byte, or not at all."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -19,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.api import throttling
 from makerlog.api.checks import routes
-from makerlog.api.fast import FastPath, is_compiled
+from makerlog.api.fast import FastPath, PlainRequest, is_compiled
 from makerlog.api.limits import LIMITS
 from makerlog.api.throttling import account_in
 from makerlog.gate.answers import Answer
@@ -337,3 +339,28 @@ def test_a_fault_of_the_fast_path_is_logged_and_the_slow_path_answers(
     assert ways.quick(environ) is None
     assert run(ways.django, environ, MOST).status == 200
     assert "The fast path failed on /tasks/" in caplog.text
+
+
+def test_who_is_being_looked_up_holds_nobody_else_up() -> None:
+    """functools.cached_property has one lock for all instances before Python 3.12; the event loop would wait for it."""
+    held, looked_up = Event(), Event()
+
+    def request(authenticate: Callable[[Any], Any]) -> PlainRequest:
+        found = PlainRequest(asked("/tasks/"))
+        found.view = SimpleNamespace(get_authenticators=lambda: [SimpleNamespace(authenticate=authenticate)])
+        return found
+
+    def slowly(_: Any) -> None:
+        looked_up.set()
+        assert held.wait(10)
+
+    thread = Thread(target=lambda: request(slowly).user, daemon=True)
+    thread.start()
+    assert looked_up.wait(10)
+    other = Thread(target=lambda: request(lambda _: None).user, daemon=True)
+    other.start()
+    other.join(5)
+    waits = other.is_alive()
+    held.set()
+    thread.join(10)
+    assert not waits
