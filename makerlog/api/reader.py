@@ -1,4 +1,5 @@
-"""Where reads ask PostgreSQL: in a thread on Django's connection, in a fibre on one of its own (makerlog/gate/fibres.py)."""
+"""Where reads ask PostgreSQL, and write the little that they do: in a thread on Django's connection, in a fibre on one of its
+own (makerlog/gate/fibres.py)."""
 
 import time
 from collections.abc import Sequence
@@ -22,6 +23,12 @@ def rows_of(sql: str, params: Sequence[Any]) -> list[Any]:
     with cursor() as asked:
         asked.execute(sql, params)
         return asked.fetchall()
+
+
+def execute(sql: str, params: Sequence[Any]) -> None:
+    """A statement for itself, of which nobody waits for rows."""
+    with cursor() as asked:
+        asked.execute(sql, params)
 
 
 def values_of(rows: QuerySet[Any], *columns: str) -> list[Any]:
