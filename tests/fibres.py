@@ -39,7 +39,9 @@ class Loop:
             self.longest = max(self.longest, time.monotonic() - began)
 
 
-def run(scenario: Callable[[Loop], Awaitable[Any]], fibres: int = 1) -> Any:
+def run(
+    scenario: Callable[[Loop], Awaitable[Any]], fibres: int = 1, new_loop: Callable[[], Any] = uvloop.new_event_loop
+) -> Any:
     async def main() -> Any:
         pool: Pool[Any] = Pool((LANE,), fibres=fibres)
         loop = Loop(pool)
@@ -50,5 +52,5 @@ def run(scenario: Callable[[Loop], Awaitable[Any]], fibres: int = 1) -> Any:
             ticking.cancel()
             await pool.close(2)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(main())

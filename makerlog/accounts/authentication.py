@@ -117,7 +117,7 @@ def note_use(token: AccessToken, address: str) -> None:
     """When it was last used and from where, written at most once a minute."""
     now = timezone.now()
     if not token.last_used_at or token.last_used_at < now - LAST_USED_EVERY:
-        execute(USED, [now, address, token.pk])
+        execute(USED, [now, address or None, token.pk])
         token.last_used_at = now
         identities.used(token)
 

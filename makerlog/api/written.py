@@ -8,6 +8,7 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, QuerySet
 from django.db.transaction import TransactionManagementError
 
+from makerlog.api.reader import rows_of
 from makerlog.api.statements import Written, statements, written
 
 M = TypeVar("M", bound=Model)
@@ -21,9 +22,7 @@ def fetched(key: Hashable, values: Sequence[Any], rows: Callable[[Sequence[Any]]
     def write(given: Sequence[Any]) -> Written:
         return written(rows(given))
 
-    with connection.cursor() as cursor:
-        cursor.execute(*statements.template(key, values, write).filled(values))
-        return cursor.fetchall()
+    return rows_of(*statements.template(key, values, write).filled(values))
 
 
 def instances(

@@ -50,12 +50,10 @@ def lanes(threads: int = 8) -> tuple[Lane, ...]:
 
 @dataclass(frozen=True)
 class Limits:
-    lanes: tuple[Lane, ...] = field(
-        default_factory=lanes
-    )  # their threads are also the database connections of requests, and so are
-    fibres: int = (
-        8  # the reads under way on the event loop: no more than threads, for each is admitted as a thread's work
-    )
+    # Their threads are also the database connections of requests, and so are the fibres: reads under way on the event loop,
+    # no more than threads, for each is admitted as a thread's work.
+    lanes: tuple[Lane, ...] = field(default_factory=lanes)
+    fibres: int = 8
     remembered: int = 20_000  # clients whose demand is known in each lane, the latest
 
     connections: int = 10_000  # idle ones go when there are more, or when descriptors run short

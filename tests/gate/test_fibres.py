@@ -15,25 +15,16 @@ import uvloop
 
 from makerlog.gate import deadline, fibres
 from makerlog.gate.fibres import Elsewhere, Fibres, Own, in_fibre, need_thread, wait_for
-from makerlog.gate.limits import Lane
 from makerlog.gate.pool import Crash, Pool
+from tests.fibres import run as run_in_loop
 
-LANE = Lane("only", threads=4, waiting=10, per_client=100, longest_wait=5.0)
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
 Scenario = Callable[[Pool[Any]], Awaitable[Any]]
 
 
 def run(scenario: Scenario, fibres: int = 2, loop: Callable[[], Any] = uvloop.new_event_loop) -> Any:
-    async def main() -> Any:
-        pool: Pool[Any] = Pool((LANE,), fibres=fibres)
-        try:
-            return await asyncio.wait_for(scenario(pool), 10)
-        finally:
-            await pool.close(2)
-
-    with asyncio.Runner(loop_factory=loop) as runner:
-        return runner.run(main())
+    return run_in_loop(lambda each: scenario(each.pool), fibres, loop)
 
 
 def offer(pool: Pool[Any], light: Callable[[], Any], work: Callable[[], Any] = lambda: "thread") -> asyncio.Future[Any]:

@@ -18,11 +18,7 @@ def decide(limiter: Limiter) -> Callable[[], Any]:
 
 def test_fibres_and_threads_charge_the_same_bucket(own_redis: OwnRedis, limiter_of: Callable[..., Limiter]) -> None:
     limiter = limiter_of(own_redis)
-    count = [0]
-
-    def spend() -> bool:
-        count[0] += 1
-        return bool(decide(limiter)())
+    spend = decide(limiter)
 
     async def scenario(loop: Loop) -> list[bool]:
         await loop.once(lambda: None, spend)  # a thread: the script is known from then on
