@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
-from weakref import WeakKeyDictionary
 
 from greenlet import getcurrent, greenlet
 
@@ -24,6 +23,7 @@ T = TypeVar("T")
 Prepare = Callable[[], None]
 
 FAILED_S = 1.0  # for so long a fibre is out of use that could not be prepared
+LATE_S = 0.02  # at most so much later than asked for a wait ends in vain
 
 
 class Elsewhere(BaseException):
@@ -62,6 +62,7 @@ class Fibre(greenlet):
         self.rest = getcurrent()  # of the loop's work
         self.work: Callable[[], Any] | None = None
         self.said: Wait | Done | None = None
+        self.own: dict[Own[Any], Any] = {}
 
     def begin(self, work: Callable[[], Any]) -> Wait | Done:
         """Until it waits or is done. ``work`` must raise nothing but Elsewhere."""
@@ -94,13 +95,28 @@ class Fibre(greenlet):
             return Done(None, elsewhere.prepare)
 
 
+class Waiting(NamedTuple):
+    """``until``: seconds of the loop's clock."""
+
+    fibre: Fibre
+    done: Callable[[Any], None]
+    until: float
+
+
 class Fibres:
-    """At most ``most``, on one event loop. Who worked last works next: few are in use where few are enough."""
+    """At most ``most``, on one event loop. Who worked last works next: few are in use where few are enough.
+
+    What they wait for is watched by an epoll of their own, which is all that the loop knows of: to tell the loop of each
+    socket, and to take it back, takes it four times as long, and it does not bear that one is closed meanwhile.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._made = 0
         self._idle: list[Fibre] = []
+        self._waiting: dict[int, Waiting] = {}  # by socket
+        self._epoll: select.epoll | None = None
+        self._watches_time = False
 
     def begin(self, work: Callable[[], T | None], done: Callable[[T | None], None]) -> bool:
         """Whether a fibre was free: then ``work``, which must raise nothing but Elsewhere, has begun, and the loop will call
@@ -110,6 +126,23 @@ class Fibres:
             self._follow(fibre, done, fibre.begin(work))
         return fibre is not None
 
+    def close(self) -> None:
+        """Ends those that are idle: what they hold is not found by the garbage collector otherwise."""
+        while self._idle:
+            self._idle.pop().throw()
+        if self._epoll is not None:
+            asyncio.get_running_loop().remove_reader(self._epoll.fileno())
+            self._epoll.close()
+            self._epoll = None
+
+    def _free(self) -> Fibre | None:
+        if self._idle:
+            return self._idle.pop()
+        if self._made >= self.most:
+            return None
+        self._made += 1
+        return Fibre()
+
     def _follow(self, fibre: Fibre, done: Callable[[Any], None], said: Wait | Done) -> None:
         if isinstance(said, Wait):
             self._watch(fibre, done, said)
@@ -117,18 +150,44 @@ class Fibres:
             self._rest(fibre, said.prepare)
             asyncio.get_running_loop().call_soon(done, said.found)
 
+    # --- Waiting ---
+
     def _watch(self, fibre: Fibre, done: Callable[[Any], None], asked: Wait) -> None:
         loop = asyncio.get_running_loop()
-        reads = asked.events == select.POLLIN
-        add, remove = (loop.add_reader, loop.remove_reader) if reads else (loop.add_writer, loop.remove_writer)
+        self._waiting[asked.socket] = Waiting(fibre, done, loop.time() + asked.seconds)
+        epoll, once = self._epoll or self._listen(loop), asked.events | select.EPOLLONESHOT
+        try:
+            epoll.modify(asked.socket, once)
+        except FileNotFoundError:  # a new one; the kernel forgets what is closed
+            epoll.register(asked.socket, once)
+        if not self._watches_time:
+            self._watches_time = True
+            loop.call_later(LATE_S, self._give_up, loop)
 
-        def over(ready: bool) -> None:
-            remove(asked.socket)  # before the fibre may close it, and its number be another's
-            timer.cancel()
-            self._follow(fibre, done, fibre.go_on(ready))
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> select.epoll:
+        epoll = self._epoll = select.epoll()
+        loop.add_reader(epoll.fileno(), self._hear, epoll)
+        return epoll
 
-        timer = loop.call_later(asked.seconds, over, False)
-        add(asked.socket, over, True)
+    def _hear(self, epoll: select.epoll) -> None:
+        for socket, _ in epoll.poll(0):
+            self._over(socket, True)
+
+    def _over(self, socket: int, ready: bool) -> None:
+        waiting = self._waiting.pop(socket, None)
+        if waiting is not None:  # else it was ready too late
+            self._follow(waiting.fibre, waiting.done, waiting.fibre.go_on(ready))
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """On those who have waited long enough."""
+        now = loop.time()
+        for socket in [socket for socket, waiting in self._waiting.items() if waiting.until <= now]:
+            self._over(socket, False)
+        self._watches_time = bool(self._waiting)
+        if self._watches_time:
+            loop.call_later(LATE_S, self._give_up, loop)
+
+    # --- Resting ---
 
     def _rest(self, fibre: Fibre, prepare: Prepare | None) -> None:
         if prepare is None:
@@ -144,19 +203,6 @@ class Fibres:
             time.sleep(FAILED_S)
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
             loop.call_soon_threadsafe(self._idle.append, fibre)
-
-    def close(self) -> None:
-        """Ends those that are idle: what they hold is not found by the garbage collector otherwise."""
-        while self._idle:
-            self._idle.pop().throw()
-
-    def _free(self) -> Fibre | None:
-        if self._idle:
-            return self._idle.pop()
-        if self._made >= self.most:
-            return None
-        self._made += 1
-        return Fibre()
 
 
 def wait_for(socket: int, events: int, seconds: float) -> bool:
@@ -184,11 +230,12 @@ class Own(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self.make = make
-        self._of: WeakKeyDictionary[greenlet, T] = WeakKeyDictionary()  # a thread is known by its main greenlet
+        self._of_thread = threading.local()
 
     def __call__(self) -> T:
-        here = getcurrent()
-        mine = self._of.get(here)
+        here: Any = getcurrent()
+        of: dict[Any, Any] = here.own if isinstance(here, Fibre) else self._of_thread.__dict__
+        mine = of.get(self)
         if mine is None:
-            mine = self._of[here] = self.make()
+            mine = of[self] = self.make()
         return mine
