@@ -3,16 +3,21 @@
 A hash costs 0.4 s of CPU by design. Without slots a handful of log-in attempts takes every core from everybody; with
 them it takes one. Few may wait for a slot: whoever waits holds one of the process's threads. Makers' are hashed in a child
 that takes what is left of a core, so that whoever has a token is served as if nobody logged in; where a second of that was
-not enough, in one that takes a tenth.
+not enough, in one that takes a tenth. All processes of a machine together hash on half of its cores: what two cores share
+(a cache, the whole of one where they are threads of it) goes to whoever computes, however low its priority.
 """
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import logging
+import os
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,8 +30,11 @@ from makerlog.gate import deadline
 logger = logging.getLogger("makerlog.hashing")
 
 WAIT_S = 2.0
+LOOK_EVERY_S = 0.02
 MAX_WAITING = 2
 IDLE_S = 1.0
+PLACES = max(1, (os.cpu_count() or 1) // 2)  # of a machine
+PLACE = f"{tempfile.gettempdir()}/makerlog-{os.getuid()}-hashes"
 # Told on its standard input, for arguments can be read by every process of the machine. A core whose only work is idle counts
 # as a free one: what wakes up is put there and not behind something else. To be nice does not do that.
 CHILD = """
@@ -63,6 +71,39 @@ def taken(semaphore: threading.Semaphore, *, timeout: float) -> Iterator[None]:
         semaphore.release()
 
 
+@contextmanager
+def place_on_machine() -> Iterator[None]:
+    """One of its PLACES, for makers' hashes of all processes; Busy where none is free in ``WAIT_S``. A process that dies
+    leaves its own, and on a machine that has no such file nobody waits."""
+    ends = time.monotonic() + min(WAIT_S, deadline.left())
+    try:
+        while (place := free_place()) is None:
+            if time.monotonic() >= ends:
+                raise busy()
+            time.sleep(LOOK_EVERY_S)
+    except OSError as error:
+        logger.warning("No place is kept for whoever hashes passwords: %s", error)
+        place = None
+    try:
+        yield
+    finally:
+        if place is not None:
+            os.close(place)
+
+
+def free_place() -> int | None:
+    """A descriptor, to be closed by whoever leaves it; None where all are taken."""
+    for number in range(PLACES):
+        place = os.open(f"{PLACE}-{number}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(place)
+        else:
+            return place
+    return None
+
+
 def busy() -> Busy:
     return Busy("Too many sign-ins at once. Try again in a moment.", "hashing_busy")
 
@@ -97,7 +138,8 @@ class SlottedPBKDF2PasswordHasher(PBKDF2PasswordHasher):
             if queue.get() == "staff":
                 return super().encode(password, salt, iterations)
             self._check_encode_args(password, salt)  # type: ignore[attr-defined]
-            hashed = base64.b64encode(hashed_aside(password, salt, iterations)).decode()
+            with place_on_machine():
+                hashed = base64.b64encode(hashed_aside(password, salt, iterations)).decode()
             return f"{self.algorithm}${iterations}${salt}${hashed}"
 
 

@@ -1,9 +1,11 @@
 """Password hashing goes through its slots, wherever it happens."""
 
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +28,9 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture(autouse=True)
-def _new_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+def _new_slots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(hashing, "slots", {"makers": Slot(), "staff": Slot()})
+    monkeypatch.setattr(hashing, "PLACE", str(tmp_path / "hashes"))
 
 
 @pytest.fixture
@@ -81,6 +84,49 @@ def test_who_waits_too_long_is_told_so() -> None:
     with hashing_slot(), pytest.raises(Busy):
         make_password(PASSWORD)
     make_password(PASSWORD)
+
+
+HOLDER = """
+import fcntl, os, sys, time
+for name in sys.argv[1:]:
+    fcntl.flock(os.open(name, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def other_process() -> Iterator[subprocess.Popen[bytes]]:
+    """Has all places of the machine."""
+    names = [f"{hashing.PLACE}-{number}" for number in range(hashing.PLACES)]
+    with subprocess.Popen([sys.executable, "-c", HOLDER, *names], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.usefixtures("short_wait")
+def test_all_processes_of_a_machine_hash_on_half_of_its_cores(other_process: subprocess.Popen[bytes]) -> None:
+    with pytest.raises(Busy):
+        make_password(PASSWORD)
+    with as_staff():
+        make_password(PASSWORD)
+    other_process.kill()  # what it held is free
+    other_process.wait()
+    make_password(PASSWORD)
+
+
+def test_whoever_waits_for_another_process_hashes_after_it(other_process: subprocess.Popen[bytes]) -> None:
+    threading.Timer(0.2, other_process.kill).start()
+    began = time.monotonic()
+    assert check_password(PASSWORD, make_password(PASSWORD))
+    assert time.monotonic() - began >= 0.2
+
+
+def test_a_machine_that_has_no_such_file_hashes_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "PLACE", "/nowhere/hashes")
+    assert check_password(PASSWORD, make_password(PASSWORD))
 
 
 def test_few_wait_and_the_rest_are_refused_at_once() -> None:
