@@ -1,8 +1,6 @@
 """Reads a request's body within bounds, before a thread is asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from starlette.types import Receive, Scope
 
@@ -86,49 +84,59 @@ class Bodies:
     def held(self) -> int:
         return self.large + self.small
 
-    @asynccontextmanager
-    async def read(self, scope: Scope, receive: Receive, *, genuine: bool) -> AsyncIterator[bytes]:
-        """The whole body, for as long as the context is open. ``genuine``: a genuine token came with it; only then is a
-        large upload taken.
-
-        Raises BadLength, BodyTooLarge (at once when announced, otherwise as soon as counted), NoMemory, BodyTimeout,
-        HungUp.
-        """
+    def read(self, scope: Scope, receive: Receive, *, genuine: bool) -> "Body":
+        """A context with the whole body, which is held for as long as it is open. ``genuine``: a genuine token came with it;
+        only then is a large upload taken. Raises BadLength, and BodyTooLarge at once when it is announced."""
         length = announced_length(scope)
         most = self.limits.upload if genuine and _is_upload(scope) else self.limits.body
         if length is not None and length > most:
             raise BodyTooLarge(most)
-        body = _Body(self, most)
-        try:
-            if length != 0:
-                await self._in_time(body, receive, length or most)
-            yield body.bytes
-        finally:
-            self.large -= body.large
-            self.small -= body.small
-
-    async def _in_time(self, body: "_Body", receive: Receive, length: int) -> None:
-        try:
-            async with asyncio.timeout(self.limits.body_seconds + length / self.limits.body_rate):
-                await body.gather(receive)
-        except TimeoutError:
-            raise BodyTimeout from None
+        return Body(self, receive, length, most)
 
 
-class _Body:
-    """One body on its way."""
+class Body:
+    """One body on its way, of so many bytes (None: nobody said how many) and at most ``most``.
 
-    def __init__(self, bodies: Bodies, most: int) -> None:
+    Raises, entered, BodyTooLarge as soon as it is counted, NoMemory, BodyTimeout, HungUp.
+    """
+
+    def __init__(self, bodies: Bodies, receive: Receive, length: int | None, most: int) -> None:
         self.bodies = bodies
+        self.receive = receive
+        self.length = length
         self.most = most
         self.large = self.small = 0  # one of them is its bytes so far
         self.bytes = b""
 
-    async def gather(self, receive: Receive) -> None:
+    async def __aenter__(self) -> bytes:
+        if self.length != 0:
+            try:
+                await self._in_time(self.length or self.most)
+            except BaseException:
+                self._let_go()
+                raise
+        return self.bytes
+
+    async def __aexit__(self, *_: object) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self.bodies.large -= self.large
+        self.bodies.small -= self.small
+
+    async def _in_time(self, length: int) -> None:
+        limits = self.bodies.limits
+        try:
+            async with asyncio.timeout(limits.body_seconds + length / limits.body_rate):
+                await self._gather()
+        except TimeoutError:
+            raise BodyTimeout from None
+
+    async def _gather(self) -> None:
         chunks: list[bytes] = []
         size = 0
         while True:
-            message = await receive()
+            message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise HungUp
             chunks.append(message.get("body", b""))

@@ -166,6 +166,7 @@ class Connection(HttpToolsProtocol):
             # uvicorn tells the newest request only; an older one would write to a closed transport, and log it.
             self._answering.disconnected = True
             self._answering.message_event.set()
+            self.app.hung_up(self._answering.scope)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -211,11 +212,13 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        self._parsed(len(url))
+        self._head += len(url)
+        self._unparsed = 0
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._parsed(len(name) + len(value) + 4)
+        self._head += len(name) + len(value) + 4
+        self._unparsed = 0
         if len(self.headers) >= self.limits.headers:
             self._stop_parsing(TooManyHeaders(self.limits.headers))
         super().on_header(name, value)
@@ -255,7 +258,9 @@ class Connection(HttpToolsProtocol):
         answer = None if self.flow.write_paused else self.app.greet(cycle.scope, passes_over=stays)
         if answer is None:
             cycle.scope[AT_ONCE] = partial(self._answer, cycle)  # type: ignore[literal-required]
-            super()._start_asgi_task(cycle, app)
+            in_task = partial(super()._start_asgi_task, cycle, app)
+            if self.flow.write_paused or not self.app.begin(cycle.scope, in_task):
+                in_task()
         elif not self.transport.is_closing():
             self._at_once += 1
             self._complete(cycle, answer)
@@ -288,10 +293,6 @@ class Connection(HttpToolsProtocol):
         self._refuse(HeadTooLarge(self.limits.head) if self._head > self.limits.head else self._reason)
 
     # --- Deadlines ---
-
-    def _parsed(self, size: int) -> None:
-        self._head += size
-        self._unparsed = 0
 
     def _wait_for_head(self) -> None:
         self._stop_waiting()

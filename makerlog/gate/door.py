@@ -31,7 +31,7 @@ from makerlog.gate.lanes import WHOSE, Owners, client_in, lane_of
 from makerlog.gate.level import NORMAL, UNDER_ATTACK, lockdown
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
-from makerlog.gate.pool import Job, Pool, TooSlow
+from makerlog.gate.pool import Job, Pool
 from makerlog.gate.reception import Reception, Switches, nothing_there
 from makerlog.gate.refusals import refusals, refused
 from makerlog.gate.seen import ROUTE, Observer, Observers, without_secrets
@@ -41,7 +41,7 @@ from makerlog.gate.spent import Spent
 from makerlog.gate.status import PATHS as STATUS
 from makerlog.gate.status import status
 from makerlog.gate.strikes import Strikes
-from makerlog.gate.visit import Visit
+from makerlog.gate.visit import Visit, Work
 
 log = logging.getLogger("makerlog.gate")
 
@@ -197,15 +197,50 @@ class FrontDoor:
         self._over(visit)
         return answer
 
+    def begin(self, scope: Scope, in_task: Callable[[], None]) -> bool:
+        """Whether what ``greet`` left open is under way without a task, which an ordinary read takes as long to make as to
+        go through: it is answered by whoever finishes its work. ``in_task``: where it turns out to need one."""
+        visit: Visit = scope[VISIT]
+        caller = visit.caller
+        if visit.ready is not None or caller is None or caller.token is None or self.fast is None:
+            return False
+        if visit.method != "GET" or has_body(scope) or self.files.serve(visit.path):
+            return False
+        try:
+            visit.work = self._offer(visit, caller, scope, b"")
+        except Refusal as refusal:
+            self._turn_away(visit, refusal)
+            return False
+        visit.body_was_read = True
+        visit.work.job.future.add_done_callback(partial(self._finished, visit, caller, in_task))
+        return True
+
+    def hung_up(self, scope: Scope) -> None:
+        """Its client is gone. What ``begin`` began, and still waits for a place, is given up."""
+        visit: Visit | None = scope.get(VISIT)
+        if visit is not None and visit.work is not None:
+            self.pool.forget(visit.work.job)
+
+    def _finished(
+        self, visit: Visit, caller: Caller, in_task: Callable[[], None], future: asyncio.Future[Answer]
+    ) -> None:
+        """Of errors, there is more to say than can be said at once."""
+        good = future.exception() is None and future.result().status < 400
+        if good and visit.answer_at_once(future.result()):
+            assert visit.work is not None
+            self._worked(visit, caller, visit.work)
+            self._note(visit, caller, future.result())
+            self._over(visit)
+        else:
+            in_task()
+
     def _met(self, scope: Scope) -> Visit:
         """A request at the stops for which its head is enough."""
         visit = Visit(scope, self.strikes)
         try:
             visit.ready = self._meet(visit)
         except Refusal as refusal:
-            visit.outcome = refusal.outcome
-            visit.ready = refusal.answer(visit.request_id)
-            self._remember_refusal(visit, visit.ready)
+            self._turn_away(visit, refusal)
         except Exception:
             visit.ready = self._fault(visit).answer(visit.request_id)
         return visit
@@ -285,13 +320,17 @@ class FrontDoor:
         if self.files.serve(visit.path):
             return await self.files(visit.scope, visit.receive, visit.reply, visit.request_id)
         answer = await self._answer(visit, caller)
+        self._note(visit, caller, answer)
+        return await visit.answer(answer)
+
+    def _note(self, visit: Visit, caller: Caller, answer: Answer) -> None:
+        """What ``answer`` means for the caller's next request."""
         visit.outcome = "shared" if answer.shared else metrics.outcome_of(answer.status)
         self.strikes.count(answer.status, caller, visit.path)
         self.spent.note(answer, client_in(caller))
         if answer.status < 300:
             self.guard.note_if_slipped(caller, visit.method, visit.path, began=visit.began, now=time())
         self._remember_refusal(visit, answer)
-        return await visit.answer(answer)
 
     async def _answer(self, visit: Visit, caller: Caller) -> Answer:
         """An answer that others share, where it may be one; else Django's, for this caller."""
@@ -302,21 +341,36 @@ class FrontDoor:
 
     async def _admit(self, visit: Visit, caller: Caller, scope: Scope) -> Answer:
         """Django's answer to ``scope``, if there is room in the caller's lane."""
-        lane, client = queue_of(visit), self.owners.client_in(caller)
+        if visit.work is not None:  # since ``begin``
+            return await self._result(visit, caller, visit.work)
         async with self.bodies.read(visit.scope, visit.receive, genuine=caller.token is not None) as body:
             visit.body_was_read = True
-            deadline = monotonic() + self.pool.lanes[lane].limits.deadline
-            environ = wsgi.environ_of(scope, body, caller, visit.request_id)
-            environ |= {"makerlog.deadline": deadline, "makerlog.lane": lane}
-            work = partial(wsgi.run, self.app, environ, self.limits.answer, self.fast)
-            light = partial(wsgi.run_lightly, environ, self.fast) if self.fast and visit.method == "GET" else None
-            job = self.pool.offer(work, lane, client, light)
-            try:
-                return await self._result(job, visit.receive, deadline - monotonic())
-            finally:
-                metrics.note_begin(job)
-                visit.worked_on(job, environ)
-                self.owners.learn(caller.token, environ.get(WHOSE))
+            return await self._result(visit, caller, self._offer(visit, caller, scope, body))
+
+    def _offer(self, visit: Visit, caller: Caller, scope: Scope, body: bytes) -> Work:
+        """Raises NoRoom."""
+        lane = queue_of(visit)
+        seconds = self.pool.lanes[lane].limits.deadline
+        environ = wsgi.environ_of(scope, body, caller, visit.request_id)
+        environ |= {"makerlog.deadline": monotonic() + seconds, "makerlog.lane": lane}
+        work = partial(wsgi.run, self.app, environ, self.limits.answer, self.fast)
+        light = partial(wsgi.run_lightly, environ, self.fast) if self.fast and visit.method == "GET" else None
+        job = self.pool.offer(work, lane, self.owners.client_in(caller), light)
+        # The thread of one that is late is free when the work ends.
+        return Work(job, environ, job.loop.call_later(seconds, self.pool.give_up, job))
+
+    def _worked(self, visit: Visit, caller: Caller, work: Work) -> None:
+        work.timer.cancel()
+        metrics.note_begin(work.job)
+        visit.worked_on(work)
+        self.owners.learn(caller.token, work.environ.get(WHOSE))
+
+    async def _result(self, visit: Visit, caller: Caller, work: Work) -> Answer:
+        job = work.job
+        try:
+            return await (self._watched(job, visit.receive) if self.pool.waits(job) else job.future)
+        finally:
+            self._worked(visit, caller, work)
 
     def _warn_of_forwarded(self, caller: Caller, now: float) -> None:
         if caller.forwarded and not self.trusted:
@@ -324,15 +378,6 @@ class FrontDoor:
 
     def _health(self, request_id: str) -> Answer:
         return in_json(200, health(lockdown.level), request_id)
-
-    async def _result(self, job: Job[Answer], receive: Receive, seconds: float) -> Answer:
-        """What the job answers in time. The thread of one that is late is free when the work ends."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await (self._watched(job, receive) if self.pool.waits(job) else job.future)
-        except TimeoutError:
-            self.pool.forget(job)
-            raise TooSlow from None
 
     async def _watched(self, job: Job[Answer], receive: Receive) -> Answer:
         """While the job waits for a thread, the client is watched for hanging up."""
@@ -343,11 +388,14 @@ class FrontDoor:
         finally:
             watch.cancel()
 
-    async def _refuse(self, visit: Visit, refusal: Refusal) -> None:
+    def _turn_away(self, visit: Visit, refusal: Refusal) -> Answer:
         visit.outcome = refusal.outcome
-        answer = refusal.answer(visit.request_id)
+        answer = visit.ready = refusal.answer(visit.request_id)
         self._remember_refusal(visit, answer)
-        await visit.refuse(answer, self.limits.linger)
+        return answer
+
+    async def _refuse(self, visit: Visit, refusal: Refusal) -> None:
+        await visit.refuse(self._turn_away(visit, refusal), self.limits.linger)
 
     @staticmethod
     def _remember_refusal(visit: Visit, answer: Answer) -> None:

@@ -128,12 +128,13 @@ class Files:
 
     def __init__(self, folders: dict[str, Folder], limits: Limits) -> None:
         self.folders = folders
+        self.prefixes = tuple(folders)
         self.limits = limits
         self.sending = 0
 
     def serve(self, path: str) -> bool:
         """Whether ``path`` belongs to a folder."""
-        return any(path.startswith(prefix) for prefix in self.folders)
+        return path.startswith(self.prefixes)
 
     def bound_disk_threads(self) -> None:
         """Once per process, on its event loop. anyio's default of 40 helps nobody on a disk of ours."""

@@ -202,6 +202,12 @@ class Pool(Generic[T]):
         """The client hung up: work that still waits is never begun. What runs already runs to its end."""
         self._turn_away(job, HungUp())
 
+    def give_up(self, job: Job[T]) -> None:
+        """Nobody waits for it any longer: TooSlow, whether it was begun or not."""
+        self._turn_away(job, TooSlow())
+        if not job.future.done():
+            job.future.set_exception(TooSlow())
+
     async def close(self, seconds: float) -> None:
         """Turn away who waits and stop the threads; those still busy after ``seconds`` end with the process."""
         for lane in self._order:

@@ -4,7 +4,6 @@ genuine, is there room? All of it on the event loop, before anybody asks the dat
 Every socket is accepted first, for a browser is told why only by the code with which an accepted one is closed.
 """
 
-import asyncio
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ from makerlog.gate.banned import BanGuard
 from makerlog.gate.buckets import Buckets
 from makerlog.gate.caller import Caller, Recognise, identify
 from makerlog.gate.lanes import client_in
-from makerlog.gate.pool import Crash, NoRoom, Pool, TooSlow
+from makerlog.gate.pool import Crash, NoRoom, Pool
 from makerlog.gate.seen import Observers
 from makerlog.gate.socket import BANNED, Socket, Sockets, close_code
 from makerlog.gate.strikes import Strikes
@@ -186,15 +185,13 @@ class Reception:
         lane = "token" if caller.token else "anonymous"
         by = monotonic() + self.pool.lanes[lane].limits.deadline
         job = self.pool.offer(partial(within, by, work), lane, client_in(caller))
+        timer = job.loop.call_later(by - monotonic(), self.pool.give_up, job)
         try:
-            async with asyncio.timeout(by - monotonic()):
-                return await job.future
-        except TimeoutError:
-            self.pool.forget(job)
-            raise TooSlow from None
+            return await job.future
         except Crash as crash:
             raise crash.__cause__ or crash from None
         finally:
+            timer.cancel()
             metrics.note_begin(job)
 
     def close_refused(self) -> None:

@@ -1,8 +1,9 @@
 """One request on its way through the front door, and how far it has come."""
 
+import asyncio
 from collections.abc import Mapping
 from time import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -15,11 +16,19 @@ from makerlog.gate.sharing import Read
 from makerlog.gate.strikes import Strikes
 
 
+class Work(NamedTuple):
+    """``timer``: the end of its time."""
+
+    job: Job[Answer]
+    environ: dict[str, Any]
+    timer: asyncio.TimerHandle
+
+
 class Visit:
     """``lane`` and ``outcome`` are what metrics call it; ``status`` is 0 as long as no answer was begun. ``waited`` and
     ``worked`` are the seconds of its work in the pool, and ``told`` is the environ in which Django left what it knows.
     ``ready`` is the answer, where the head alone decided it, and ``read`` what is asked, where an answer may be
-    shared."""
+    shared. ``work`` is what its answer comes of, once it was offered to the pool."""
 
     receive: Receive
     send: Send
@@ -43,6 +52,7 @@ class Visit:
         "strikes",
         "told",
         "waited",
+        "work",
         "worked",
     )
 
@@ -55,6 +65,7 @@ class Visit:
         self.request_id = new_request_id()  # a client's own is ignored: the log must not be written by it
         self.caller: Caller | None = None
         self.read: Read | None = None
+        self.work: Work | None = None
         self.ready: Answer | None = None
         self.body_was_read = False
         self.started = False
@@ -85,15 +96,20 @@ class Visit:
         body = b"" if self.method == "HEAD" else answer.body
         return Answer(answer.status, self.headers(answer.status, answer.headers), body)
 
-    def worked_on(self, job: Job[Any], environ: Mapping[str, Any]) -> None:
-        """``job`` is over, or nobody waits for it any more."""
+    def worked_on(self, work: Work) -> None:
+        """It is over, or nobody waits for it any more."""
+        job = work.job
         now = job.loop.time()
         begun = now if job.begun_at is None else job.begun_at
-        self.waited, self.worked, self.told = begun - job.asked_at, now - begun, environ
+        self.waited, self.worked, self.told = begun - job.asked_at, now - begun, work.environ
+
+    def answer_at_once(self, answer: Answer) -> bool:
+        """Whether all of it could be sent."""
+        send = self.scope.get(AT_ONCE)
+        return send is not None and send(self.whole(answer))
 
     async def answer(self, answer: Answer) -> None:
-        send = self.scope.get(AT_ONCE)
-        if send is None or not send(self.whole(answer)):
+        if not self.answer_at_once(answer):
             await deliver(answer, self.method, self.reply)
 
     async def refuse(self, answer: Answer, linger: float) -> None:

@@ -3,6 +3,7 @@ import contextlib
 import json
 import logging
 import time
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -270,17 +271,47 @@ async def by_asgi(headers):
 # --- No room ---
 
 
-def test_when_all_threads_are_stuck_others_get_503_and_health_goes_on():
+class Nothing:
+    """A fast path that takes none of it."""
+
+    def answer(self, environ):
+        return None
+
+    def learn(self, environ, answer):
+        pass
+
+
+# In a task of its own; and as an ordinary read is answered, without one.
+WAYS = {"in a task": {}, "without a task": {"recognise": lambda header: "genuine", "fast": Nothing()}}
+
+
+TOKEN = {"headers": {"Authorization": "Token genuine"}}
+
+
+def its_lane(way, threads, waiting=64, **values):
+    """For whoever comes this way, who may have all of it."""
+    if not way:
+        return one_lane(threads, waiting, **values)
+    ops, _, lane = one_lane(threads, waiting, **values)
+    return ops, replace(lane, name="token"), replace(lane, threads=0)
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    return WAYS[request.param]
+
+
+def test_when_all_threads_are_stuck_others_get_503_and_health_goes_on(way):
     stuck = Stuck()
-    limits = Limits(one_lane(2, 4, longest_wait=0.4))
-    with serve(FrontDoor(stuck, limits=limits)) as service:
+    limits = Limits(its_lane(way, 2, 4, longest_wait=0.4))
+    with serve(FrontDoor(stuck, limits=limits, **way)) as service:
         held = [hold(service, f"/held/{n}") for n in range(2)]
         until(lambda: service.door.pool.running == 2)
         queued = [hold(service, f"/queued/{n}") for n in range(4)]
         until(lambda: len(service.door.pool) == 4)
 
         start = time.monotonic()
-        at_once = service.get("/no-room")
+        at_once = service.get("/no-room", **TOKEN)
         assert time.monotonic() - start < 0.3
         is_refusal(at_once, 503, "busy")
         assert at_once.headers["retry-after"] == "1"
@@ -292,40 +323,73 @@ def test_when_all_threads_are_stuck_others_get_503_and_health_goes_on():
         assert [status_of(connection) for connection in queued] == [503] * 4
         stuck.go.set()
         assert [status_of(connection) for connection in held] == [200] * 2
-        assert service.get("/after").status == 200
+        assert service.get("/after", **TOKEN).status == 200
         assert service.door.pool.running == 0
         assert sorted(stuck.paths) == ["/after", "/held/0", "/held/1"]
 
 
-def test_who_hangs_up_while_waiting_is_never_run_and_leaves_no_trace(caplog):
+def test_who_hangs_up_while_waiting_is_never_run_and_leaves_no_trace(way, caplog):
     stuck = Stuck()
-    limits = Limits(one_lane(1, 50, longest_wait=5.0))
-    with serve(FrontDoor(stuck, limits=limits)) as service:
+    limits = Limits(its_lane(way, 1, 50, longest_wait=5.0))
+    with serve(FrontDoor(stuck, limits=limits, **way)) as service:
         held = hold(service, "/held")
         until(lambda: service.door.pool.running == 1)
-        queued = [hold(service, "/gone", b"POST") for _ in range(30)]
+        queued = [hold(service, "/gone") for _ in range(30)]
         until(lambda: len(service.door.pool) == 30)
         for connection in queued:
             connection.close()
         until(lambda: len(service.door.pool) == 0)
         stuck.go.set()
         assert status_of(held) == 200
-        assert service.get("/after").status == 200
+        assert service.get("/after", **TOKEN).status == 200
     assert stuck.paths == ["/held", "/after"]
     assert tracebacks(caplog) == []
 
 
-def test_who_hangs_up_while_running_leaves_no_trace(caplog):
+def test_who_hangs_up_while_running_leaves_no_trace(way, caplog):
     stuck = Stuck()
-    with serve(FrontDoor(stuck, limits=Limits(one_lane(8)))) as service:
+    with serve(FrontDoor(stuck, limits=Limits(its_lane(way, 8)), **way)) as service:
         held = [hold(service, "/held") for _ in range(8)]
         until(lambda: service.door.pool.running == 8)
         for connection in held:
             connection.close()
         stuck.go.set()
         until(lambda: service.door.pool.running == 0)
-        assert service.get("/after").status == 200
+        assert service.get("/after", **TOKEN).status == 200
     assert tracebacks(caplog) == []
+
+
+def test_what_takes_too_long_is_told_so_and_its_thread_is_free_at_the_end(way):
+    stuck = Stuck()
+    with serve(FrontDoor(stuck, limits=Limits(its_lane(way, 1, deadline=0.2)), **way)) as service:
+        is_refusal(service.get("/held", **TOKEN), 503, "too_slow")
+        assert service.door.pool.running == 1
+        stuck.go.set()
+        until(lambda: service.door.pool.running == 0)
+        assert service.get("/after", **TOKEN).status == 200
+
+
+def test_every_answer_is_counted_and_told_once(way):
+    told = []
+    with serve(FrontDoor(answers, observers=[told.append], **way)) as service:
+        assert [service.get(f"/{status}", **TOKEN).status for status in (200, 404, 503)] == [200, 404, 503]
+        assert service.get("/large", **TOKEN).body == LARGE
+    assert [(one.path, one.outcome, one.status) for one in told] == [
+        ("/200", "served", 200),
+        ("/404", "served", 404),
+        ("/503", "failed", 503),
+        ("/large", "served", 200),
+    ]
+
+
+LARGE = b"x" * 200_000
+
+
+def answers(environ, start_response):
+    """As its path says."""
+    asked = environ["PATH_INFO"].removeprefix("/")
+    start_response(f"{200 if asked == 'large' else asked} As asked", [])
+    return [LARGE] if asked == "large" else [b""]
 
 
 def test_who_hangs_up_in_the_middle_of_a_body_leaves_no_trace(caplog):
@@ -348,7 +412,8 @@ def test_a_server_that_stops_answers_what_is_still_running():
 
 def hold(service, path, method=b"GET"):
     connection = service.dial()
-    connection.sendall(method + b" " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    head = b"Host: x\r\nAuthorization: Token genuine\r\nConnection: close"
+    connection.sendall(method + b" " + path.encode() + b" HTTP/1.1\r\n" + head + b"\r\n\r\n")
     return connection
 
 
