@@ -132,8 +132,12 @@ class DiscussionPart(Endpoint):
     scope = "discussions"
 
     @property
+    def discussions(self) -> QuerySet[Discussion]:
+        return Discussion.objects.visible_to(self.caller)
+
+    @property
     def discussion(self) -> Discussion:
-        return get_object_or_404(Discussion.objects.visible_to(self.caller), slug=self.kwargs["slug"])
+        return get_object_or_404(self.discussions, slug=self.kwargs["slug"])
 
     all_replies = fixed(Reply.objects.all())
     open_replies = fixed(Reply.objects.filter(hidden=False))
@@ -164,7 +168,7 @@ class Replies(DiscussionPart, Moderated, ViewSet):
         return self.reply
 
     def list(self, request: Request, slug: str) -> Response:
-        (discussion,) = self.values_of(Discussion.objects.visible_to(self.caller), "pk", slug=slug)
+        (discussion,) = self.values_of(self.discussions, "pk", slug=slug)
         return self.listed(self.replies, discussion=discussion)
 
     def create(self, request: Request, slug: str) -> Response:
@@ -211,8 +215,7 @@ class People(DiscussionPart, ApiView):
     def get(self, request: Request, slug: str) -> Response:
         query = PeopleQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        visible = Discussion.objects.visible_to(self.caller)
-        discussion, owner = self.values_of(visible, "pk", "author_id", slug=slug)
+        discussion, owner = self.values_of(self.discussions, "pk", "author_id", slug=slug)
         people = self.people
         if query.validated_data["exclude_owner"]:
             people = people.exclude(maker=owner)

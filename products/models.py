@@ -10,7 +10,6 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from makerlog.accounts.models import Maker
-from makerlog.api.derived import derived
 from makerlog.api.files import RandomName
 from makerlog.content import Content, ContentQuerySet, cleaned_up_is_hidden, may_see, posted_indexes
 
@@ -137,7 +136,7 @@ class Product(Content):
     def __str__(self) -> str:
         return self.name
 
-    @derived("icon")
+    @property
     def icon_url(self) -> str | None:
         return self.icon.url if self.icon else None
 

@@ -16,7 +16,7 @@ from makerlog.api.fields import (
     TextField,
     UtcDateTimeField,
 )
-from makerlog.api.files import CleanImageField
+from makerlog.api.files import CleanImageField, StoredFileField
 from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Membership, Product, Project
 
 
@@ -40,7 +40,7 @@ class ProductSummarySerializer(serializers.ModelSerializer):
     """A product as a task shows it."""
 
     user = serializers.IntegerField(source="author_id", read_only=True)
-    icon = serializers.URLField(source="icon_url", read_only=True, allow_null=True)
+    icon = StoredFileField(read_only=True, allow_null=True)
     launched_at = UtcDateTimeField(read_only=True, allow_null=True)
     created_at = UtcDateTimeField(read_only=True)
 
@@ -60,7 +60,7 @@ class ProductSerializer(serializers.ModelSerializer):
     team = serializers.ListField(child=serializers.IntegerField(), read_only=True, max_length=MAX_TEAM)
     projects: Any = serializers.ListSerializer(child=ProjectSerializer(), read_only=True, max_length=MAX_PROJECTS)
     tags = serializers.ListField(child=serializers.CharField(), read_only=True, max_length=MAX_TAGS)
-    icon = serializers.URLField(source="icon_url", read_only=True, allow_null=True)
+    icon = StoredFileField(read_only=True, allow_null=True)
     launched_at = UtcDateTimeField(read_only=True, allow_null=True)
     created_at = UtcDateTimeField(read_only=True)
     updated_at = UtcDateTimeField(read_only=True)

@@ -12,7 +12,7 @@ from makerlog.api.columns import Asked, asked_by_all
 from makerlog.api.compiled import compiled
 from makerlog.api.filters import commit_horizon
 from makerlog.api.keyset import Reading, Row, Slice, fixed, read
-from makerlog.api.pagination import MAX_LIMIT, Cursor, link
+from makerlog.api.pagination import MAX_LIMIT, Cursor
 from tasks.models import DeletedTask, Task
 from tasks.serializers import TaskSerializer
 
@@ -68,7 +68,7 @@ def changes(maker: Maker, since: datetime, request: Request, most: int) -> Chang
         sync_date=min([walk.horizon, *rests]),
         tasks=[row for row in changed.rows if not row[HIDDEN]],
         deleted=hidden + [pk for (pk,) in deleted.rows],
-        next=link(request, Cursor(request, KEY).write(onward, backwards=False)) if rests else None,
+        next=Cursor(request, KEY).link(onward) if rests else None,
     )
 
 
@@ -81,7 +81,7 @@ def shown_to(maker: Maker) -> Asked:
 def step(reading: Reading, position: Position, most: int, asked: Asked) -> tuple[Slice, tuple[Any, ...]]:
     """The page behind ``position``, and the position that it reached."""
     piece = read(reading, position, most, asked)
-    return piece, piece.positions[-1] if piece.positions else position
+    return piece, piece.last or position
 
 
 def going_on(request: Request) -> Walk | None:

@@ -63,10 +63,8 @@ class Hanging(NamedTuple):
         rows = self.part.rows(reader).order_by().filter(**{self.part.by: OuterRef(self.owner)})
         return Subquery(rows.values_list(JsonRows(*columns)))
 
-    def shown(self, text: str | None) -> list[Any]:
+    def shown(self, text: str) -> list[Any]:
         """In the order of their ids, which come first."""
-        if text is None:
-            return []
         rows = orjson.loads(text)
         rows.sort(key=itemgetter(0))
         return [row[1] for row in rows] if self.inner is None else [self.inner.build(row, {}) for row in rows]
@@ -135,8 +133,8 @@ class Compiled:
     # --- Compiling ---
 
     def _kept_row(self) -> Make:
-        keeping = self._keeping(self.serializer_class, ())
-        return lambda row, kept: kept[row[keeping.place]]
+        place = self._keeping(self.serializer_class, ()).place
+        return lambda row, kept: kept[row[place]]
 
     def _row(self, serializer: Any) -> Make:
         fields = {name: field for name, field in serializer.fields.items() if not field.write_only}
@@ -163,13 +161,12 @@ class Compiled:
         if inner is not None and (inner.has_parts or inner.kept):
             raise CannotCompile("on what hangs on a row, nothing more can hang.")
         hanging = Hanging(part, inner, self._columns.name_of((key_of(self._columns.model_at(())).attname,)))
-        return Of(self._columns.place_of(name, hanging), hanging.shown)
+        return Of(self._columns.place_of(name, hanging), hanging.shown, "[]")
 
-    def _nested(self, field: Any) -> Make:
+    def _nested(self, field: Any) -> "Reference":
         if not keeps(type(field)):
             raise CannotCompile("what is nested must be `kept`, or declared as a Part in Meta.parts.")
-        place = self._keeping(type(field), tuple(field.source_attrs)).place
-        return lambda row, kept: kept[row[place]]
+        return Reference(self._keeping(type(field), tuple(field.source_attrs)).place)
 
     def _keeping(self, serializer_class: Any, path: Path) -> "Keeping":
         form = kept_form(serializer_class)
@@ -244,14 +241,21 @@ class Always(NamedTuple):
     said: Any
 
 
+class Reference(NamedTuple):
+    """Says what is kept of the row whose id is there."""
+
+    place: int
+
+
 class Of(NamedTuple):
-    """Makes what it says of one column."""
+    """Makes what it says of one column; of one that holds nothing (null, or an empty text) it says ``nothing``."""
 
     place: int
     make: Callable[[Any], Any]
+    nothing: str = "None"
 
 
-Found = int | Always | Of | Make
+Found = int | Always | Reference | Of | Make
 
 
 def written_out(fields: dict[str, Found]) -> Make:
@@ -272,8 +276,10 @@ def how_written(name: str, found: Found) -> tuple[str, Any]:
             return f"row[{found}]", None
         case Always(said):
             return name, said
-        case Of(place, make):
-            return f"{name}(row[{place}])", make
+        case Reference(place):
+            return f"kept[row[{place}]]", None
+        case Of(place, make, nothing):
+            return f"{name}(row[{place}]) if row[{place}] else {nothing}", make
         case _:
             return f"{name}(row, kept)", found
 

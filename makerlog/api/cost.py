@@ -11,12 +11,22 @@ from makerlog.gate.fibres import Own
 from makerlog.gate.seen import QUERIES, ROUTE, ROWS
 
 
-class _Cost:
+class Cost:
+    """Of what a thread or fibre does at the moment."""
+
     queries = 0
     rows = 0
 
+    def told(self, route: str) -> dict[str, Any]:
+        """So far, as it stands in an environ."""
+        return {ROUTE: route, QUERIES: self.queries, ROWS: self.rows}
 
-_mine = Own(_Cost)
+    def hold(self, route: str, budget: Budget | None, size: int) -> None:
+        """Against its budget, with an answer of ``size`` bytes."""
+        watch.note(route, budget, Budget(self.queries, self.rows, size))
+
+
+_mine = Own(Cost)
 
 
 class CountingCursor(cursor):
@@ -30,22 +40,11 @@ class CountingCursor(cursor):
             mine.rows += self.rowcount
 
 
-def begin() -> None:
-    """This thread's next request begins."""
+def begin() -> Cost:
+    """Of this thread's or fibre's next request."""
     mine = _mine()
     mine.queries = mine.rows = 0
-
-
-def told(route: str) -> dict[str, Any]:
-    """What this thread's request has cost so far, as it stands in an environ."""
-    mine = _mine()
-    return {ROUTE: route, QUERIES: mine.queries, ROWS: mine.rows}
-
-
-def held(route: str, budget: Budget | None, size: int) -> None:
-    """Holds what this thread's request has cost, its answer of ``size`` bytes included, against its budget."""
-    mine = _mine()
-    watch.note(route, budget, Budget(mine.queries, mine.rows, size))
+    return mine
 
 
 class CostMiddleware:
@@ -55,11 +54,11 @@ class CostMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        begin()
+        cost = begin()
         response = self.get_response(request)
         match = request.resolver_match
-        request.META |= told(match.route if match else "")
+        request.META |= cost.told(match.route if match else "")
         if match:
             size = 0 if response.streaming else len(response.content)
-            held(match.route, budget_of(match.func, request.method or ""), size)
+            cost.hold(match.route, budget_of(match.func, request.method or ""), size)
         return response

@@ -53,7 +53,9 @@ UNUSUAL = frozenset(
     " HTTP_X_HTTP_METHOD_OVERRIDE HTTP_EXPECT".split()
 )
 # Headers that say something of one answer; all others are the same for all answers of a kind.
-OF_ONE_ANSWER = {name.lower().encode() for name in (*RATE_LIMITS, "Content-Length", "X-Request-Id", "ETag", "Link")}
+OF_ONE_ANSWER = {
+    name: name.lower().encode() for name in (*RATE_LIMITS, "Content-Length", "X-Request-Id", "ETag", "Link")
+}
 KIND = "makerlog.kind"  # in an environ: the kind of answer, whose headers the slow path may know better
 MOST_KINDS = 2_000
 FEW = 50  # parameters; of more, Django decides whether there are too many
@@ -148,7 +150,7 @@ class FastPath:
         if kind is None or any(name == b"set-cookie" for name, _ in answer.headers):
             return
         known = self._known.get(kind)
-        common = [each for each in answer.headers if each[0] not in OF_ONE_ANSWER]
+        common = [each for each in answer.headers if each[0] not in OF_ONE_ANSWER.values()]
         if answer.status == 200:
             tagged = any(name == b"etag" for name, _ in answer.headers)
             self._keep(kind, Known(common, tagged, known.unchanged if known else None))
@@ -187,7 +189,8 @@ def kind_of(route: str, environ: Environ) -> Hashable:
 
 
 def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> Answer | None:
-    """``made``, on a thread's connection or a fibre's own."""
+    """``made``, on a thread's connection or a fibre's own. A fibre keeps the time zone that the last read set: nothing runs
+    in it but reads, and each sets its own first (``Endpoint.begin``)."""
     if in_fibre():
         return made(read, kwargs, environ, known)
     # No question whether the connection still stands: where it does not, reading says so, and the slow path opens another.
@@ -196,27 +199,25 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
     try:
         return made(read, kwargs, environ, known)
     finally:
+        timezone.deactivate()
         let_go(database)
 
 
 def made(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> Answer | None:
     """As the view has it, and raises what the view raises. None: to who has it already, in words not known yet."""
-    cost.begin()
-    try:
-        view = view_of(read, PlainRequest(environ), kwargs)
-        let_in(view)
-        response = getattr(view, read.handler)(view.request, **kwargs)
-        body = rendered(view, response)
-        view.say_whose(view.request, response)
-    finally:
-        timezone.deactivate()
-    environ |= cost.told(read.route)
+    spent = cost.begin()
+    view = view_of(read, PlainRequest(environ), kwargs)
+    let_in(view)
+    response = getattr(view, read.handler)(view.request, **kwargs)
+    body = rendered(view, response)
+    view.say_whose(view.request, response)
+    environ |= spent.told(read.route)
     tag = tag_of(body) if known.tagged else ""
     if has_it(environ.get("HTTP_IF_NONE_MATCH", "").encode("latin-1"), tag.encode()):
-        cost.held(read.route, read.budget, 0)
+        spent.hold(read.route, read.budget, 0)
         common = known.unchanged
         return None if common is None else Answer(304, [*common, *own_headers({}, tag, environ)], b"")
-    cost.held(read.route, read.budget, len(body))
+    spent.hold(read.route, read.budget, len(body))
     account_in(environ).settle()
     own = own_headers(response.headers, tag, environ)
     whole = [*known.headers, *own, (b"content-length", b"%d" % len(body))]
@@ -245,7 +246,7 @@ def own_headers(said: Mapping[str, str], tag: str, environ: Environ) -> Headers:
         own["Link"] = said["Link"]
     if tag:
         own["ETag"] = tag
-    found = [(name.lower().encode(), value.encode("latin-1")) for name, value in own.items()]
+    found = [(OF_ONE_ANSWER[name], value.encode("latin-1")) for name, value in own.items()]
     return [*found, (b"x-request-id", environ["makerlog.request_id"].encode())]
 
 

@@ -68,7 +68,18 @@ def forget_files(names: Iterable[str], storage: Storage = default_storage) -> No
             transaction.on_commit(partial(storage.delete, name), robust=True)
 
 
-class CleanImageField(serializers.FileField):
+class StoredFileField(serializers.FileField):
+    """The address of a stored file; null where there is none."""
+
+    def to_representation(self, value: Any) -> str | None:
+        return value.url if value else None
+
+    def compiled(self, column: Any) -> tuple[None, Any]:
+        """By the name that the column holds."""
+        return None, column.storage.url
+
+
+class CleanImageField(StoredFileField):
     """An image, written anew from its pixels: no metadata, no second content behind the first.
 
     ``side``: the longest side in pixels; larger ones are scaled down. Sent as null or an empty string: no image. The address
@@ -90,13 +101,6 @@ class CleanImageField(serializers.FileField):
         if isinstance(data, str) and data and data == getattr(instance, f"{self.field_name}_url", None):
             raise SkipField
         return super().run_validation(None if says_nothing(data) else data)
-
-    def to_representation(self, value: Any) -> str | None:
-        return value.url if value else None
-
-    def compiled(self, column: Any) -> tuple[None, Any]:
-        """By the name that the column holds."""
-        return None, lambda name: column.storage.url(name) if name else None
 
     def to_internal_value(self, data: Any) -> ContentFile:
         upload = super().to_internal_value(data)

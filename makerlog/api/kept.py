@@ -36,9 +36,10 @@ class Shelf:
         now, here = time(), self._said.get
         found = {}
         for pk, version in wanted:
-            kept = here(pk)
-            if kept is not None and kept.version == version and kept.since <= now < kept.until:
-                found[pk] = kept.said
+            if kept := here(pk):
+                kept_version, since, until, said = kept
+                if kept_version == version and since <= now < until:
+                    found[pk] = said
         return found
 
     def put(self, pk: int, said: Said) -> None:

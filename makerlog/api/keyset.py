@@ -190,11 +190,12 @@ Position = Sequence[Any]
 
 @dataclass(frozen=True)
 class Slice:
-    """``rows`` in reading order, tuples of the columns asked for; ``positions``: their keys; ``rest``: the position to go on
-    from, None at the end."""
+    """``rows`` in reading order, tuples of the columns asked for; ``first`` and ``last``: the positions of these two, None
+    where there are none; ``rest``: the position to go on from, None at the end."""
 
     rows: list[Row]
-    positions: list[Row]
+    first: Row | None
+    last: Row | None
     rest: Row | None
 
 
@@ -206,16 +207,14 @@ def read(reading: Reading, position: Position | None, limit: int, asked: Asked) 
     end = (max(near) if reading.descending else min(near)) if near else None
     width = len(reading.key)
     found = page_rows(reading, position, ends, limit, asked)
-    rows = list(itertools.takewhile(until(reading, end), found))
-    positions = [row[:width] for row in rows[:limit]]
-    rest = positions[-1] if len(rows) > limit else end
-    return Slice([row[width:] for row in rows[:limit]], positions, rest)
+    rows = found if end is None else list(itertools.takewhile(until(reading, end), found))
+    page = rows[:limit]
+    first, last = (page[0][:width], page[-1][:width]) if page else (None, None)
+    return Slice([row[width:] for row in page], first, last, last if len(rows) > limit else end)
 
 
-def until(reading: Reading, end: Row | None) -> Callable[[Row], bool]:
+def until(reading: Reading, end: Row) -> Callable[[Row], bool]:
     """Whether a row lies before ``end``, or at it."""
-    if end is None:
-        return lambda row: True
     width = len(end)
     return (lambda row: row[:width] >= end) if reading.descending else (lambda row: row[:width] <= end)
 

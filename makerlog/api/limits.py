@@ -35,6 +35,11 @@ class Limit:
         """How long an empty bucket takes to fill, in microseconds."""
         return self.time_for(self.burst)
 
+    @cached_property
+    def policy(self) -> str:
+        """As the header RateLimit-Policy has it."""
+        return f'"{self.name}";q={self.quota};w={self.window}'
+
     def time_for(self, units: int) -> int:
         """How long ``units`` take to come back, in microseconds, rounded up."""
         return -(-units * self.window * SECOND_US // (self.quota - self.burst))

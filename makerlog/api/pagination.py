@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.signing import BadSignature, Signer, b64_decode, b64_encode
 from django.db.models import Field
 from django.utils.encoding import force_bytes
+from django.utils.functional import cached_property
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 
@@ -35,13 +36,20 @@ NOT_FILTERS = {
 class CursorSigner(Signer):
     """Django's own, byte for byte, in a third of the time: the key of a list is derived once."""
 
+    def __init__(self, salt: str) -> None:
+        super().__init__(salt=salt)
+        self._begun = {key: begun(salt, key) for key in (self.key, *self.fallback_keys)}
+
     def signature(self, value: bytes | str, key: bytes | str | None = None) -> str:
-        mac = begun(self.salt, key or self.key).copy()
+        mac = self._begun[key or self.key].copy()
         mac.update(force_bytes(value))
         return b64_encode(mac.digest()).decode()
 
 
-@lru_cache(maxsize=200)  # lists of late, of a KB each: whoever searches makes one a search, and never comes back to it
+# Lists of late, of two KB each: whoever searches makes one a search, and never comes back to it.
+signer_of = lru_cache(maxsize=200)(CursorSigner)
+
+
 def begun(salt: str, key: bytes | str) -> hmac.HMAC:
     """As django.utils.crypto.salted_hmac begins, before the value."""
     derived = hashlib.sha256(force_bytes(f"{salt}signer") + force_bytes(key)).digest()
@@ -49,13 +57,27 @@ def begun(salt: str, key: bytes | str) -> hmac.HMAC:
 
 
 class Cursor:
-    """A position in one list, signed over that list, its filters and its order: it works nowhere else."""
+    """Positions in one list, each signed over that list, its filters and its order: it works nowhere else."""
 
     def __init__(self, request: Request, key: tuple[str, ...]) -> None:
-        filters = sorted((name, value) for name, values in request.query_params.lists() for value in values)
-        facts = [request.path, *key, *(f"{name}={value}" for name, value in filters if name not in NOT_FILTERS)]
+        self.path: str = request.path
+        self.params = [(name, value) for name, values in request.query_params.lists() for value in values]
+        filters = sorted(pair for pair in self.params if pair[0] not in NOT_FILTERS)
+        facts = [self.path, *key, *(f"{name}={value}" for name, value in filters)]
         digest = hashlib.blake2b("\n".join(facts).encode(), digest_size=12).hexdigest()
-        self.signer = CursorSigner(salt=f"makerlog.cursor.{digest}")
+        self.signer = signer_of(f"makerlog.cursor.{digest}")
+
+    def link(self, position: Iterable[Any], *, backwards: bool = False) -> str:
+        """To the page behind ``position``, or before it."""
+        # Of a cursor's letters only the colon is quoted; urlencode would look at each of them.
+        return f"{self.address}{self.write(position, backwards=backwards).replace(':', '%3A')}"
+
+    @cached_property
+    def address(self) -> str:
+        """To which a cursor is added: absolute, from PUBLIC_URL (never the Host header), with every other parameter but a
+        secret."""
+        kept = urlencode([(name, value) for name, value in self.params if name not in ("cursor", "token")])
+        return f"{settings.PUBLIC_URL}{self.path}?{kept}{'&' if kept else ''}cursor="
 
     def write(self, position: Iterable[Any], *, backwards: bool) -> str:
         values = [value.isoformat() if isinstance(value, datetime) else value for value in position]
@@ -88,11 +110,11 @@ class KeysetPagination(BasePagination):
         piece = read(reading.reversed() if backwards else reading, position, limit, asked)
         rows = piece.rows[::-1] if backwards else piece.rows
         # Where to turn back from: the page's first row as it was read, or the cursor's own place on an empty page.
-        turn = None if position is None else next(iter(piece.positions), tuple(position))
+        turn = None if position is None else piece.first or tuple(position)
         before, after = (piece.rest, turn) if backwards else (turn, piece.rest)
         self.links = {
-            "next": None if after is None else link(request, cursor.write(after, backwards=False)),
-            "previous": None if before is None else link(request, cursor.write(before, backwards=True)),
+            "next": None if after is None else cursor.link(after),
+            "previous": None if before is None else cursor.link(before, backwards=True),
         }
         return rows
 
@@ -142,11 +164,3 @@ def refuse_offsets(request: Request) -> None:
     for name, first in (("offset", "0"), ("page", "1")):
         if request.query_params.get(name, first) not in (first, ""):
             raise BadParameter(f"`{name}` is not supported: a list is walked by following its `next` link.", "use_next")
-
-
-def link(request: Request, cursor: str) -> str:
-    """Absolute, from PUBLIC_URL (never the Host header), keeping every other parameter but a secret."""
-    given = [(name, value) for name, values in request.query_params.lists() for value in values]
-    kept = urlencode([(name, value) for name, value in given if name not in ("cursor", "token")])
-    # Of a cursor's letters only the colon is quoted; urlencode would look at each of them.
-    return f"{settings.PUBLIC_URL}{request.path}?{kept}{'&' if kept else ''}cursor={cursor.replace(':', '%3A')}"

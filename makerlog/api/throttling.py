@@ -84,13 +84,13 @@ def account_in(environ: dict[str, Any]) -> Account:
 
 def charges(request: Request, view: Any) -> list[Charge]:
     """What a request costs before its view runs. A reader who has the answer already pays a tenth first."""
-    owners = owners_of(request)
-    units = units_of(request, view)
+    owners, write = owners_of(request), writes(request, view)
+    units = PRICES["write"] if write else units_read(request, view)
     found = [charge(limit, owners, units) for limit in own_limits(owners)]
-    if writes(request, view) and "maker" in owners and not view_says(view, "charges_each"):
+    if write and "maker" in owners and not view_says(view, "charges_each"):
         found += written(request, owners, 1)
     found += [charge(limit_called(name), owners, 1) for name in view_says(view, "limits") or ()]
-    if request.method != "GET" or writes(request, view) or "If-None-Match" not in request.headers:
+    if request.method != "GET" or write or "If-None-Match" not in request.headers:
         return found
     tenths = [each._replace(time=-(-each.time // UNCHANGED)) for each in found]
     account_of(request).rest = [
@@ -141,9 +141,7 @@ def writes(request: Request, view: Any) -> bool:
     return request.method not in SAFE_METHODS or view_says(view, "price") == "write"
 
 
-def units_of(request: Request, view: Any) -> int:
-    if writes(request, view):
-        return PRICES["write"]
+def units_read(request: Request, view: Any) -> int:
     units = PRICES[view_says(view, "price") or "read"]
     if pages(view):
         units += rows_asked(request, view) // ROWS_A_UNIT
@@ -199,14 +197,12 @@ class RateLimitMiddleware:
 
 def headers(standings: Iterable[Standing]) -> dict[str, str]:
     """As in draft-ietf-httpapi-ratelimit-headers-10, all limits; and in the older way, the one that is nearest its end."""
-    standings = list(standings)
-    tightest = min(standings, key=lambda standing: standing.remaining / standing.limit.burst)
+    found = [(each.limit, each.remaining, each.reset) for each in standings]
+    limit, remaining, reset = min(found, key=lambda one: one[1] / one[0].burst)
     return {
-        "RateLimit-Policy": ", ".join(
-            f'"{each.limit.name}";q={each.limit.quota};w={each.limit.window}' for each in standings
-        ),
-        "RateLimit": ", ".join(f'"{each.limit.name}";r={each.remaining};t={each.reset}' for each in standings),
-        "X-RateLimit-Limit": str(tightest.limit.quota),
-        "X-RateLimit-Remaining": str(tightest.remaining),
-        "X-RateLimit-Reset": str(tightest.reset),
+        "RateLimit-Policy": ", ".join([each.policy for each, _, _ in found]),
+        "RateLimit": ", ".join([f'"{each.name}";r={left};t={seconds}' for each, left, seconds in found]),
+        "X-RateLimit-Limit": str(limit.quota),
+        "X-RateLimit-Remaining": str(remaining),
+        "X-RateLimit-Reset": str(reset),
     }

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from makerlog.accounts import actions
-from makerlog.accounts.authentication import genuine_token
+from makerlog.accounts.authentication import genuine_token, note_use
 from makerlog.accounts.links import reset_tokens
 from makerlog.accounts.models import AccessToken
 from makerlog.accounts.revoked import Revoked, revoked
@@ -140,3 +140,10 @@ def test_where_a_token_was_last_used_is_noted_in_the_same_write(django_assert_nu
     assert (token.last_used_from, token.last_used_at is None) == ("93.184.216.7", False)
     alice.get("/users/", REMOTE_ADDR="2a00:1450::7")
     assert AccessToken.objects.get().last_used_from == "93.184.216.7"
+
+
+def test_a_token_that_is_used_from_no_known_address_is_noted_so() -> None:
+    caller()
+    note_use(AccessToken.objects.select_related("maker").get(), "")
+    token = AccessToken.objects.get()
+    assert (token.last_used_from, token.last_used_at is None) == (None, False)
