@@ -7,7 +7,7 @@ found, with a position to go on from.
 import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import DateTimeField, F, Field, Lookup, Q, QuerySet
 from django.db.models.fields.tuple_lookups import (
@@ -205,18 +205,54 @@ def read(reading: Reading, position: Position | None, limit: int, asked: Asked) 
     # Behind the first place where a branch has more, rows of that branch are missing: the page ends there.
     near = [end for end in ends if end is not None]
     end = (max(near) if reading.descending else min(near)) if near else None
-    width = len(reading.key)
+    key = key_in(reading, asked)
     found = page_rows(reading, position, ends, limit, asked)
-    rows = found if end is None else list(itertools.takewhile(until(reading, end), found))
+    rows = found if end is None else list(itertools.takewhile(until(reading, key, end), found))
     page = rows[:limit]
-    first, last = (page[0][:width], page[-1][:width]) if page else (None, None)
-    return Slice([row[width:] for row in page], first, last, last if len(rows) > limit else end)
+    first, last = (key.of(page[0]), key.of(page[-1])) if page else (None, None)
+    return Slice(key.without(page), first, last, last if len(rows) > limit else end)
 
 
-def until(reading: Reading, end: Row) -> Callable[[Row], bool]:
+class KeyPlaces(NamedTuple):
+    """Where in a row the columns of its key stand: among the ``width`` that are asked for, or behind them."""
+
+    places: tuple[int, ...]
+    width: int
+
+    def of(self, row: Row) -> Row:
+        return tuple([row[place] for place in self.places])
+
+    def without(self, rows: list[Row]) -> list[Row]:
+        """What was asked for."""
+        return rows if max(self.places) < self.width else [row[: self.width] for row in rows]
+
+
+key_places: dict[Hashable, KeyPlaces] = {}  # of each list in each order, to each kind of reader
+
+
+def key_in(reading: Reading, asked: Asked) -> KeyPlaces:
+    kind = (reading.rows.model, reading.key, asked.key)
+    found = key_places.get(kind)
+    if found is None:
+        columns = asked.columns
+        whole = with_key(reading, columns)
+        places = tuple(place_of(column, whole) for column in said(reading))
+        found = key_places[kind] = KeyPlaces(places, len(columns))  # type: ignore[arg-type]
+    return found
+
+
+def with_key(reading: Reading, columns: Sequence[Any]) -> list[Any]:
+    """``columns``, and behind them what they lack of the key."""
+    return [*columns, *(column for column in said(reading) if place_of(column, columns) is None)]
+
+
+def place_of(column: Any, columns: Sequence[Any]) -> int | None:
+    return next((place for place, each in enumerate(columns) if type(each) is type(column) and each == column), None)
+
+
+def until(reading: Reading, key: KeyPlaces, end: Row) -> Callable[[Row], bool]:
     """Whether a row lies before ``end``, or at it."""
-    width = len(end)
-    return (lambda row: row[:width] >= end) if reading.descending else (lambda row: row[:width] <= end)
+    return (lambda row: key.of(row) >= end) if reading.descending else (lambda row: key.of(row) <= end)
 
 
 def said(reading: Reading) -> list[Any]:
@@ -254,7 +290,7 @@ def list_written(
         branch_rows(reading.within(branch), position, end, limit)
         for branch, end in zip(reading.branches, ends, strict=True)
     ]
-    answered = [*said(reading), *columns]
+    answered = with_key(reading, columns)
     if len(pieces) == 1:
         return written(pieces[0].values_list(*answered))
     return merged(
