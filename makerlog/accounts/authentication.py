@@ -41,7 +41,7 @@ class TokenAuthentication(BaseAuthentication):
         if not text:
             raise AuthenticationFailed("Send `Authorization: Token <your token>`.", "bad_credential")
         maker, token = recognise(text, request.META["REMOTE_ADDR"], whole=needs_whole_caller(request))
-        request.META[WHOSE] = maker.pk  # for the front door: all of a maker's tokens queue as one client
+        request.META[WHOSE] = token.maker_id  # for the front door: all of a maker's tokens queue as one client
         return maker, token
 
     def authenticate_header(self, request: Request) -> str:

@@ -202,9 +202,9 @@ class FrontDoor:
         go through: it is answered by whoever finishes its work. ``in_task``: where it turns out to need one."""
         visit: Visit = scope[VISIT]
         caller = visit.caller
-        if visit.ready is not None or caller is None or caller.token is None or self.fast is None:
+        if visit.ready is not None or caller is None or visit.lane != "token" or self.fast is None:
             return False
-        if visit.method != "GET" or has_body(scope) or self.files.serve(visit.path):
+        if visit.method != "GET" or has_body(scope):
             return False
         try:
             visit.work = self._offer(visit, caller, scope, b"")
