@@ -97,8 +97,10 @@ def free_place() -> int | None:
         place = os.open(f"{PLACE}-{number}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
             os.close(place)
+            if not isinstance(error, BlockingIOError):
+                raise
         else:
             return place
     return None

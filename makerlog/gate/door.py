@@ -210,6 +210,9 @@ class FrontDoor:
             visit.work = self._offer(visit, caller, scope, b"")
         except Refusal as refusal:
             self._turn_away(visit, refusal)
+        except Exception:
+            visit.ready = self._fault(visit).answer(visit.request_id)
+        if visit.work is None:
             return False
         visit.body_was_read = True
         visit.work.job.future.add_done_callback(partial(self._finished, visit, caller, in_task))
