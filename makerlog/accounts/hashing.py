@@ -2,9 +2,9 @@
 
 A hash costs 0.4 s of CPU by design. Without slots a handful of log-in attempts takes every core from everybody; with
 them it takes one. Few may wait for a slot: whoever waits holds one of the process's threads. Makers' are hashed in a child
-that takes what is left of a core, so that whoever has a token is served as if nobody logged in; where a second of that was
-not enough, in one that takes a tenth. All processes of a machine together hash on half of its cores: what two cores share
-(a cache, the whole of one where they are threads of it) goes to whoever computes, however low its priority.
+that takes what is left of a core, so that whoever has a token is served as if nobody logged in; where five seconds of that
+were not enough, in one that takes a tenth. All processes of a machine together hash on half of its cores: what two cores
+share (a cache, the whole of one where they are threads of it) goes to whoever computes, however low its priority.
 """
 
 import base64
@@ -32,7 +32,7 @@ logger = logging.getLogger("makerlog.hashing")
 WAIT_S = 2.0
 LOOK_EVERY_S = 0.02
 MAX_WAITING = 2
-IDLE_S = 1.0
+IDLE_S = 5.0  # of one alone on a core it needs half a second
 PLACES = max(1, (os.cpu_count() or 1) // 2)  # of a machine
 PLACE = f"{tempfile.gettempdir()}/makerlog-{os.getuid()}-hashes"
 # Told on its standard input, for arguments can be read by every process of the machine. A core whose only work is idle counts
