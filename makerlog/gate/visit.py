@@ -28,7 +28,7 @@ class Visit:
     """``lane`` and ``outcome`` are what metrics call it; ``status`` is 0 as long as no answer was begun. ``waited`` and
     ``worked`` are the seconds of its work in the pool, and ``told`` is the environ in which Django left what it knows.
     ``ready`` is the answer, where the head alone decided it, and ``read`` what is asked, where an answer may be
-    shared. ``work`` is what its answer comes of, once it was offered to the pool."""
+    shared. ``work`` is what its answer comes of, where it needs no task."""
 
     receive: Receive
     send: Send
