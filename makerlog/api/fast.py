@@ -11,6 +11,7 @@ answer's own is said anew.
 """
 
 import logging
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from threading import Lock
@@ -206,7 +207,7 @@ def answered(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known)
 def made(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> Answer | None:
     """As the view has it, and raises what the view raises. None: to who has it already, in words not known yet."""
     spent = cost.begin()
-    view = view_of(read, PlainRequest(environ), kwargs)
+    view = view_of(read, environ, kwargs)
     let_in(view)
     response = getattr(view, read.handler)(view.request, **kwargs)
     body = rendered(view, response)
@@ -250,14 +251,13 @@ def own_headers(said: Mapping[str, str], tag: str, environ: Environ) -> Headers:
     return [*found, (b"x-request-id", environ["makerlog.request_id"].encode())]
 
 
-def view_of(read: Read, request: "PlainRequest", kwargs: dict[str, Any]) -> Any:
+def view_of(read: Read, environ: Environ, kwargs: dict[str, Any]) -> Any:
     """As ``as_view`` sets one up."""
     view = read.callback.cls(**read.callback.initkwargs)
-    view.request, view.args, view.kwargs, view.headers = request, (), kwargs, {}
+    view.request, view.args, view.kwargs, view.headers = PlainRequest(environ, view), (), kwargs, {}
     if hasattr(read.callback, "actions"):
         view.action = read.handler
     view.response_class = PlainResponse
-    request.view = view
     return view
 
 
@@ -278,16 +278,20 @@ class PlainResponse:
 
 
 class PlainRequest:
-    """Of DRF's request, what reads look at; of Django's too, for those who ask for ``_request``."""
+    """Of DRF's request, what reads look at; of Django's too, for those who ask for ``_request``. Its view holds it, and is
+    held by whoever serves it: were it held here too, all that a request made would wait for the collector of garbage."""
 
     method = "GET"
-    view: Any
 
-    def __init__(self, environ: Environ) -> None:
+    def __init__(self, environ: Environ, view: Any) -> None:
         self.META = environ
         self.path = environ["PATH_INFO"]
         self.headers = Sent(environ)
-        self._request = self
+        self._view = weakref.ref(view)
+
+    @property
+    def _request(self) -> "PlainRequest":
+        return self
 
     @cached_property
     def query_params(self) -> MultiValueDict[str, str]:
@@ -299,11 +303,12 @@ class PlainRequest:
 
     @property
     def parser_context(self) -> dict[str, Any]:
-        return {"view": self.view}
+        return {"view": self._view()}
 
     @cached_property
     def _identity(self) -> tuple[Any, Any]:
-        found = (each.authenticate(self) for each in self.view.get_authenticators())
+        view: Any = self._view()
+        found = (each.authenticate(self) for each in view.get_authenticators())
         return next(filter(None, found), None) or (AnonymousUser(), None)
 
     @property

@@ -299,6 +299,7 @@ class FrontDoor:
     def _over(self, visit: Visit) -> None:
         metrics.count(visit.lane, visit.outcome)
         self._tell(visit)
+        visit.scope.pop(VISIT, None)
 
     def _tell(self, visit: Visit) -> None:
         caller = visit.caller

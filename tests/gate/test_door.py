@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
+from makerlog.gate.visit import Visit
 from tests.gate.serving import Stuck, is_refusal, mirror, one_lane, says, serve, until
 
 SMALL = Limits(one_lane(2, 2), body=1000, upload=5000, linger=0.3)
@@ -380,6 +382,19 @@ def test_every_answer_is_counted_and_told_once(way):
         ("/503", "failed", 503),
         ("/large", "served", 200),
     ]
+
+
+def test_what_a_request_made_is_gone_with_it(way):
+    """What is left to the collector of garbage lies in everybody's way until it comes."""
+    with serve(FrontDoor(answers, **way)) as service:
+        service.get("/200", **TOKEN)
+        gc.collect()
+        gc.disable()
+        try:
+            assert [service.get(path, **TOKEN).status for path in ("/200", "/404", "/health")] == [200, 404, 200]
+            until(lambda: not [each for each in gc.get_objects() if type(each) is Visit])
+        finally:
+            gc.enable()
 
 
 LARGE = b"x" * 200_000

@@ -1,5 +1,6 @@
 """The fast path (makerlog.api.fast) answers as the slow one does, byte for byte, or not at all."""
 
+import gc
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -345,22 +346,37 @@ def test_who_is_being_looked_up_holds_nobody_else_up() -> None:
     """functools.cached_property has one lock for all instances before Python 3.12; the event loop would wait for it."""
     held, looked_up = Event(), Event()
 
-    def request(authenticate: Callable[[Any], Any]) -> PlainRequest:
-        found = PlainRequest(asked("/tasks/"))
-        found.view = SimpleNamespace(get_authenticators=lambda: [SimpleNamespace(authenticate=authenticate)])
-        return found
+    class View:
+        def __init__(self, authenticate: Callable[[Any], Any]) -> None:
+            self.get_authenticators = lambda: [SimpleNamespace(authenticate=authenticate)]
+
+    def look_up(authenticate: Callable[[Any], Any]) -> None:
+        view = View(authenticate)
+        assert PlainRequest(asked("/tasks/"), view).user
 
     def slowly(_: Any) -> None:
         looked_up.set()
         assert held.wait(10)
 
-    thread = Thread(target=lambda: request(slowly).user, daemon=True)
+    thread = Thread(target=look_up, args=[slowly], daemon=True)
     thread.start()
     assert looked_up.wait(10)
-    other = Thread(target=lambda: request(lambda _: None).user, daemon=True)
+    other = Thread(target=look_up, args=[lambda _: None], daemon=True)
     other.start()
     other.join(5)
     waits = other.is_alive()
     held.set()
     thread.join(10)
     assert not waits
+
+
+def test_what_a_read_made_is_gone_with_it(ways: Ways, alice: Caller) -> None:
+    """What is left to the collector of garbage lies in everybody's way until it comes."""
+    alike(ways, "/tasks/", alice.token)
+    gc.collect()
+    gc.disable()
+    try:
+        assert ways.quick(asked("/tasks/", alice.token)) is not None
+        assert not [each for each in gc.get_objects() if type(each) is PlainRequest]
+    finally:
+        gc.enable()
