@@ -12,6 +12,7 @@ from django.conf import settings
 
 from makerlog.accounts.identity import followers, identities
 from makerlog.accounts.revoked import revoked
+from makerlog.accounts.uses import uses
 from makerlog.changes.watch import Watcher
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
@@ -135,6 +136,8 @@ watcher = Watcher([Bans(bans), route_switches, Levels(), revoked, tickets, *foll
 identities.trusted = lambda: watcher.hears
 talkers = Talkers()
 teller = Teller(notes, talkers)
+teller.records.append(uses.write)
+uses.written = lambda: teller.alive
 
 
 def is_open(route: str, environ: dict[str, Any]) -> bool:

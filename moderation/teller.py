@@ -81,7 +81,7 @@ class Teller(Repeating):
             tell()
         except (DatabaseError, InterfaceError, redis.RedisError) as error:
             if whom not in self._failing:
-                logger.warning("%s does not answer; counters of bans wait: %s", whom, error)
+                logger.warning("%s does not answer; what it was to be told waits: %s", whom, error)
             self._failing.add(whom)
             if whom == "PostgreSQL":
                 connection.close()

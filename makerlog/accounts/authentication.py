@@ -18,13 +18,12 @@ from makerlog.accounts.identity import identities
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.accounts.revoked import revoked
 from makerlog.accounts.suspension import is_out, why_suspended
-from makerlog.api.reader import execute
+from makerlog.accounts.uses import Use, uses
 from makerlog.env import SettingError
 from makerlog.gate.lanes import WHOSE
 
 KEYWORDS = {b"token", b"bearer"}
 LAST_USED_EVERY = timedelta(minutes=1)
-USED = f"UPDATE {AccessToken._meta.db_table} SET last_used_at = %s, last_used_from = %s WHERE id = %s"  # noqa: S608
 
 try:
     PEPPERS = tokens.read_peppers(settings.TOKEN_PEPPERS)
@@ -114,10 +113,10 @@ def why_ended(token: AccessToken) -> str:
 
 
 def note_use(token: AccessToken, address: str) -> None:
-    """When it was last used and from where, written at most once a minute."""
+    """When it was last used and from where, at most once a minute."""
     now = timezone.now()
     if not token.last_used_at or token.last_used_at < now - LAST_USED_EVERY:
-        execute(USED, [now, address or None, token.pk])
+        uses.note(token.pk, Use(now, address or None))
         token.last_used_at = now
         identities.used(token)
 

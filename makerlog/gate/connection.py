@@ -277,7 +277,7 @@ class Connection(HttpToolsProtocol):
     def _complete(self, cycle: RequestResponseCycle, answer: Answer) -> None:
         """Sends ``answer`` in one piece, and leaves ``cycle`` as its own ``send`` would."""
         cycle.response_started = cycle.response_complete = True
-        cycle.scope.pop(AT_ONCE, None)  # type: ignore[typeddict-item]  # leads back to the cycle
+        cycle.scope.pop(AT_ONCE, None)  # type: ignore[misc]  # leads back to the cycle
         cycle.waiting_for_100_continue = False
         cycle.message_event.set()
         close = [] if cycle.keep_alive else [(b"connection", b"close")]
