@@ -1,6 +1,5 @@
 """The streams of tasks: of everybody, of one maker, of one product, of oneself."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -62,7 +61,7 @@ class TaskStream(MakerStream):
         """Who reads, and what they may, is asked anew."""
         pk = self.socket.maker
         reader = ANYBODY if pk is None else Maker.objects.get(pk=pk)
-        reading = replace(self.followed(reader).reading, bounds=Bounds(since))
+        reading = self.followed(reader).reading._replace(bounds=Bounds(since))
         tasks, most = compiled(TaskSerializer), MOST_SYNCED
         while True:
             found = tasks.shown(read(reading, None, most, tasks.asked(reader)).rows)

@@ -66,7 +66,8 @@ class Hanging(NamedTuple):
     def shown(self, text: str) -> list[Any]:
         """In the order of their ids, which come first."""
         rows = orjson.loads(text)
-        rows.sort(key=itemgetter(0))
+        if len(rows) > 1:
+            rows.sort(key=itemgetter(0))
         return [row[1] for row in rows] if self.inner is None else [self.inner.build(row, {}) for row in rows]
 
 

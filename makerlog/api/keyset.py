@@ -6,7 +6,7 @@ found, with a position to go on from.
 
 import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.db.models import DateTimeField, F, Field, Lookup, Q, QuerySet
@@ -27,8 +27,7 @@ from makerlog.api.window import read_from
 WINDOW = 2_000
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(NamedTuple):
     """Where a walk over the first column of its key begins and ends; None for no bound. The floor belongs to the walk."""
 
     floor: Any = None
@@ -42,8 +41,7 @@ class Bounds:
         return Bounds(max(floors, default=None), lowest.ceiling, lowest.to_ceiling)
 
 
-@dataclass(frozen=True)
-class Branch:
+class Branch(NamedTuple):
     """One part of what the reader may see: rows of ``condition``, and of one ``author`` where it names one. ``narrow``: it
     has an index of its own, of one maker's rows, in which filters are looked up; elsewhere their values are pinned as the
     columns that the list's index begins with."""
@@ -57,8 +55,7 @@ class Branch:
         return self.condition if self.author is None else self.condition & Q(author=self.author)
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """One list as one request asks for it.
 
     ``rows``: the filters applied that no index serves. ``scan``: where there are such, the rows without them.
@@ -71,7 +68,7 @@ class Reading:
     key: tuple[str, ...]
     scan: QuerySet[Any] | None = None
     where: Q = Q()
-    pins: Mapping[str, Any] = field(default_factory=dict)
+    pins: Mapping[str, Any] = MappingProxyType({})
     columns: tuple[str, ...] = ()
     branches: tuple[Branch, ...] = (Branch(),)
     bounds: Bounds = Bounds()
@@ -92,13 +89,13 @@ class Reading:
 
     def reversed(self) -> "Reading":
         flipped = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in self.key)
-        return replace(self, key=flipped)
+        return self._replace(key=flipped)
 
     def within(self, branch: Branch) -> "Reading":
         """This list, of one branch alone."""
         pins = {} if branch.narrow else self.pins
         looked_up = Q(**self.pins) if branch.narrow else Q()
-        return replace(self, pins=pins, where=self.where & branch.where & looked_up, branches=())
+        return self._replace(pins=pins, where=self.where & branch.where & looked_up, branches=())
 
     @property
     def order(self) -> list[str]:
@@ -157,11 +154,10 @@ class Reading:
         """The same list with other ``values``."""
         pinned = len(self.pins)
         floor, ceiling, *authors = values[pinned:]
-        return replace(
-            self,
+        return self._replace(
             pins=dict(zip(self.pins, values[:pinned], strict=True)),
-            bounds=replace(self.bounds, floor=floor, ceiling=ceiling),
-            branches=tuple(replace(each, author=author) for each, author in zip(self.branches, authors, strict=True)),
+            bounds=self.bounds._replace(floor=floor, ceiling=ceiling),
+            branches=tuple(each._replace(author=author) for each, author in zip(self.branches, authors, strict=True)),
         )
 
     @property
@@ -188,8 +184,7 @@ Row = tuple[Any, ...]
 Position = Sequence[Any]
 
 
-@dataclass(frozen=True)
-class Slice:
+class Slice(NamedTuple):
     """``rows`` in reading order, tuples of the columns asked for; ``first`` and ``last``: the positions of these two, None
     where there are none; ``rest``: the position to go on from, None at the end."""
 
@@ -267,16 +262,17 @@ def said(reading: Reading) -> list[Any]:
 def page_rows(
     reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, asked: Asked
 ) -> list[Row]:
-    if reading.shape is None:
+    shape, values = reading.shape, reading.values
+    if shape is None:
         return rows_of(*list_written(reading, position, ends, limit, asked.columns))
-    known = len(reading.values)
+    known = len(values)
 
     def write(values: Sequence[Any]) -> Written:
         columns = asked.to(values[-1])
         return list_written(reading.refilled(values[:known]), values[known:-1] or None, ends, limit, columns)
 
-    key = (reading.shape, limit, asked.key)
-    given = [*reading.values, *(position or ()), asked.pk]
+    key = (shape, limit, asked.key)
+    given = [*values, *(position or ()), asked.pk]
     template = statements.template(key, given, write)
     # Of a plan that is made for any maker or any discussion, PostgreSQL expects few rows, and may choose to sort them.
     return rows_of(*template.filled(given)) if reading.pins else fetched(template, given)

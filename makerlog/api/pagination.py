@@ -42,7 +42,7 @@ class CursorSigner(Signer):
 
     def signature(self, value: bytes | str, key: bytes | str | None = None) -> str:
         mac = self._begun[key or self.key].copy()
-        mac.update(force_bytes(value))
+        mac.update(value.encode() if isinstance(value, str) else value)
         return b64_encode(mac.digest()).decode()
 
 

@@ -184,7 +184,7 @@ class Pool(Generic[T]):
             raise NoRoom
 
     def _refuse_greed(self, place: _Lane[T], client: Hashable) -> None:
-        if place.clients[client] >= place.limits.per_client:
+        if place.clients.get(client, 0) >= place.limits.per_client:
             place.shed += 1
             raise TooManyAtOnce
 
