@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from time import monotonic, time
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from prometheus_client import Gauge
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,6 +44,8 @@ from makerlog.gate.strikes import Strikes
 from makerlog.gate.visit import Visit, Work
 
 log = logging.getLogger("makerlog.gate")
+
+T = TypeVar("T")
 
 HEALTH = {"/health", "/health/"}
 VISIT = "makerlog.visit"  # in a scope: the request as the connection brought it to the door
@@ -206,12 +208,7 @@ class FrontDoor:
             return False
         if visit.method != "GET" or has_body(scope):
             return False
-        try:
-            visit.work = self._offer(visit, caller, scope, b"")
-        except Refusal as refusal:
-            self._turn_away(visit, refusal)
-        except Exception:
-            visit.ready = self._fault(visit).answer(visit.request_id)
+        visit.work = self._unless_refused(visit, lambda: self._offer(visit, caller, scope, b""))
         if visit.work is None:
             return False
         visit.body_was_read = True
@@ -229,7 +226,7 @@ class FrontDoor:
     ) -> None:
         """Of errors, there is more to say than can be said at once."""
         good = future.exception() is None and future.result().status < 400
-        if good and visit.answer_at_once(future.result()):
+        if good and self._unless_refused(visit, lambda: visit.answer_at_once(future.result())):
             assert visit.work is not None
             self._worked(visit, caller, visit.work)
             self._note(visit, caller, future.result())
@@ -240,13 +237,18 @@ class FrontDoor:
     def _met(self, scope: Scope) -> Visit:
         """A request at the stops for which its head is enough."""
         visit = Visit(scope, self.strikes)
+        visit.ready = self._unless_refused(visit, lambda: self._meet(visit)) or visit.ready
+        return visit
+
+    def _unless_refused(self, visit: Visit, step: Callable[[], T]) -> T | None:
+        """What ``step`` gives; None where it is refused or fails: then that is the answer."""
         try:
-            visit.ready = self._meet(visit)
+            return step()
         except Refusal as refusal:
             self._turn_away(visit, refusal)
         except Exception:
             visit.ready = self._fault(visit).answer(visit.request_id)
-        return visit
+        return None
 
     def _meet(self, visit: Visit) -> Answer | None:
         """These stops, in order. An answer ends them; so does a Refusal."""
@@ -354,17 +356,14 @@ class FrontDoor:
     def _offer(self, visit: Visit, caller: Caller, scope: Scope, body: bytes) -> Work:
         """Raises NoRoom."""
         lane = queue_of(visit)
-        seconds = self.pool.lanes[lane].limits.deadline
+        by = monotonic() + self.pool.lanes[lane].limits.deadline
         environ = wsgi.environ_of(scope, body, caller, visit.request_id)
-        environ |= {"makerlog.deadline": monotonic() + seconds, "makerlog.lane": lane}
+        environ |= {"makerlog.deadline": by, "makerlog.lane": lane}
         work = partial(wsgi.run, self.app, environ, self.limits.answer, self.fast)
         light = partial(wsgi.run_lightly, environ, self.fast) if self.fast and visit.method == "GET" else None
-        job = self.pool.offer(work, lane, self.owners.client_in(caller), light)
-        # The thread of one that is late is free when the work ends.
-        return Work(job, environ, job.loop.call_later(seconds, self.pool.give_up, job))
+        return Work(self.pool.offer(work, lane, self.owners.client_in(caller), light), environ)
 
     def _worked(self, visit: Visit, caller: Caller, work: Work) -> None:
-        work.timer.cancel()
         metrics.note_begin(work.job)
         visit.worked_on(work)
         self.owners.learn(caller.token, work.environ.get(WHOSE))

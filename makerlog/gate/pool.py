@@ -59,10 +59,11 @@ class TooSlow(Refusal):
 
 
 class Job(Generic[T]):
-    """One piece of work. ``future`` has its result; it raises NoRoom or HungUp when the work was never begun. ``light``: the
-    same in a fibre, unless it gives None or raises Elsewhere: then the work takes a thread."""
+    """One piece of work. ``future`` has its result; it raises NoRoom or HungUp when the work was never begun, and TooSlow at
+    the ``end`` of its time. ``light``: the same in a fibre, unless it gives None or raises Elsewhere: then the work takes a
+    thread."""
 
-    __slots__ = ("asked_at", "begun_at", "client", "demand", "future", "lane", "light", "loop", "timer", "work")
+    __slots__ = ("asked_at", "begun_at", "client", "demand", "end", "future", "lane", "light", "loop", "timer", "work")
 
     def __init__(
         self, work: Callable[[], T], light: Light[T] | None, lane: "_Lane[T]", client: Hashable, demand: float
@@ -76,7 +77,19 @@ class Job(Generic[T]):
         self.asked_at = self.loop.time()
         self.begun_at: float | None = None  # None: waits, or was turned away
         self.future: asyncio.Future[T] = self.loop.create_future()
-        self.timer: asyncio.TimerHandle | None = None
+        self.end: asyncio.TimerHandle | None = None
+        self.timer: asyncio.TimerHandle | None = None  # of its waiting
+
+    def settle(self, outcome: T | Exception) -> None:
+        """Tells whoever waits for it, if somebody still does."""
+        if self.end is not None:
+            self.end.cancel()
+        if self.future.done():
+            return
+        if isinstance(outcome, Exception):
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
 
 
 class _Lane(Generic[T]):
@@ -166,12 +179,17 @@ class Pool(Generic[T]):
         self._refuse_greed(place, client)
         place.used_at = asyncio.get_running_loop().time()
         job = Job(work, light, place, client, place.demand.arrive(client))
-        if self._may_begin(place) and not place.waiting and not place.seconds_to_begin(job.asked_at):
-            place.clients[client] += 1
+        at_once = self._may_begin(place) and not place.waiting and not place.seconds_to_begin(job.asked_at)
+        if not at_once:
+            self._make_room(place, job)
+        place.clients[client] += 1
+        # The thread of one that is late is free when the work ends.
+        job.end = job.loop.call_later(place.limits.deadline, self._give_up, job)
+        if at_once:
             self._begin(job)
-            return job
-        self._make_room(place, job)
-        return self._enqueue(job)
+        else:
+            self._enqueue(job)
+        return job
 
     def refuse(self, lane: str, client: Hashable) -> None:
         """Raises TooManyAtOnce where ``client`` has all that one may have; NoRoom where there is no place and none to be
@@ -201,12 +219,6 @@ class Pool(Generic[T]):
     def forget(self, job: Job[T]) -> None:
         """The client hung up: work that still waits is never begun. What runs already runs to its end."""
         self._turn_away(job, HungUp())
-
-    def give_up(self, job: Job[T]) -> None:
-        """Nobody waits for it any longer: TooSlow, whether it was begun or not."""
-        self._turn_away(job, TooSlow())
-        if not job.future.done():
-            job.future.set_exception(TooSlow())
 
     async def close(self, seconds: float) -> None:
         """Turn away who waits and stop the threads; those still busy after ``seconds`` end with the process."""
@@ -240,12 +252,15 @@ class Pool(Generic[T]):
         greediest = lane.greediest() if lane.waiting else None
         return greediest if greediest is not None and greediest.demand >= CLEARLY * demand else None
 
-    def _enqueue(self, job: Job[T]) -> Job[T]:
+    def _enqueue(self, job: Job[T]) -> None:
         job.lane.waiting.append(job)
-        job.lane.clients[job.client] += 1
         job.timer = job.loop.call_later(job.lane.limits.longest_wait, self._expire, job)
         self._begin_next()
-        return job
+
+    def _give_up(self, job: Job[T]) -> None:
+        """Nobody waits for it any longer, whether it was begun or not."""
+        self._turn_away(job, TooSlow())
+        job.settle(TooSlow())
 
     def _expire(self, job: Job[T]) -> None:
         job.lane.shed += 1
@@ -256,8 +271,7 @@ class Pool(Generic[T]):
             return
         self._leave_queue(job)
         job.lane.forget(job.client)
-        if not job.future.done():
-            job.future.set_exception(reason)
+        job.settle(reason)
 
     def _leave_queue(self, job: Job[T]) -> None:
         job.lane.waiting.remove(job)
@@ -345,11 +359,7 @@ class Pool(Generic[T]):
         job.lane.running -= 1
         job.lane.forget(job.client)
         self._let_rest(job)
-        if not job.future.done():
-            if isinstance(outcome, Crash):
-                job.future.set_exception(outcome)
-            else:
-                job.future.set_result(outcome)
+        job.settle(outcome)
         self._begin_next()
 
     def _let_rest(self, job: Job[T]) -> None:

@@ -185,13 +185,11 @@ class Reception:
         lane = "token" if caller.token else "anonymous"
         by = monotonic() + self.pool.lanes[lane].limits.deadline
         job = self.pool.offer(partial(within, by, work), lane, client_in(caller))
-        timer = job.loop.call_later(by - monotonic(), self.pool.give_up, job)
         try:
             return await job.future
         except Crash as crash:
             raise crash.__cause__ or crash from None
         finally:
-            timer.cancel()
             metrics.note_begin(job)
 
     def close_refused(self) -> None:

@@ -1,6 +1,5 @@
 """One request on its way through the front door, and how far it has come."""
 
-import asyncio
 from collections.abc import Mapping
 from time import time
 from typing import Any, NamedTuple
@@ -17,11 +16,8 @@ from makerlog.gate.strikes import Strikes
 
 
 class Work(NamedTuple):
-    """``timer``: the end of its time."""
-
     job: Job[Answer]
     environ: dict[str, Any]
-    timer: asyncio.TimerHandle
 
 
 class Visit:
@@ -92,9 +88,9 @@ class Visit:
 
     def whole(self, answer: Answer) -> Answer:
         """``answer`` as it leaves, for whoever sends it without ``reply``."""
+        headers, body = self.headers(answer.status, answer.headers), b"" if self.method == "HEAD" else answer.body
         self.started, self.status = True, answer.status
-        body = b"" if self.method == "HEAD" else answer.body
-        return Answer(answer.status, self.headers(answer.status, answer.headers), body)
+        return Answer(answer.status, headers, body)
 
     def worked_on(self, work: Work) -> None:
         """It is over, or nobody waits for it any more."""

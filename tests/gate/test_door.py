@@ -384,6 +384,21 @@ def test_every_answer_is_counted_and_told_once(way):
     ]
 
 
+def test_an_answer_that_cannot_be_sent_is_a_fault_of_ours(way, monkeypatch, caplog):
+    faults, headers = [ZeroDivisionError()], Visit.headers
+
+    def fail_once(visit, status, own):
+        if faults and status == 200:
+            raise faults.pop()
+        return headers(visit, status, own)
+
+    monkeypatch.setattr(Visit, "headers", fail_once)
+    with serve(FrontDoor(answers, **way)) as service:
+        is_refusal(service.get("/200", **TOKEN), 500, "server_error")
+        assert service.get("/200", **TOKEN).status == 200
+    assert len(tracebacks(caplog)) == 1
+
+
 def test_what_a_request_made_is_gone_with_it(way):
     """What is left to the collector of garbage lies in everybody's way until it comes."""
     with serve(FrontDoor(answers, **way)) as service:
