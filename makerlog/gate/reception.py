@@ -1,9 +1,11 @@
 """A WebSocket's stops, as door.py has a request's: who is calling, are they banned, do they come too often, is their token
 genuine, is there room? All of it on the event loop, before anybody asks the database.
 
-Every socket is accepted first, for a browser is told why only by the code with which an accepted one is closed.
+A socket is accepted once it follows its stream, so whoever sees it open misses nothing from then on. One that is refused is
+accepted too, and closed: a browser is told why only by the code of that.
 """
 
+import contextlib
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -132,18 +134,17 @@ class Reception:
         try:
             await receive()  # websocket.connect
             credential = take_credential(scope)
-            await send({"type": "websocket.accept"})
             caller = self._met(socket, scope, credential)
             await self.app({**scope, "ask": partial(self.ask, caller)}, receive, send)
         except Refusal as refusal:
             outcome = refusal.outcome
-            socket.end(close_code(refusal), str(refusal.body["detail"]))
+            await refuse(socket, send, close_code(refusal), str(refusal.body["detail"]))
         except ClientDisconnected:
             outcome = "hung_up"
         except Exception:
             log.exception("The socket %s failed.", scope["path"])
             outcome = "failed"
-            socket.end(close_code(ServerFault()), "The server failed; its log says more.")
+            await refuse(socket, send, close_code(ServerFault()), "The server failed; its log says more.")
         metrics.count("sockets", outcome)
         self._note_brief(socket, began)
 
@@ -202,6 +203,12 @@ class Reception:
             BANNED,
             "This address is banned.",
         )
+
+
+async def refuse(socket: Socket, send: Send, code: int, reason: str) -> None:
+    with contextlib.suppress(ClientDisconnected):
+        await socket.open(send)
+        socket.end(code, reason)
 
 
 async def nothing_there(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from starlette.types import Send
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
@@ -156,11 +157,19 @@ class Socket(WebSocketsSansIOProtocol):
         self.caller: Caller | None = None
         self.maker: int | None = None  # whose token it is, once the database has been asked
         self._expiry: asyncio.TimerHandle | None = None
+        self._ended: tuple[int, str] | None = None  # before it was open
         self._spent_until = 0.0
 
     @property
     def is_open(self) -> bool:
         return self.conn.state is State.OPEN and self.handshake_complete and not self.transport.is_closing()
+
+    async def open(self, send: Send) -> None:
+        """Accepts it; what ended it in the meantime closes it at once."""
+        if not self.handshake_complete:
+            await send({"type": "websocket.accept"})
+        if self._ended is not None:
+            self.end(*self._ended)
 
     # --- What is sent ---
 
@@ -177,8 +186,10 @@ class Socket(WebSocketsSansIOProtocol):
         return unread
 
     def end(self, code: int, reason: str = "") -> None:
-        """Closes from our side. Whoever does not answer the close in time is cut off."""
+        """Closes from our side, one that is not open yet as soon as it is. Whoever does not answer the close in time is cut
+        off."""
         if not self.is_open:
+            self._ended = self._ended or (code, reason)
             return
         reason = reason.encode()[:LONGEST_REASON].decode(errors="ignore")
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})

@@ -39,12 +39,13 @@ class Stream(AsyncConsumer):
     socket: Socket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The gate has let the socket in and accepted it. Raises a Refusal where it may not follow."""
+        """The gate has let the socket in. Raises a Refusal where it may not follow. It is open once it follows its stream."""
         self.socket = scope["socket"]
         self.scope = scope
         stream = await self.enter()
         hub.join(stream, self.socket)
         try:
+            await self.socket.open(send)
             await super().__call__(scope, receive, send)
         finally:
             hub.leave(stream, self.socket)

@@ -75,10 +75,10 @@ class Live:
         return Reader(self.stack.enter_context(socket))
 
     def follows(self, path: str, token: str = "", **headers: str) -> Reader:
-        """The same, once it follows its stream."""
+        """The same, which was let in: then it follows its stream as soon as it is open."""
         before = followers()
         reader = self.follow(path, token, **headers)
-        until(lambda: followers() - before)  # not their number: one that closed just now may leave after this one came
+        assert followers() - before  # not their number: one that closed just now may leave after this one came
         return reader
 
     @property

@@ -3,6 +3,7 @@
 import time
 from datetime import timedelta
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -14,6 +15,7 @@ from moderation import actions
 from moderation.actions import switch_route
 from moderation.standing import route_switches
 from products.actions import create_product, leave
+from tasks.consumers import Followed, OwnTaskStream
 from tests.gate.serving import until
 from tests.live.serving import Live, Reader, live
 from tests.makers import caller
@@ -69,6 +71,22 @@ def test_a_revoked_token_closes_its_sockets_and_no_others(service: Live) -> None
     assert time.monotonic() - began < 1
     assert other.hears_nothing()
     assert service.follow("/stream/", alice.token).closed()[0] == 4401
+
+
+def test_a_token_that_is_revoked_while_its_socket_opens_closes_it(
+    service: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = caller("alice")
+    followed = OwnTaskStream.followed
+
+    def revoked_meanwhile(stream: OwnTaskStream, reader: Any) -> Followed:
+        found = followed(stream, reader)
+        revoke_token(token=alice.maker.tokens.get())
+        time.sleep(0.5)  # the watcher hears of it
+        return found
+
+    monkeypatch.setattr(OwnTaskStream, "followed", revoked_meanwhile)
+    assert service.follow("/stream/", alice.token).closed()[0] == 4403
 
 
 def test_a_suspended_maker_and_a_closed_account_are_out(service: Live) -> None:

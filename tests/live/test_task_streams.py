@@ -1,9 +1,13 @@
 """The streams of tasks."""
 
+import time
+from typing import Any
+
 import pytest
 
 from products.actions import change_product, create_product
 from tasks import actions
+from tasks.consumers import Followed, MakerTaskStream
 from tasks.models import Task
 from tests.live.serving import Live
 from tests.makers import anonymous, caller
@@ -47,6 +51,21 @@ def test_a_makers_stream_has_their_tasks_alone(service: Live, name: str) -> None
     alice, bob = caller("alice").maker, caller("bob").maker
     reader = service.follows(f"/users/{name.format(pk=bob.pk)}/stream/")
     log(alice, "By alice")
+    log(bob, "By bob")
+    assert reader.frame()["payload"]["content"] == "By bob"
+
+
+def test_whoever_sees_it_open_misses_nothing(service: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it took to find out what they follow."""
+    followed = MakerTaskStream.followed
+
+    def slowly(stream: MakerTaskStream, reader: Any) -> Followed:
+        time.sleep(0.3)
+        return followed(stream, reader)
+
+    monkeypatch.setattr(MakerTaskStream, "followed", slowly)
+    bob = caller("bob").maker
+    reader = service.follow("/users/bob/stream/")
     log(bob, "By bob")
     assert reader.frame()["payload"]["content"] == "By bob"
 
