@@ -67,9 +67,9 @@ class Uses:
             raise
 
 
-def write(uses: dict[int, Use]) -> None:
-    ids = list(uses)
-    execute(WRITE, [ids, [each.at for each in uses.values()], [each.address for each in uses.values()], ids])
+def write(noted: dict[int, Use]) -> None:
+    ids = list(noted)
+    execute(WRITE, [ids, [each.at for each in noted.values()], [each.address for each in noted.values()], ids])
 
 
 uses = Uses()
