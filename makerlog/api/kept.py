@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
-MOST = 10_000  # of some 1.3 KB each: with a half of them at hand, a page costs a quarter more
+MOST = 30_000  # of some 1.3 KB each: with a half of those who post at hand, a page costs half as much again
 
 
 class Said(NamedTuple):
