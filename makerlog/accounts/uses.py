@@ -9,6 +9,7 @@ from datetime import datetime
 from threading import Lock
 from typing import NamedTuple
 
+from makerlog.accounts.identity import never
 from makerlog.accounts.models import AccessToken
 from makerlog.api.reader import execute
 
@@ -28,10 +29,6 @@ WHERE token.id = used.id AND (token.last_used_at IS NULL OR token.last_used_at <
 class Use(NamedTuple):
     at: datetime
     address: str | None  # None: not known
-
-
-def never() -> bool:
-    return False
 
 
 class Uses:

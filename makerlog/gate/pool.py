@@ -259,8 +259,9 @@ class Pool(Generic[T]):
 
     def _give_up(self, job: Job[T]) -> None:
         """Nobody waits for it any longer, whether it was begun or not."""
-        self._turn_away(job, TooSlow())
-        job.settle(TooSlow())
+        reason = TooSlow()
+        self._turn_away(job, reason)
+        job.settle(reason)
 
     def _expire(self, job: Job[T]) -> None:
         job.lane.shed += 1
