@@ -64,7 +64,11 @@ loglevel = "warning" if settings.LOG_LEVEL == "INFO" else settings.LOG_LEVEL.low
 def when_ready(server: object) -> None:
     """What is loaded stays: the collector of garbage need not go through it again and again, nor the workers, by doing so,
     make copies of what they share."""
+    from tasks.ahead import read_ahead  # it needs Django, which is loaded by now
+
     print(f"Database connections: {sentence(settings)}.", flush=True)
+    if settings.PROCESS != "ops":  # which shows no pages
+        print(f"Makers at hand: {read_ahead()}.", flush=True)
     gc.collect()
     gc.freeze()
 

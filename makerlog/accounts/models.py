@@ -1,8 +1,7 @@
 """Makers, whom they follow, and their tokens."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
@@ -15,7 +14,7 @@ from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from makerlog.accounts.names import validate_username
-from makerlog.accounts.rhythm import WEEK, Rhythm, local_day
+from makerlog.accounts.rhythm import WEEK, Day, Rhythm, today_in
 from makerlog.api.derived import derived
 from makerlog.api.files import RandomName
 from makerlog.api.timezones import known
@@ -152,15 +151,14 @@ class Maker(AbstractUser):
         """Whether the account opens with the link that was mailed; one that is closed later does not."""
         return self.awaiting_activation and not self.is_active
 
+    @derived("timezone")
+    def day(self) -> Day:
+        """Today, as the maker has it."""
+        return today_in(self.timezone)
+
     @property
     def today(self) -> date:
-        return local_day(timezone.now(), self.timezone)
-
-    @derived("timezone")
-    def day(self) -> tuple[datetime, datetime]:
-        """From when until when it is today."""
-        zone, today = ZoneInfo(self.timezone), self.today
-        return datetime.combine(today, time(), zone), datetime.combine(today + timedelta(days=1), time(), zone)
+        return self.day.date
 
     @property
     def suspension(self) -> str:

@@ -7,7 +7,11 @@ of the seven days that end with it. Days are the maker's own.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from makerlog.api.timezones import zone as zone_called
 
 WEEK = 7
 
@@ -43,8 +47,37 @@ class Rhythm:
         """When the streak is lost if nothing more is done: the end of the day after ``last_day``."""
         if not self.last_day or not self.streak(today):
             return None
-        return datetime.combine(self.last_day + timedelta(days=2), time(), ZoneInfo(zone)).astimezone(UTC)
+        return midnight(self.last_day + timedelta(days=2), zone).astimezone(UTC)
+
+
+class Day(NamedTuple):
+    """``date`` somewhere, and from when until when it is there, in UTC."""
+
+    date: date
+    since: datetime
+    until: datetime
+
+
+_days: dict[str, Day] = {}  # what day it was when somebody asked last, by time zone
+
+
+def today_in(zone: str) -> Day:
+    """Looked up while it is the same day: to work it out takes ten times as long, and a page asks for each of its makers."""
+    now, day = timezone.now(), _days.get(zone)
+    if day is None or not day.since <= now < day.until:
+        day = _days[zone] = day_of(local_day(now, zone), zone)
+    return day
+
+
+def day_of(date: date, zone: str) -> Day:
+    since, until = (midnight(each, zone).astimezone(UTC) for each in (date, date + timedelta(days=1)))
+    return Day(date, since, until)
+
+
+def midnight(date: date, zone: str) -> datetime:
+    """With which the day begins there."""
+    return datetime.combine(date, time(), zone_called(zone))
 
 
 def local_day(moment: datetime, zone: str) -> date:
-    return moment.astimezone(ZoneInfo(zone)).date()
+    return moment.astimezone(zone_called(zone)).date()

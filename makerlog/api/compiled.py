@@ -317,7 +317,7 @@ class KeptForm:
         """``values``: a version, and the columns."""
         version, *row = values
         fragment = orjson.Fragment(fitted(orjson.dumps(self.inner.build(row, {}))))
-        since, until = self.lasts(row)
+        _, since, until = self.lasts(row)
         self.shelf.put(row[self.inner.pk], Said(version, since.timestamp(), until.timestamp(), fragment))
         return fragment
 
@@ -363,13 +363,16 @@ def derivation(columns: Columns, path: Path) -> Callable[[Row], Any]:
     model = columns.model_at(path[:-1])
     source: Any = getattr(model, path[-1])
     fields = [column_of(model, name) for name in source.columns]
-    places = [columns.place((*path[:-1], field.attname)) for field in fields]
+    found = [(field.attname, columns.place((*path[:-1], field.attname)), field.to_python) for field in fields]
 
     def value_of(row: Row) -> Any:
         instance = object.__new__(model)
-        for field, place in zip(fields, places, strict=True):
-            instance.__dict__[field.attname] = field.to_python(row[place])
-        return source.fget(instance)
+        held = instance.__dict__
+        for name, place, read in found:
+            held[name] = read(row[place])
+        value = source.fget(instance)
+        held.clear()  # a file and its row hold each other
+        return value
 
     return value_of
 

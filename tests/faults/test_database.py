@@ -38,6 +38,7 @@ def database(world: tuple[Service, Database]) -> Database:
 
 def test_the_sum_is_printed_and_never_exceeded(service: Service, database: Database) -> None:
     assert "Database connections: " in service.output()
+    assert "Makers at hand: " in service.output()
     most = 0
     for _ in range(6):
         asked = service.all_at_once(24)
