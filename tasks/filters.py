@@ -1,11 +1,13 @@
 """The parameters of /tasks/ and the indexes that serve them."""
 
+from decimal import Decimal
 from typing import Any
 
 import django_filters
 from django.db.models import Q, Subquery
 
 from makerlog.accounts.filters import MakerFilter
+from makerlog.api.fields import MAX_ID
 from makerlog.api.filters import (
     BooleanFilter,
     ConditionFilter,
@@ -13,14 +15,18 @@ from makerlog.api.filters import (
     DaysFilter,
     Index,
     KeysetFilterSet,
+    SearchFilter,
     SinceFilter,
     UntilFilter,
     UpdatedSinceFilter,
 )
 from makerlog.api.keyset import Branch
-from products.models import Product, Project
+from makerlog.api.prepared import looked_up
+from products.models import Membership, Product, Project, look_up
 from tasks.models import Task, TaskProduct, TaskProject
 
+MEMBERSHIPS = Membership.objects.all()
+PROJECTS = Project.objects.all()
 DATES = frozenset({"start_date", "end_date", "date_range"})
 
 
@@ -30,13 +36,21 @@ def filing(kind: str) -> tuple[str, str]:
 
 
 class ProjectFilter(ConditionFilter, django_filters.NumberFilter):
-    def condition(self, value: Any) -> Q:
-        return Q(project_filings__project=value)
+    def values(self, value: Decimal) -> tuple[int]:
+        return (min(int(value), MAX_ID),)
+
+    def condition(self, pk: int) -> Q:
+        return Q(project_filings__project=pk)
 
 
 class ProductFilter(ConditionFilter, django_filters.CharFilter):
-    def condition(self, value: str) -> Q:
-        return Q(product_filings__product=Subquery(Product.objects.named(value).values("pk")[:1]))
+    def values(self, value: str) -> tuple[int | None, str | None]:
+        found = look_up(value)
+        return found.get("pk"), found.get("slug")
+
+    def condition(self, pk: int | None, slug: str | None) -> Q:
+        named = {"slug": slug} if pk is None else {"pk": pk}
+        return Q(product_filings__product=Subquery(Product.objects.filter(**named).values("pk")[:1]))
 
 
 class TaskFilter(KeysetFilterSet):
@@ -52,7 +66,7 @@ class TaskFilter(KeysetFilterSet):
     start_date = SinceFilter(field_name="worked_at", help_text="`YYYY-MM-DD H:MM` or ISO 8601.")
     end_date = UntilFilter(field_name="worked_at", help_text="`YYYY-MM-DD H:MM` or ISO 8601.")
     date_range = DaysFilter(field_name="worked_at")
-    search = django_filters.CharFilter(field_name="content", lookup_expr="icontains", max_length=100)
+    search = SearchFilter("content")
     updated_since = UpdatedSinceFilter(help_text="What changed since, oldest change first.")
 
     indexes = (
@@ -98,7 +112,8 @@ class TaskFilter(KeysetFilterSet):
         if not self.maker.is_authenticated:
             return False
         if index.model is TaskProduct:
-            product = self.form.cleaned_data["product"]
-            return self.maker.memberships.filter(product__in=Product.objects.named(product)).exists()
-        mine = Q(author=self.maker) | Q(products__memberships__maker=self.maker)
-        return Project.objects.filter(mine, pk=self.form.cleaned_data["project"]).exists()
+            product = {f"product__{name}": value for name, value in look_up(self.value("product")).items()}
+            return bool(looked_up(MEMBERSHIPS, "pk", maker=self.maker.pk, **product))
+        ways = ("author", "products__memberships__maker")
+        (project,) = self.filter("project").values(self.value("project"))
+        return any(looked_up(PROJECTS, "pk", pk=project, **{way: self.maker.pk}) for way in ways)

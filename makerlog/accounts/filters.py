@@ -7,7 +7,9 @@ from django.db.models import Q
 
 from makerlog.accounts.models import Maker
 from makerlog.api.filters import ConditionFilter
-from makerlog.api.reader import values_of
+from makerlog.api.prepared import looked_up
+
+MAKERS = Maker.objects.all()
 
 
 class MakerFilter(ConditionFilter, django_filters.CharFilter):
@@ -16,9 +18,12 @@ class MakerFilter(ConditionFilter, django_filters.CharFilter):
     def __init__(self, field_name: str = "author", **kwargs: Any) -> None:
         super().__init__(field_name=field_name, max_length=150, help_text="Numeric id or username.", **kwargs)
 
-    def condition(self, value: str) -> Q:
-        return Q(**{self.field_name: self.pin(value)})
+    def values(self, value: str) -> tuple[int]:
+        return (self.pin(value),)
+
+    def condition(self, pk: int) -> Q:
+        return Q(**{self.field_name: pk})
 
     def pin(self, value: str) -> int:
         """The maker's id; 0, which is nobody's, where there is no such maker."""
-        return next((pk for (pk,) in values_of(Maker.objects.named(value), "pk")), 0)
+        return next((pk for (pk,) in looked_up(MAKERS, "pk", **Maker.objects.look_up(value))), 0)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -38,7 +38,7 @@ from makerlog.accounts.serializers import (
     UsernameSerializer,
 )
 from makerlog.api.budgets import ONE, PAGE, WHOLE, WRITE, WRITES
-from makerlog.api.keyset import fixed
+from makerlog.api.keyset import Condition, fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.refusals import newest
 from makerlog.api.throttling import mailbox
@@ -218,8 +218,9 @@ class MyFollowing(ApiView):
     order = ("-id",)
     within = ("follower",)
 
-    follows = Follow.objects.filter(followed__is_active=True)
-    scan = Follow.objects.all()  # whom one follows may have closed their accounts, all of them
+    follows = fixed(Follow.objects.all())
+    # Looked for: whom one follows may have closed their accounts, all of them.
+    sought = (Condition("active", lambda: Q(followed__is_active=True)),)
 
     @extend_schema(responses=MakerSerializer(many=True))
     def get(self, request: Request) -> Response:

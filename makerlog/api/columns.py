@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, Expression, F, Func, Lookup, TextField
+from django.db.models.lookups import IContains, PatternLookup
 
 
 class Asked(NamedTuple):
@@ -90,3 +91,13 @@ class AnyOf(Lookup):
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         sql, params = self.process_lhs(compiler, connection)
         return f"{sql} = ANY(%s)", (*params, self.rhs)
+
+
+class Says(IContains):
+    """``icontains`` of a pattern that is ready, percent signs and all: it can be filled into a statement as it is."""
+
+    def __init__(self, path: str, pattern: str) -> None:
+        super().__init__(F(path), pattern)
+
+    def process_rhs(self, compiler: Any, connection: Any) -> Any:
+        return super(PatternLookup, self).process_rhs(compiler, connection)

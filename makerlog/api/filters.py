@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import django_filters
 from django import forms
-from django.core.validators import EMPTY_VALUES
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
@@ -16,8 +15,10 @@ from django_filters.rest_framework import DjangoFilterBackend
 from django_filters.utils import translate_validation
 from rest_framework.request import Request
 
+from makerlog.api.columns import Says
 from makerlog.api.exceptions import BadParameter
-from makerlog.api.keyset import Bounds, Branch, Reading
+from makerlog.api.keyset import Bounds, Branch, Condition, Reading
+from makerlog.api.reader import rows_of
 from makerlog.api.timezones import moment_said
 
 COMMIT_HORIZON = timedelta(seconds=1)
@@ -50,8 +51,14 @@ class Index:
 class KeysetFilterSet(django_filters.FilterSet):
     """Filters of one list. ``indexes`` says which of them an index serves; what is left is looked for in a window."""
 
+    base_filters: Any  # by name: of the class, all; of one request's, those that it names
     indexes: ClassVar[tuple[Index, ...]] = (Index(),)
     ordering = django_filters.ChoiceFilter(choices=ORDERINGS, method="unchanged", help_text="Default: `-created_at`.")
+
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Of the filters, with only those that ``data`` names: they are copied for each request, and made a form of."""
+        self.base_filters = {name: each for name, each in self.base_filters.items() if name in (data or {})}
+        super().__init__(data, *args, **kwargs)
 
     def reading(self, queryset: QuerySet[Any], branches: tuple[Branch, ...]) -> Reading:
         """How the list is to be read; a ValidationError for parameters that say nothing sensible."""
@@ -62,12 +69,12 @@ class KeysetFilterSet(django_filters.FilterSet):
         served = index.serves(given)
         rest = given - served
         bounding = {name for name in served if self.in_order(name, index)}
-        pinning = {name for name in served if index.model is None and self.filters[name].field_name in index.within}
+        pinning = {name for name in served if index.model is None and self.filter(name).field_name in index.within}
         return Reading(
-            rows=self.narrowed(queryset, rest),
-            scan=queryset if rest else None,
-            where=reduce(Q.__and__, (self.condition(name) for name in sorted(served - bounding - pinning)), Q()),
-            pins={self.filters[name].field_name: self.pin(name) for name in pinning},
+            rows=queryset,
+            served=self.conditions(served - bounding - pinning),
+            sought=self.conditions(rest),
+            pins={self.filter(name).field_name: self.filter(name).pin(self.value(name)) for name in pinning},
             bounds=reduce(Bounds.__and__, (self.bounds(name) for name in sorted(bounding)), Bounds()),
             key=self.directed(index),
             columns=index.columns,
@@ -94,26 +101,23 @@ class KeysetFilterSet(django_filters.FilterSet):
     def value(self, name: str) -> Any:
         return self.form.cleaned_data.get(name)
 
-    def condition(self, name: str) -> Q:
-        return condition(self.filters[name], self.value(name))
+    def filter(self, name: str) -> Any:
+        return type(self).base_filters[name]
 
-    def pin(self, name: str) -> Any:
-        """The value of the column that a filter pins down."""
-        own = getattr(self.filters[name], "pin", None)
-        return own(self.value(name)) if own else self.value(name)
+    def conditions(self, names: set[str]) -> tuple[Condition, ...]:
+        """In one order, however they were asked for."""
+        return tuple(
+            Condition((type(self), name), self.filter(name).condition, self.filter(name).values(self.value(name)))
+            for name in sorted(names)
+        )
 
     def bounds(self, name: str) -> Bounds:
-        return self.filters[name].bounds(self.value(name))
+        return self.filter(name).bounds(self.value(name))
 
     def in_order(self, name: str, index: Index) -> bool:
         """Whether a filter bounds the very column that the index is in the order of."""
-        each = self.filters[name]
+        each = self.filter(name)
         return isinstance(each, RangeFilter) and each.field_name == index.key[0]
-
-    def narrowed(self, queryset: QuerySet[Any], names: set[str]) -> QuerySet[Any]:
-        for name in sorted(names):
-            queryset = self.filters[name].filter(queryset, self.value(name))
-        return queryset
 
     def directed(self, index: Index) -> tuple[str, ...]:
         ascending = index.ascending or self.form.cleaned_data.get("ordering") == "created_at"
@@ -134,14 +138,15 @@ class FilterBackend(DjangoFilterBackend):
         return queryset
 
 
+OLDEST_WRITER = (
+    "SELECT least(min(xact_start), statement_timestamp()) FROM pg_stat_activity"
+    " WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
 def commit_horizon() -> datetime:
     """Everything older than this is committed or never will be."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT least(min(xact_start), statement_timestamp()) FROM pg_stat_activity"
-            " WHERE backend_xid IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        oldest = cursor.fetchone()[0]
+    ((oldest,),) = rows_of(OLDEST_WRITER, [])
     return oldest - COMMIT_HORIZON
 
 
@@ -171,20 +176,38 @@ def moment_named(request: Request, name: str) -> datetime | None:
         raise BadParameter(f"{name}: {' '.join(error.messages)}") from error
 
 
-def condition(each: django_filters.Filter, value: Any) -> Q:
-    """What a filter asks of a row. One that asks more than a look-up on its field says it in ``condition`` of its own."""
-    own = getattr(each, "condition", None)
-    return own(value) if own else Q(**{f"{each.field_name}__{each.lookup_expr}": value})
-
-
 class ConditionFilter(django_filters.Filter):
-    """A filter that is one condition."""
+    """A filter that is one condition; each of a list's is one."""
 
-    def condition(self, value: Any) -> Q:
-        raise NotImplementedError
+    def values(self, value: Any) -> tuple[Any, ...]:
+        """What ``condition`` is made of: texts, whole numbers, moments, truths or None."""
+        return (value,)
 
-    def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        return qs if value in EMPTY_VALUES else qs.filter(self.condition(value))
+    def condition(self, *values: Any) -> Q:
+        """Of ``values`` it may look at what is None, True or False: it is said once for all others (statements.py)."""
+        return Q((f"{self.field_name}__{self.lookup_expr}", *values))
+
+    def pin(self, value: Any) -> Any:
+        """The value of the column, where the index begins with it."""
+        return value
+
+
+class ChoiceFilter(ConditionFilter, django_filters.ChoiceFilter):
+    pass
+
+
+class SearchFilter(ConditionFilter, django_filters.CharFilter):
+    """Rows that say a text in one of ``fields``, whatever its case."""
+
+    def __init__(self, *fields: str, **kwargs: Any) -> None:
+        super().__init__(max_length=100, **kwargs)
+        self.fields = fields
+
+    def values(self, value: str) -> tuple[str]:
+        return (f"%{connection.ops.prep_for_like_query(value)}%",)
+
+    def condition(self, pattern: str) -> Q:
+        return reduce(Q.__or__, (Q(Says(field, pattern)) for field in self.fields))
 
 
 class RangeFilter(ConditionFilter):
@@ -194,12 +217,15 @@ class RangeFilter(ConditionFilter):
     def bounds(self, value: Any) -> Bounds:
         raise NotImplementedError
 
-    def condition(self, value: Any) -> Q:
-        bounds = self.bounds(value)
-        found = Q() if bounds.floor is None else Q(**{f"{self.field_name}__gte": bounds.floor})
-        if bounds.ceiling is None:
+    def values(self, value: Any) -> tuple[Any, ...]:
+        return self.bounds(value)
+
+    def condition(self, *values: Any) -> Q:
+        floor, ceiling, to_ceiling = values
+        found = Q() if floor is None else Q(**{f"{self.field_name}__gte": floor})
+        if ceiling is None:
             return found
-        return found & Q(**{f"{self.field_name}__{'lte' if bounds.to_ceiling else 'lt'}": bounds.ceiling})
+        return found & Q(**{f"{self.field_name}__{'lte' if to_ceiling else 'lt'}": ceiling})
 
 
 class SinceFilter(RangeFilter):
@@ -282,7 +308,7 @@ def midnight(day: date, zone: tzinfo) -> datetime:
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
-class BooleanFilter(django_filters.TypedChoiceFilter):
+class BooleanFilter(ConditionFilter, django_filters.TypedChoiceFilter):
     """``true``, ``false``, ``1``, ``0``, in any case; anything else is a 400, not silence."""
 
     def __init__(self, **kwargs: Any) -> None:

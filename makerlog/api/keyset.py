@@ -5,7 +5,9 @@ found, with a position to go on from.
 """
 
 import itertools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import reduce
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -55,23 +57,37 @@ class Branch(NamedTuple):
         return self.condition if self.author is None else self.condition & Q(author=self.author)
 
 
+class Condition(NamedTuple):
+    """What a filter asks of a row. ``name``: all that ``made`` depends on beside the ``values`` that it takes; of those, it
+    may look at what is None, True or False (see statements.py)."""
+
+    name: Hashable
+    made: Callable[..., Q]
+    values: tuple[Any, ...] = ()
+
+    @property
+    def where(self) -> Q:
+        return self.made(*self.values)
+
+
 class Reading(NamedTuple):
     """One list as one request asks for it.
 
-    ``rows``: the filters applied that no index serves. ``scan``: where there are such, the rows without them.
-    ``where``: the filters that the index serves, beside ``pins``: the values of the columns that it begins with.
+    ``served``: the filters that the index serves, beside ``pins``: the values of the columns that it begins with.
+    ``sought``: those that no index serves: rows are looked through for them, a window at a time.
     ``key``: fields of the row whose order is total, each with "-" or none. ``columns``: where the index keeps them.
-    ``branches``: disjoint; together, what the reader may see.
+    ``branches``: disjoint; together, what the reader may see. ``where``: of one of them, all that its index serves.
     """
 
     rows: QuerySet[Any]
     key: tuple[str, ...]
-    scan: QuerySet[Any] | None = None
-    where: Q = Q()
+    served: tuple[Condition, ...] = ()
+    sought: tuple[Condition, ...] = ()
     pins: Mapping[str, Any] = MappingProxyType({})
     columns: tuple[str, ...] = ()
     branches: tuple[Branch, ...] = (Branch(),)
     bounds: Bounds = Bounds()
+    where: Q = Q()
 
     @property
     def descending(self) -> bool:
@@ -95,7 +111,13 @@ class Reading(NamedTuple):
         """This list, of one branch alone."""
         pins = {} if branch.narrow else self.pins
         looked_up = Q(**self.pins) if branch.narrow else Q()
-        return self._replace(pins=pins, where=self.where & branch.where & looked_up, branches=())
+        served = reduce(Q.__and__, (each.where for each in self.served), Q())
+        return self._replace(pins=pins, where=served & branch.where & looked_up, branches=())
+
+    @property
+    def found(self) -> QuerySet[Any]:
+        """Of ``rows``, those that are sought. One call of filter for each: a row must meet each with a link of its own."""
+        return reduce(lambda rows, each: rows.filter(each.where), self.sought, self.rows)
 
     @property
     def order(self) -> list[str]:
@@ -146,27 +168,36 @@ class Reading(NamedTuple):
 
     @property
     def values(self) -> list[Any]:
-        """What differs between two requests for the same list, if its rows are ``fixed`` and all its filters are pins."""
+        """What differs between two requests for the same list, if its rows are ``fixed``."""
         owners = [branch.author for branch in self.branches]
-        return [*self.pins.values(), self.bounds.floor, self.bounds.ceiling, *owners]
+        filters = [value for each in (*self.served, *self.sought) for value in each.values]
+        return [*self.pins.values(), self.bounds.floor, self.bounds.ceiling, *owners, *filters]
 
-    def refilled(self, values: Sequence[Any]) -> "Reading":
+    def refilled(self, values: Iterable[Any]) -> "Reading":
         """The same list with other ``values``."""
-        pinned = len(self.pins)
-        floor, ceiling, *authors = values[pinned:]
+        left = iter(values)
         return self._replace(
-            pins=dict(zip(self.pins, values[:pinned], strict=True)),
-            bounds=self.bounds._replace(floor=floor, ceiling=ceiling),
-            branches=tuple(each._replace(author=author) for each, author in zip(self.branches, authors, strict=True)),
+            pins={name: next(left) for name in self.pins},
+            bounds=self.bounds._replace(floor=next(left), ceiling=next(left)),
+            branches=tuple(branch._replace(author=next(left)) for branch in self.branches),
+            served=tuple(each._replace(values=tuple(islice(left, len(each.values)))) for each in self.served),
+            sought=tuple(each._replace(values=tuple(islice(left, len(each.values)))) for each in self.sought),
         )
 
     @property
     def shape(self) -> Hashable | None:
         """All that its statement depends on beside its values; None where nothing but the ORM can tell."""
-        if self.scan is not None or self.where or not is_fixed(self.rows):
+        if not is_fixed(self.rows):
             return None
-        branches = tuple((branch.condition, branch.narrow) for branch in self.branches)
-        return (self.rows, self.key, *self.pins, self.columns, self.bounds.to_ceiling, branches)
+        branches = tuple([(branch.condition, branch.narrow) for branch in self.branches])
+        filters = [tuple([each.name for each in some]) for some in (self.served, self.sought)]
+        return (self.rows, self.key, *self.pins, self.columns, self.bounds.to_ceiling, branches, *filters, WINDOW)
+
+    @property
+    def flips(self) -> bool:
+        """Whether a plan for any values might be another than for these: of one for any maker or any discussion, PostgreSQL
+        expects few rows, and may choose to sort them."""
+        return bool(self.pins or self.served or self.sought)
 
 
 def fixed(rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -196,7 +227,7 @@ class Slice(NamedTuple):
 
 def read(reading: Reading, position: Position | None, limit: int, asked: Asked) -> Slice:
     """At most ``limit`` rows behind ``position``, in one statement, and one more for the ends of windows."""
-    ends = window_ends(reading, position) if reading.scan is not None else [None] * len(reading.branches)
+    ends = window_ends(reading, position) if reading.sought else [None] * len(reading.branches)
     # Behind the first place where a branch has more, rows of that branch are missing: the page ends there.
     near = [end for end in ends if end is not None]
     end = (max(near) if reading.descending else min(near)) if near else None
@@ -250,6 +281,11 @@ def until(reading: Reading, key: KeyPlaces, end: Row) -> Callable[[Row], bool]:
     return (lambda row: key.of(row) >= end) if reading.descending else (lambda row: key.of(row) <= end)
 
 
+def moments_read(reading: Reading, end: Row | None) -> Row | None:
+    """``end`` in the values of the key's fields."""
+    return end and tuple(field.to_python(value) for field, value in zip(reading.fields, end, strict=True))
+
+
 def said(reading: Reading) -> list[Any]:
     """The key as a position says it: moments as text, which orders them as well."""
     pairs = zip(reading.names, reading.fields, strict=True)
@@ -259,23 +295,39 @@ def said(reading: Reading) -> list[Any]:
 # --- Statements ---
 
 
+Write = Callable[[Reading, Position | None, list[Any]], Written]
+
+
 def page_rows(
     reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, asked: Asked
 ) -> list[Row]:
-    shape, values = reading.shape, reading.values
+    ends = [moments_read(reading, end) for end in ends]
+
+    def write(reading: Reading, position: Position | None, more: list[Any]) -> Written:
+        *others, pk = more
+        left = iter(others)
+        again = [end and tuple(islice(left, len(end))) for end in ends]
+        return list_written(reading, position, again, limit, asked.to(pk))
+
+    key = ("page", limit, asked.key, *(end is None for end in ends))
+    return rows_read(reading, position, key, [*(value for end in ends for value in end or ()), asked.pk], write)
+
+
+def rows_read(reading: Reading, position: Position | None, key: Hashable, more: list[Any], write: Write) -> list[Row]:
+    """The rows of what is written of a reading, a position and ``more`` values: once for all readings of one shape, under
+    ``key``, and filled in from then on."""
+    shape, values, behind = reading.shape, reading.values, position or ()
     if shape is None:
-        return rows_of(*list_written(reading, position, ends, limit, asked.columns))
-    known = len(values)
+        return rows_of(*write(reading, position, more))
 
-    def write(values: Sequence[Any]) -> Written:
-        columns = asked.to(values[-1])
-        return list_written(reading.refilled(values[:known]), values[known:-1] or None, ends, limit, columns)
+    def write_once(values: Sequence[Any]) -> Written:
+        left = iter(values)
+        again, place = reading.refilled(islice(left, known)), tuple(islice(left, len(behind)))
+        return write(again, place or None, list(left))
 
-    key = (shape, limit, asked.key)
-    given = [*values, *(position or ()), asked.pk]
-    template = statements.template(key, given, write)
-    # Of a plan that is made for any maker or any discussion, PostgreSQL expects few rows, and may choose to sort them.
-    return rows_of(*template.filled(given)) if reading.pins else fetched(template, given)
+    known, given = len(values), [*values, *behind, *more]
+    template = statements.template((key, shape), given, write_once)
+    return rows_of(*template.filled(given)) if reading.flips else fetched(template, given)
 
 
 def list_written(
@@ -309,22 +361,26 @@ def merged(reading: Reading, pieces: Sequence[QuerySet[Any]], width: int, limit:
 
 
 def branch_rows(reading: Reading, position: Position | None, end: Row | None, limit: int) -> QuerySet[Any]:
-    if reading.scan is None:
+    if not reading.sought:
         return reading.after(position, reading.rows)[: limit + 1]
     # What is read is all up to the window's end, not what was in the window a moment ago: rows come and go. Twice the
     # window leaves room for those that come.
-    window = reading.after(position, reading.scan, end)[: 2 * WINDOW]
+    window = reading.after(position, reading.rows, end)[: 2 * WINDOW]
     # In the window's own order, the pinned columns first: it is read in order then, and only as far as the page goes.
     pins = [f"-{name}" if reading.descending else name for name in reading.pins]
-    return read_from(reading.rows, window).order_by(*pins, *reading.key)[: limit + 1]
+    return read_from(reading.found, window).order_by(*pins, *reading.key)[: limit + 1]
 
 
 def window_ends(reading: Reading, position: Position | None) -> list[Row | None]:
     """Where the window of each branch ends; None where the branch does before that."""
+    found = {number: tuple(end) for number, *end in rows_read(reading, position, "ends", [], ends_written)}
+    return [found.get(number) for number in range(len(reading.branches))]
+
+
+def ends_written(reading: Reading, position: Position | None, more: list[Any]) -> Written:
     pieces = []
     for number, branch in enumerate(reading.branches):
         part = reading.within(branch)
-        rows = part.after(position, part.scan)[WINDOW - 1 : WINDOW]  # type: ignore[arg-type]
+        rows = part.after(position, part.rows)[WINDOW - 1 : WINDOW]
         pieces.append(rows.values_list(Number(number), *said(reading)))
-    found = {number: tuple(end) for number, *end in rows_of(*united(pieces))}
-    return [found.get(number) for number in range(len(reading.branches))]
+    return united(pieces)

@@ -12,11 +12,12 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import DatabaseError, NotSupportedError, ProgrammingError
+from django.db.models import QuerySet
 from psycopg2.errorcodes import INVALID_SQL_STATEMENT_NAME
 from psycopg2.extensions import AsIs
 
 from makerlog.api import reader
-from makerlog.api.statements import Template
+from makerlog.api.statements import Template, Written, statements, written
 from makerlog.gate.fibres import Own
 
 logger = logging.getLogger("makerlog.prepared")
@@ -98,6 +99,16 @@ def is_refused(error: DatabaseError) -> bool:
 
 
 mine = Own(Plans)
+
+
+def looked_up(rows: QuerySet[Any], *columns: str, **look_up: Any) -> list[Any]:
+    """Those columns of what ``look_up`` finds among ``rows``, a queryset that was made once for all requests."""
+
+    def write(values: Sequence[Any]) -> Written:
+        return written(rows.filter(**dict(zip(look_up, values, strict=True))).values_list(*columns))
+
+    values = [*look_up.values()]
+    return fetched(statements.template((rows, columns, *look_up), values, write), values)
 
 
 def fetched(template: Template, values: Sequence[Any]) -> list[Any]:

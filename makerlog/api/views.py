@@ -23,7 +23,7 @@ from makerlog.api.budgets import Budgets
 from makerlog.api.compiled import Compiled, compiled
 from makerlog.api.fields import MAX_ID
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
-from makerlog.api.keyset import Bounds, Branch, Reading, Row
+from makerlog.api.keyset import Bounds, Branch, Condition, Reading, Row
 from makerlog.api.limits import limit_called
 from makerlog.api.pagination import KeysetPagination
 from makerlog.api.prepared import fetched
@@ -64,8 +64,8 @@ class Endpoint(generics.GenericAPIView):
     filterset_class: ClassVar[type[KeysetFilterSet] | None] = None
     order: ClassVar[tuple[str, ...]] = ()
     within: ClassVar[tuple[str, ...]] = ()
-    # Where a list leaves out rows that its index does not: the rows with those, of which a page looks at a window at most.
-    scan: ClassVar[QuerySet[Any] | None] = None
+    # What leaves out rows that its index does not: a page looks through a window of them at most.
+    sought: ClassVar[tuple[Condition, ...]] = ()
 
     post: Any  # of views that have one
     response_class: ClassVar[Callable[..., Any]] = Response  # of compiled reads; the fast path has a plainer one
@@ -226,7 +226,9 @@ class Endpoint(generics.GenericAPIView):
     ) -> Reading:
         if self.order:
             pins = {name: pins[name] for name in self.within}
-            return Reading(rows=queryset, key=self.order, scan=self.scan, branches=branches, bounds=bounds, pins=pins)
+            return Reading(
+                rows=queryset, key=self.order, sought=self.sought, branches=branches, bounds=bounds, pins=pins
+            )
         filters = self.filterset_class
         if filters is not None and not filters.base_filters.keys() & self.request.query_params.keys():
             return filters.unfiltered(queryset, branches)
