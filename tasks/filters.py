@@ -7,6 +7,7 @@ import django_filters
 from django.db.models import Q, Subquery
 
 from makerlog.accounts.filters import MakerFilter
+from makerlog.api.columns import Condition, by
 from makerlog.api.fields import MAX_ID
 from makerlog.api.filters import (
     BooleanFilter,
@@ -113,7 +114,10 @@ class TaskFilter(KeysetFilterSet):
             return False
         if index.model is TaskProduct:
             product = {f"product__{name}": value for name, value in look_up(self.value("product")).items()}
-            return bool(looked_up(MEMBERSHIPS, "pk", maker=self.maker.pk, **product))
-        ways = ("author", "products__memberships__maker")
-        (project,) = self.filter("project").values(self.value("project"))
-        return any(looked_up(PROJECTS, "pk", pk=project, **{way: self.maker.pk}) for way in ways)
+            return bool(looked_up(MEMBERSHIPS, by(maker=self.maker.pk, **product), "pk"))
+        project = self.filter("project").values(self.value("project"))
+        return bool(looked_up(PROJECTS, Condition("team", of_team, (*project, self.maker.pk)), "pk"))
+
+
+def of_team(project: int, maker: int) -> Q:
+    return Q(pk=project) & (Q(author=maker) | Q(products__memberships__maker=maker))

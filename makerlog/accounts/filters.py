@@ -6,6 +6,7 @@ import django_filters
 from django.db.models import Q
 
 from makerlog.accounts.models import Maker
+from makerlog.api.columns import by
 from makerlog.api.filters import ConditionFilter
 from makerlog.api.prepared import looked_up
 
@@ -26,4 +27,4 @@ class MakerFilter(ConditionFilter, django_filters.CharFilter):
 
     def pin(self, value: str) -> int:
         """The maker's id; 0, which is nobody's, where there is no such maker."""
-        return next((pk for (pk,) in looked_up(MAKERS, "pk", **Maker.objects.look_up(value))), 0)
+        return next((pk for (pk,) in looked_up(MAKERS, by(**Maker.objects.look_up(value)), "pk")), 0)

@@ -194,7 +194,7 @@ class Maker(AbstractUser):
     def header_url(self) -> str:
         return self.header.url if self.header else ""
 
-    @property
+    @derived("first_name", "status", "description", "avatar")
     def needs_setup(self) -> bool:
         """Whether the maker has said nothing of themselves so far."""
         return not (self.first_name or self.status or self.description or self.avatar)

@@ -12,7 +12,7 @@ from rest_framework.fields import empty
 
 from makerlog.accounts import links
 from makerlog.accounts.actions import EMAIL_TAKEN, USERNAME_TAKEN
-from makerlog.accounts.models import AccessToken, Maker, validate_timezone
+from makerlog.accounts.models import DEFAULT_AVATAR, AccessToken, Maker, validate_timezone
 from makerlog.accounts.names import validate_username
 from makerlog.accounts.scopes import SCOPES, unknown_scopes
 from makerlog.accounts.tokens import LAST_EXPIRY
@@ -123,16 +123,13 @@ class MeSerializer(DerivedSerializer):
     }
 
     timezone = UnlessEmpty(required=False, max_length=64, validators=[validate_timezone])
-    avatar = CleanImageField(side=512)
-    header = CleanImageField(side=1920)
+    avatar = CleanImageField(side=512, nothing=DEFAULT_AVATAR)
+    header = CleanImageField(side=1920, nothing="")
 
     class Meta:
         model = Maker
         fields = FIELDS
         read_only_fields = [name for name in FIELDS if name not in {*OWN, *SETTINGS, "avatar", "header"}]
-
-    def to_representation(self, instance: Maker) -> dict[str, Any]:
-        return {**super().to_representation(instance), "avatar": instance.avatar_url, "header": instance.header_url}
 
 
 class PrivilegedSerializer(MeSerializer):

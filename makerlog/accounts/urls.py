@@ -1,15 +1,18 @@
+from typing import Any
+
 from django.urls import path
 
 from makerlog.accounts import views
 
-maker = views.Makers.as_view({"get": "retrieve", "patch": "partial_update"})
+one: Any = {"get": "retrieve", "patch": "partial_update"}
+maker = views.Makers.as_view(one)
 
 urlpatterns = [
     path("api-token-auth/", views.LogIn.as_view()),
     path("tokens/", views.Tokens.as_view({"get": "list", "post": "create"})),
     path("tokens/<int:pk>/", views.Tokens.as_view({"delete": "destroy"})),
-    path("me/", views.Me.as_view()),
-    path("me/privileged/", views.PrivilegedMe.as_view()),
+    path("me/", views.Me.as_view(one)),
+    path("me/privileged/", views.PrivilegedMe.as_view(one)),
     path("me/set_timezone/", views.SetTimezone.as_view()),
     path("me/following/", views.MyFollowing.as_view()),
     path("me/refusals/", views.MyRefusals.as_view()),

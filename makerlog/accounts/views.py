@@ -38,7 +38,8 @@ from makerlog.accounts.serializers import (
     UsernameSerializer,
 )
 from makerlog.api.budgets import ONE, PAGE, WHOLE, WRITE, WRITES
-from makerlog.api.keyset import Condition, fixed
+from makerlog.api.columns import Condition
+from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.refusals import newest
 from makerlog.api.throttling import mailbox
@@ -131,20 +132,20 @@ def within_own_power(own: Any, values: dict[str, Any]) -> dict[str, Any]:
 # --- Me ---
 
 
-class Me(ApiView):
+class Me(ViewSet):
     """Oneself."""
 
     scope = "user"
-    budgets = {"get": ONE, "patch": WHOLE}
+    budgets = {"retrieve": ONE, "partial_update": WHOLE}
     permission_classes = [HasOwnScope]
     serializer_class: type[MeSerializer] = MeSerializer
-    bounded_by = "one maker"
-    whole_caller = True
 
-    def get(self, request: Request) -> Response:
-        return self.answer(self.caller)
+    makers = fixed(Maker.objects.all())
 
-    def patch(self, request: Request) -> Response:
+    def retrieve(self, request: Request) -> Response:
+        return self.shown(self.makers, pk=self.caller.pk)
+
+    def partial_update(self, request: Request) -> Response:
         values = self.validated(instance=self.caller, partial=True)
         return self.answer(actions.update_profile(maker=self.caller, **values))
 
@@ -154,7 +155,7 @@ class PrivilegedMe(Me):
 
     serializer_class = PrivilegedSerializer
 
-    def patch(self, request: Request) -> Response:
+    def partial_update(self, request: Request) -> Response:
         values = self.validated(instance=self.caller, partial=True)
         if values.get("email", self.caller.email) != self.caller.email:
             require_all_scopes(request.auth)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Expression, F, Func, Lookup, TextField
+from django.db.models import BigIntegerField, Expression, F, Func, Lookup, Q, TextField
 from django.db.models.lookups import IContains, PatternLookup
 
 
@@ -23,6 +23,25 @@ class Asked(NamedTuple):
 def asked_by_all(name: Hashable, columns: Sequence[Any]) -> Asked:
     """The same of every reader."""
     return Asked(name, None, lambda pk: columns)
+
+
+class Condition(NamedTuple):
+    """What is asked of a row. ``name``: all that ``made`` depends on beside the ``values`` that it takes; of those, it
+    may look at what is None, True or False (see statements.py)."""
+
+    name: Hashable
+    made: Callable[..., Q]
+    values: tuple[Any, ...] = ()
+
+    @property
+    def where(self) -> Q:
+        return self.made(*self.values)
+
+
+def by(**look_up: Any) -> Condition:
+    """Equal to all of these."""
+    names = tuple(look_up)
+    return Condition(names, lambda *values: Q(*zip(names, values, strict=True)), tuple(look_up.values()))
 
 
 class UtcText(Func):

@@ -186,7 +186,7 @@ class Compiled:
         if hook := getattr(field, "compiled", None):
             expression, make = hook(column)
             place = self._columns.place(path, expression)
-            return place if make is None else Of(place, make)
+            return place if make is None else Of(place, make, repr(getattr(field, "nothing", None)))
         require_plain(field, column)
         return self._columns.place(path)
 

@@ -69,10 +69,14 @@ def forget_files(names: Iterable[str], storage: Storage = default_storage) -> No
 
 
 class StoredFileField(serializers.FileField):
-    """The address of a stored file; null where there is none."""
+    """The address of a stored file; ``nothing`` where there is none."""
+
+    def __init__(self, *, nothing: str | None = None, **kwargs: Any) -> None:
+        self.nothing = nothing
+        super().__init__(**kwargs)
 
     def to_representation(self, value: Any) -> str | None:
-        return value.url if value else None
+        return value.url if value else self.nothing
 
     def compiled(self, column: Any) -> tuple[None, Any]:
         """By the name that the column holds."""

@@ -15,9 +15,9 @@ from django_filters.rest_framework import DjangoFilterBackend
 from django_filters.utils import translate_validation
 from rest_framework.request import Request
 
-from makerlog.api.columns import Says
+from makerlog.api.columns import Condition, Says
 from makerlog.api.exceptions import BadParameter
-from makerlog.api.keyset import Bounds, Branch, Condition, Reading
+from makerlog.api.keyset import Bounds, Branch, Reading
 from makerlog.api.reader import rows_of
 from makerlog.api.timezones import moment_said
 

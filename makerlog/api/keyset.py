@@ -20,7 +20,7 @@ from django.db.models.fields.tuple_lookups import (
     TupleLessThanOrEqual,
 )
 
-from makerlog.api.columns import Asked, Number, UtcText
+from makerlog.api.columns import Asked, Condition, Number, UtcText
 from makerlog.api.prepared import fetched
 from makerlog.api.reader import rows_of
 from makerlog.api.statements import NO_ROWS, Written, statements, united, written
@@ -55,19 +55,6 @@ class Branch(NamedTuple):
     @property
     def where(self) -> Q:
         return self.condition if self.author is None else self.condition & Q(author=self.author)
-
-
-class Condition(NamedTuple):
-    """What a filter asks of a row. ``name``: all that ``made`` depends on beside the ``values`` that it takes; of those, it
-    may look at what is None, True or False (see statements.py)."""
-
-    name: Hashable
-    made: Callable[..., Q]
-    values: tuple[Any, ...] = ()
-
-    @property
-    def where(self) -> Q:
-        return self.made(*self.values)
 
 
 class Reading(NamedTuple):

@@ -17,6 +17,7 @@ from psycopg2.errorcodes import INVALID_SQL_STATEMENT_NAME
 from psycopg2.extensions import AsIs
 
 from makerlog.api import reader
+from makerlog.api.columns import Condition
 from makerlog.api.statements import Template, Written, statements, written
 from makerlog.gate.fibres import Own
 
@@ -101,14 +102,14 @@ def is_refused(error: DatabaseError) -> bool:
 mine = Own(Plans)
 
 
-def looked_up(rows: QuerySet[Any], *columns: str, **look_up: Any) -> list[Any]:
-    """Those columns of what ``look_up`` finds among ``rows``, a queryset that was made once for all requests."""
+def looked_up(rows: QuerySet[Any], condition: Condition, *columns: str) -> list[Any]:
+    """Those columns of what ``condition`` finds among ``rows``, a queryset that was made once for all requests."""
 
     def write(values: Sequence[Any]) -> Written:
-        return written(rows.filter(**dict(zip(look_up, values, strict=True))).values_list(*columns))
+        return written(rows.filter(condition.made(*values)).values_list(*columns))
 
-    values = [*look_up.values()]
-    return fetched(statements.template((rows, columns, *look_up), values, write), values)
+    template = statements.template((rows, condition.name, columns), condition.values, write)
+    return fetched(template, condition.values)
 
 
 def fetched(template: Template, values: Sequence[Any]) -> list[Any]:

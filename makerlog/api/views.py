@@ -20,10 +20,11 @@ from rest_framework.serializers import BaseSerializer
 from makerlog.api import idempotency, throttling
 from makerlog.api.audience import audience_of
 from makerlog.api.budgets import Budgets
+from makerlog.api.columns import Condition
 from makerlog.api.compiled import Compiled, compiled
 from makerlog.api.fields import MAX_ID
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
-from makerlog.api.keyset import Bounds, Branch, Condition, Reading, Row
+from makerlog.api.keyset import Bounds, Branch, Reading, Row
 from makerlog.api.limits import limit_called
 from makerlog.api.pagination import KeysetPagination
 from makerlog.api.prepared import fetched

@@ -46,8 +46,8 @@ def queries(client: Caller, url: str) -> list[str]:
     return [each["sql"] for each in captured]
 
 
-def test_a_list_with_a_token_is_one_query(alice: Caller) -> None:
-    for url in ("/tasks/", "/discussions/", "/users/"):
+def test_a_read_with_a_token_is_one_query(alice: Caller) -> None:
+    for url in ("/tasks/", "/discussions/", "/users/", "/me/", "/me/privileged/"):
         alice.get(url)
         [sql] = queries(alice, url)
         assert "accesstoken" not in sql

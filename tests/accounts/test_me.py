@@ -273,13 +273,6 @@ def test_setting_the_zone_needs_a_token() -> None:
     assert_error(anonymous().post("/me/set_timezone/", {"timezone": "UTC"}), 401, "not_authenticated")
 
 
-def test_reading_oneself_is_one_query(django_assert_num_queries: Any) -> None:
-    alice = caller()
-    alice.get("/me/")
-    with django_assert_num_queries(1):
-        alice.get("/me/")
-
-
 def test_only_a_token_with_all_scopes_changes_the_address() -> None:
     narrow = caller("alice", ["user:write"])
     assert_error(narrow.patch("/me/privileged/", {"email": "new@example.com"}), 403, "missing_scope")

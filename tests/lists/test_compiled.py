@@ -19,7 +19,7 @@ from rest_framework import serializers
 from discussions.models import Discussion, Reply
 from makerlog.accounts.actions import change_username, update_profile
 from makerlog.accounts.models import Maker
-from makerlog.accounts.serializers import MakerSerializer, MeSerializer
+from makerlog.accounts.serializers import MakerSerializer, MeSerializer, PrivilegedSerializer
 from makerlog.api.compiled import CannotCompile, compiled, kept_form
 from products.models import Membership, Product, Project, parts
 from tasks.models import Task, TaskComment
@@ -138,6 +138,16 @@ def test_every_list_and_detail_says_what_its_serializer_says_to_every_reader() -
             for row in shown:
                 assert sorted_parts(row) == known[key][row["id"]], (who, listing)
         details(client, reader)
+    oneself()
+
+
+def oneself() -> None:
+    """What each of the makers would read of themselves."""
+    makers = Maker.objects.order_by("id")
+    for serializer_class in (MeSerializer, PrivilegedSerializer):
+        said = compiled(serializer_class).of(makers, AnonymousUser())
+        assert said == [plain(serializer_class(maker).data) for maker in makers]
+        assert len(said) >= ROWS
 
 
 def walked(client: Caller, url: str, most: int) -> Iterator[dict[str, Any]]:

@@ -64,6 +64,9 @@ def asked(url: str, token: str = "", method: str = "GET", body: bytes = b"", **h
     return environ | {"makerlog.request_id": "1" * 32}
 
 
+OF_ONESELF = ("/me/", "/me/privileged/")
+
+
 class Ways:
     """Both paths, and readers by name."""
 
@@ -134,6 +137,8 @@ def test_every_list_and_detail_is_answered_alike_to_every_reader(ways: Ways) -> 
         for listing in LISTS:
             if who == "alice" or not listing.own:
                 walked(ways, listing.url, client.token, dice)
+        for url in OF_ONESELF if client.token else ():
+            alike(ways, url, client.token)
         for model, _, url in DETAILS:
             for row in dice.sample(list(model._default_manager.all()), 4):
                 address = url.format(row)
@@ -154,6 +159,7 @@ def test_every_compiled_read_is_taken() -> None:
         "discussions/<slug:slug>/replies/<int:pk>/",
         "users/<str:maker>/",
         "users/username/<str:maker>/",
+        *(url[1:] for url in OF_ONESELF),
     }
 
 
