@@ -168,7 +168,7 @@ class Replies(DiscussionPart, Moderated, ViewSet):
         return self.reply
 
     def list(self, request: Request, slug: str) -> Response:
-        (discussion,) = self.values_of(self.discussions, "pk", slug=slug)
+        (discussion,) = self.values_of(Discussion.objects.visible_to, "pk", slug=slug)
         return self.listed(self.replies, discussion=discussion)
 
     def create(self, request: Request, slug: str) -> Response:
@@ -181,7 +181,8 @@ class Replies(DiscussionPart, Moderated, ViewSet):
         return self.answer(made, status=201)
 
     def retrieve(self, request: Request, slug: str, pk: int) -> Response:
-        return self.shown(self.replies, pk=pk, discussion=self.discussion.pk)
+        (discussion,) = self.values_of(Discussion.objects.visible_to, "pk", slug=slug)
+        return self.shown(self.replies, pk=pk, discussion=discussion)
 
     def update(self, request: Request, slug: str, pk: int, partial: bool = False) -> Response:
         reply, values = self.get_object(), self.validated(partial=partial)
@@ -215,7 +216,7 @@ class People(DiscussionPart, ApiView):
     def get(self, request: Request, slug: str) -> Response:
         query = PeopleQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
-        discussion, owner = self.values_of(self.discussions, "pk", "author_id", slug=slug)
+        discussion, owner = self.values_of(Discussion.objects.visible_to, "pk", "author_id", slug=slug)
         people = self.people
         if query.validated_data["exclude_owner"]:
             people = people.exclude(maker=owner)

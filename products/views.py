@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from makerlog import content
-from makerlog.accounts.models import Maker
+from makerlog.accounts.lookups import active_id
 from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.serializers import MakerSerializer, SuccessSerializer
 from makerlog.api.budgets import FULL_PAGE, ONE, PAGE, RANKED, RELISTS, WRITE, WRITES
@@ -262,8 +262,8 @@ class MakerProducts(Places):
 
     @extend_schema(responses=ProductSerializer(many=True))
     def get(self, request: Request, maker: str) -> Response:
-        found = get_object_or_404(Maker.objects.named(maker), is_active=True)
-        return self.listed(self.rows, self.own if found == self.caller else self.public, maker=found.pk)
+        found = active_id(maker)
+        return self.listed(self.rows, self.own if found == self.caller.pk else self.public, maker=found)
 
 
 class ProductTags(ApiView):

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from makerlog import content
-from makerlog.accounts.models import Maker
+from makerlog.accounts.lookups import active_id
 from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.praise import Praises
 from makerlog.api.budgets import FULL_PAGE, ONE, PAGE, WRITE, WRITES
@@ -187,7 +187,7 @@ class TaskComments(TaskPart):
         return self.comments.filter(task=self.task).select_related("author")
 
     def list(self, request: Request, task: int) -> Response:
-        (found,) = self.values_of(Task.objects.visible_to(self.caller), "pk", pk=task)
+        (found,) = self.values_of(Task.objects.visible_to, "pk", pk=task)
         return self.listed(self.comments, task=found)
 
     def create(self, request: Request, task: int) -> Response:
@@ -195,7 +195,8 @@ class TaskComments(TaskPart):
         return self.answer(made, status=201)
 
     def retrieve(self, request: Request, task: int, pk: int) -> Response:
-        return self.shown(self.comments, pk=pk, task=self.task.pk)
+        (found,) = self.values_of(Task.objects.visible_to, "pk", pk=task)
+        return self.shown(self.comments, pk=pk, task=found)
 
     def partial_update(self, request: Request, task: int, pk: int) -> Response:
         comment = self.get_object()
@@ -226,8 +227,7 @@ class MakerTasks(ApiView):
         return self.tasks_of(maker)
 
     def tasks_of(self, name: str, bounds: Bounds | None = None) -> Response:
-        maker = get_object_or_404(Maker.objects.named(name), is_active=True)
-        return self.listed(self.rows, content.branches(self.caller), bounds=bounds, author=maker.pk)
+        return self.listed(self.rows, content.branches(self.caller), bounds=bounds, author=active_id(name))
 
 
 class MakerDay(MakerTasks):

@@ -5,12 +5,8 @@ from typing import Any
 import django_filters
 from django.db.models import Q
 
-from makerlog.accounts.models import Maker
-from makerlog.api.columns import by
+from makerlog.accounts.lookups import id_of
 from makerlog.api.filters import ConditionFilter
-from makerlog.api.prepared import looked_up
-
-MAKERS = Maker.objects.all()
 
 
 class MakerFilter(ConditionFilter, django_filters.CharFilter):
@@ -27,4 +23,4 @@ class MakerFilter(ConditionFilter, django_filters.CharFilter):
 
     def pin(self, value: str) -> int:
         """The maker's id; 0, which is nobody's, where there is no such maker."""
-        return next((pk for (pk,) in looked_up(MAKERS, by(**Maker.objects.look_up(value)), "pk")), 0)
+        return id_of(value) or 0

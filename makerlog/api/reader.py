@@ -7,10 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import QuerySet
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
-from makerlog.api.statements import written
 from makerlog.gate.fibres import Elsewhere, Own, in_fibre
 
 
@@ -29,11 +27,6 @@ def execute(sql: str, params: Sequence[Any]) -> None:
     """A statement for itself, of which nobody waits for rows."""
     with cursor() as asked:
         asked.execute(sql, params)
-
-
-def values_of(rows: QuerySet[Any], *columns: str) -> list[Any]:
-    """What ``values_list`` would give of columns that PostgreSQL knows as Python does: ids, texts, moments."""
-    return rows_of(*written(rows.values_list(*columns)))
 
 
 def in_transaction() -> bool:

@@ -4,7 +4,7 @@ A list declares its ``order`` (and ``within``, the columns its index begins with
 ``self.listed(...)`` answers one page of it. What is no list says so: ``bounded_by`` names what bounds its answer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import orjson
@@ -20,7 +20,7 @@ from rest_framework.serializers import BaseSerializer
 from makerlog.api import idempotency, throttling
 from makerlog.api.audience import audience_of
 from makerlog.api.budgets import Budgets
-from makerlog.api.columns import Condition
+from makerlog.api.columns import Asked, Condition, asked_by_all
 from makerlog.api.compiled import Compiled, compiled
 from makerlog.api.fields import MAX_ID
 from makerlog.api.filters import FilterBackend, KeysetFilterSet
@@ -28,7 +28,6 @@ from makerlog.api.keyset import Bounds, Branch, Reading, Row
 from makerlog.api.limits import limit_called
 from makerlog.api.pagination import KeysetPagination
 from makerlog.api.prepared import fetched
-from makerlog.api.reader import values_of
 from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES
 from makerlog.api.statements import Written, statements, written
 from makerlog.api.timezones import request_timezone
@@ -151,23 +150,29 @@ class Endpoint(generics.GenericAPIView):
         return self.response_class(found[0], status=status)
 
     def found(self, rows: QuerySet[Any] | None, look_up: dict[str, Any]) -> list[Row]:
-        audience, shown = audience_of(self.caller), self.form.asked(self.caller)
+        among = self.visible_to if rows is None else lambda reader: rows
+        return self.read((type(self), rows), among, self.form.asked(self.caller), look_up)
 
-        def write(values: Sequence[Any]) -> Written:
-            *asked, pk = values
-            among = self.visible_to(audience.with_id(pk)) if rows is None else rows
-            return written(among.filter(**dict(zip(look_up, asked, strict=True))).values_list(*shown.to(pk)))
-
-        key = (type(self), rows, shown.key, audience.kind, *look_up)
-        values = [*look_up.values(), audience.pk]
-        return fetched(statements.template(key, values, write), values)
-
-    def values_of(self, rows: QuerySet[Any], *columns: str, **look_up: Any) -> Row:
-        """Those columns of the one row that ``look_up`` finds among ``rows``. Http404 where there is none."""
-        found = values_of(rows.filter(**look_up), *columns)
+    def values_of(self, visible_to: Callable[[Any], QuerySet[Any]], *columns: str, **look_up: Any) -> Row:
+        """Those columns of the one row that ``look_up`` finds among those ``visible_to`` the caller: of whom, as ever,
+        nothing counts but what an Audience holds. Http404 where there is none."""
+        found = self.read(visible_to, visible_to, asked_by_all(columns, columns), look_up)
         if not found:
             raise Http404
         return found[0]
+
+    def read(
+        self, name: Hashable, among: Callable[[Any], QuerySet[Any]], asked: Asked, look_up: dict[str, Any]
+    ) -> list[Row]:
+        audience = audience_of(self.caller)
+
+        def write(values: Sequence[Any]) -> Written:
+            *wanted, pk = values
+            rows = among(audience.with_id(pk)).filter(**dict(zip(look_up, wanted, strict=True)))
+            return written(rows.values_list(*asked.to(pk)))
+
+        values = [*look_up.values(), audience.pk]
+        return fetched(statements.template((name, asked.key, audience.kind, *look_up), values, write), values)
 
     def charge(self, name: str, *, units: int = 1, subject: str = "") -> None:
         """Charges the limit ``name`` for what only the body tells, such as ``subject``, whom it is for. TooOften: a 429."""
