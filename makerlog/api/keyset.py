@@ -6,11 +6,13 @@ found, with a position to go on from.
 
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import reduce
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from django.db import connection
 from django.db.models import DateTimeField, F, Field, Lookup, Q, QuerySet
 from django.db.models.fields.tuple_lookups import (
     Tuple,
@@ -27,6 +29,7 @@ from makerlog.api.statements import NO_ROWS, Written, statements, united, writte
 from makerlog.api.window import read_from
 
 WINDOW = 2_000
+EVER = (datetime.min.replace(tzinfo=UTC),), (datetime.max.replace(tzinfo=UTC),)
 
 
 class Bounds(NamedTuple):
@@ -138,13 +141,25 @@ class Reading(NamedTuple):
         return queryset.order_by(*(sign + column for column in self.order))
 
     def lowest(self) -> Q:
-        return self.compared(TupleGreaterThanOrEqual, () if self.bounds.floor is None else (self.bounds.floor,))
+        floor, least = self.bounds.floor, self.reach[0]
+        return self.compared(TupleGreaterThanOrEqual, least if floor is None else (floor,))
 
     def highest(self) -> Q:
         if self.bounds.ceiling is None:
-            return self.compared(TupleLessThanOrEqual, ())
+            return self.compared(TupleLessThanOrEqual, self.reach[1])
         comparison = TupleLessThanOrEqual if self.bounds.to_ceiling else TupleLessThan
         return self.compared(comparison, (self.bounds.ceiling,))
+
+    @property
+    def reach(self) -> tuple[Sequence[Any], Sequence[Any]]:
+        """What lies below and above all values of the key's first column, where pinned columns stand before it. Of two
+        bounds on the pinned ones alone the planner makes an equality of an unknown value, and expects a handful of rows."""
+        if not self.pins:
+            return (), ()
+        if isinstance(self.fields[0], DateTimeField):
+            return EVER
+        lowest, highest = connection.ops.integer_field_range(self.fields[0].get_internal_type())
+        return (lowest,), (highest,)
 
     def compared(self, comparison: type[Lookup], position: Sequence[Any]) -> Q:
         """The first columns of the index, as a row, against the pinned values and ``position``."""
@@ -179,12 +194,6 @@ class Reading(NamedTuple):
         branches = tuple([(branch.condition, branch.narrow) for branch in self.branches])
         filters = [tuple([each.name for each in some]) for some in (self.served, self.sought)]
         return (self.rows, self.key, *self.pins, self.columns, self.bounds.to_ceiling, branches, *filters, WINDOW)
-
-    @property
-    def flips(self) -> bool:
-        """Whether a plan for any values might be another than for these: of one for any maker or any discussion, PostgreSQL
-        expects few rows, and may choose to sort them."""
-        return bool(self.pins or self.served or self.sought)
 
 
 def fixed(rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -314,7 +323,8 @@ def rows_read(reading: Reading, position: Position | None, key: Hashable, more: 
 
     known, given = len(values), [*values, *behind, *more]
     template = statements.template((key, shape), given, write_once)
-    return rows_of(*template.filled(given)) if reading.flips else fetched(template, given)
+    # Of a window, a plan for any values may be another than for these: the planner expects few rows, and may sort them all.
+    return rows_of(*template.filled(given)) if reading.sought else fetched(template, given)
 
 
 def list_written(

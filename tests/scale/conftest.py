@@ -1,0 +1,16 @@
+"""How statements are planned: both ways are held to the same bounds."""
+
+from typing import Any
+
+import pytest
+
+from makerlog.api import prepared
+
+
+@pytest.fixture(params=["each for its values", "all for any"])
+def planned(request: Any, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """Statements as they are, and prepared: then PostgreSQL makes one plan for no values in particular."""
+    if request.param == "all for any":
+        settings.PREPARED_STATEMENTS = True
+        monkeypatch.setattr(prepared, "WORTH", 1)
+        monkeypatch.setattr(prepared, "MOST", 10_000)
