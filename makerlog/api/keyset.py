@@ -25,7 +25,7 @@ from django.db.models.fields.tuple_lookups import (
 from makerlog.api.columns import Asked, Condition, Number, UtcText
 from makerlog.api.prepared import fetched
 from makerlog.api.reader import rows_of
-from makerlog.api.statements import NO_ROWS, Written, statements, united, written
+from makerlog.api.statements import ANY_LIMIT, NO_ROWS, Written, statements, united, written
 from makerlog.api.window import read_from
 
 WINDOW = 2_000
@@ -291,7 +291,7 @@ def said(reading: Reading) -> list[Any]:
 # --- Statements ---
 
 
-Write = Callable[[Reading, Position | None, list[Any]], Written]
+Write = Callable[[Reading, Position | None, int, list[Any]], Written]  # the number is the most rows
 
 
 def page_rows(
@@ -299,51 +299,54 @@ def page_rows(
 ) -> list[Row]:
     ends = [moments_read(reading, end) for end in ends]
 
-    def write(reading: Reading, position: Position | None, more: list[Any]) -> Written:
+    def write(reading: Reading, position: Position | None, most: int, more: list[Any]) -> Written:
         *others, pk = more
         left = iter(others)
         again = [end and tuple(islice(left, len(end))) for end in ends]
-        return list_written(reading, position, again, limit, asked.to(pk))
+        return list_written(reading, position, again, most, asked.to(pk))
 
-    key = ("page", limit, asked.key, *(end is None for end in ends))
-    return rows_read(reading, position, key, [*(value for end in ends for value in end or ()), asked.pk], write)
+    key = ("page", asked.key, *(end is None for end in ends))
+    values = [*(value for end in ends for value in end or ()), asked.pk]
+    return rows_read(reading, position, limit + 1, key, values, write)
 
 
-def rows_read(reading: Reading, position: Position | None, key: Hashable, more: list[Any], write: Write) -> list[Row]:
-    """The rows of what is written of a reading, a position and ``more`` values: once for all readings of one shape, under
-    ``key``, and filled in from then on."""
+def rows_read(
+    reading: Reading, position: Position | None, most: int, key: Hashable, more: list[Any], write: Write
+) -> list[Row]:
+    """``most`` rows of what is written of a reading, a position and ``more`` values: once for all readings of one shape,
+    under ``key``, and filled in from then on."""
     shape, values, behind = reading.shape, reading.values, position or ()
     if shape is None:
-        return rows_of(*write(reading, position, more))
+        return rows_of(*write(reading, position, most, more))
 
     def write_once(values: Sequence[Any]) -> Written:
         left = iter(values)
         again, place = reading.refilled(islice(left, known)), tuple(islice(left, len(behind)))
-        return write(again, place or None, list(left))
+        return write(again, place or None, ANY_LIMIT, list(left))
 
     known, given = len(values), [*values, *behind, *more]
-    template = statements.template((key, shape), given, write_once)
+    template = statements.template((key, shape), given, write_once).at_most(most)
     # Of a window, a plan for any values may be another than for these: the planner expects few rows, and may sort them all.
     return rows_of(*template.filled(given)) if reading.sought else fetched(template, given)
 
 
 def list_written(
-    reading: Reading, position: Position | None, ends: Sequence[Row | None], limit: int, columns: Sequence[Any]
+    reading: Reading, position: Position | None, ends: Sequence[Row | None], most: int, columns: Sequence[Any]
 ) -> Written:
     """The rows of all branches, each read by its own index, in the list's order."""
     pieces = [
-        branch_rows(reading.within(branch), position, end, limit)
+        branch_rows(reading.within(branch), position, end, most)
         for branch, end in zip(reading.branches, ends, strict=True)
     ]
     answered = with_key(reading, columns)
     if len(pieces) == 1:
         return written(pieces[0].values_list(*answered))
     return merged(
-        reading, [piece.values_list(*map(F, reading.names), *answered) for piece in pieces], len(answered), limit
+        reading, [piece.values_list(*map(F, reading.names), *answered) for piece in pieces], len(answered), most
     )
 
 
-def merged(reading: Reading, pieces: Sequence[QuerySet[Any]], width: int, limit: int) -> Written:
+def merged(reading: Reading, pieces: Sequence[QuerySet[Any]], width: int, most: int) -> Written:
     """Each piece begins with the key, which orders the whole and is not answered."""
     sql, params = united(pieces)
     if (sql, params) == NO_ROWS:
@@ -353,28 +356,29 @@ def merged(reading: Reading, pieces: Sequence[QuerySet[Any]], width: int, limit:
     way = " DESC" if reading.descending else ""
     order = ", ".join(key + way for key in keys)
     names = ", ".join([*keys, *answered])
-    outer = f"SELECT {', '.join(answered)} FROM ({sql}) page ({names}) ORDER BY {order} LIMIT {limit + 1}"  # noqa: S608
+    outer = f"SELECT {', '.join(answered)} FROM ({sql}) page ({names}) ORDER BY {order} LIMIT {most}"  # noqa: S608
     return outer, params
 
 
-def branch_rows(reading: Reading, position: Position | None, end: Row | None, limit: int) -> QuerySet[Any]:
+def branch_rows(reading: Reading, position: Position | None, end: Row | None, most: int) -> QuerySet[Any]:
     if not reading.sought:
-        return reading.after(position, reading.rows)[: limit + 1]
+        return reading.after(position, reading.rows)[:most]
     # What is read is all up to the window's end, not what was in the window a moment ago: rows come and go. Twice the
     # window leaves room for those that come.
     window = reading.after(position, reading.rows, end)[: 2 * WINDOW]
     # In the window's own order, the pinned columns first: it is read in order then, and only as far as the page goes.
     pins = [f"-{name}" if reading.descending else name for name in reading.pins]
-    return read_from(reading.found, window).order_by(*pins, *reading.key)[: limit + 1]
+    return read_from(reading.found, window).order_by(*pins, *reading.key)[:most]
 
 
 def window_ends(reading: Reading, position: Position | None) -> list[Row | None]:
     """Where the window of each branch ends; None where the branch does before that."""
-    found = {number: tuple(end) for number, *end in rows_read(reading, position, "ends", [], ends_written)}
+    found = {number: tuple(end) for number, *end in rows_read(reading, position, 1, "ends", [], ends_written)}
     return [found.get(number) for number in range(len(reading.branches))]
 
 
-def ends_written(reading: Reading, position: Position | None, more: list[Any]) -> Written:
+def ends_written(reading: Reading, position: Position | None, most: int, more: list[Any]) -> Written:
+    """One row of each branch."""
     pieces = []
     for number, branch in enumerate(reading.branches):
         part = reading.within(branch)

@@ -6,6 +6,7 @@ name of its own, and executed by it. Not through a pooler that gives each transa
 
 import itertools
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -30,13 +31,13 @@ names = map("makerlog_{}".format, itertools.count(1))
 
 
 class Plans:
-    """What one connection, of a thread or a fibre, has prepared. ``names``: by template; "" where it is not to be prepared.
-    ``uses``: of the others, as long as anybody knows them."""
+    """What one connection, of a thread or a fibre, has prepared. ``names``: by template, those used last; "" where it is not
+    to be prepared. ``uses``: of the others, as long as anybody knows them."""
 
     def __init__(self) -> None:
         self.connection: Any = None
         self.uses: WeakKeyDictionary[Template, int] = WeakKeyDictionary()
-        self.names: dict[Template, str] = {}
+        self.names: OrderedDict[Template, str] = OrderedDict()
 
     def fetched(self, template: Template, values: Sequence[Any]) -> list[Any]:
         """All rows of ``template``, filled in with ``values``."""
@@ -65,17 +66,25 @@ class Plans:
     def name_of(self, cursor: Any, template: Template) -> str:
         """The name under which ``template`` is prepared; "" where it is not, or not yet."""
         if self.connection is not cursor.connection:
-            self.connection, self.uses, self.names = cursor.connection, WeakKeyDictionary(), {}
+            self.connection, self.uses, self.names = cursor.connection, WeakKeyDictionary(), OrderedDict()
         name = self.names.get(template)
-        if name is None and self.is_worth_it(template):
+        if name is not None:
+            self.names.move_to_end(template)
+        elif self.is_worth_it(template):
+            self.make_room(cursor)
             name = next(names)
             cursor.execute(*preparation(cursor, name, template))
             self.names[template] = name
         return name or ""
 
+    def make_room(self, cursor: Any) -> None:
+        """For one more: whoever asks for ever other things must not take from all others what they use."""
+        while len(self.names) >= MOST:
+            _, name = self.names.popitem(last=False)
+            if name:
+                cursor.execute(f"DEALLOCATE {name}")
+
     def is_worth_it(self, template: Template) -> bool:
-        if len(self.names) >= MOST:
-            return False
         self.uses[template] = uses = self.uses.get(template, 0) + 1
         return uses >= WORTH
 

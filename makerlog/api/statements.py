@@ -17,6 +17,7 @@ from django.utils.functional import cached_property
 
 MOST = 500  # statements of some 5 KB: those last used
 LARGE = 2**62
+ANY_LIMIT = 1_000_000  # with which a statement is written for any limit; PostgreSQL plans each for its own
 LATE = datetime(2190, 1, 1, tzinfo=UTC)
 
 Written = tuple[str, Sequence[Any]]
@@ -35,6 +36,18 @@ class Template:
     def values(self) -> list[int]:
         """The numbers of the values that are filled in."""
         return sorted({place for place, _ in self.places if place is not None})
+
+    def at_most(self, limit: int) -> "Template":
+        """The same with ``limit`` in place of ANY_LIMIT; of each there is one."""
+        found = self.limited.get(limit)
+        if found is None:
+            said = self.sql.replace(f"LIMIT {ANY_LIMIT}", f"LIMIT {limit}")
+            found = self.limited.setdefault(limit, Template(said, self.places))
+        return found
+
+    @cached_property
+    def limited(self) -> dict[int, "Template"]:
+        return {}
 
     def filled(self, values: Sequence[Any]) -> Written:
         return self.sql, [fixed if place is None else values[place] for place, fixed in self.places]

@@ -142,8 +142,6 @@ class Endpoint(generics.GenericAPIView):
     def shown(self, rows: QuerySet[Any] | None = None, *, status: int = 200, **look_up: Any) -> Response:
         """The one row that ``look_up`` finds among ``rows``, which are ``fixed``, or else among those that the caller may
         know of. Http404 where there is none."""
-        if any(isinstance(value, int) and value > MAX_ID for value in look_up.values()):
-            raise Http404
         found = self.form.shown(self.found(rows, look_up))
         if not found:
             raise Http404
@@ -164,6 +162,8 @@ class Endpoint(generics.GenericAPIView):
     def read(
         self, name: Hashable, among: Callable[[Any], QuerySet[Any]], asked: Asked, look_up: dict[str, Any]
     ) -> list[Row]:
+        if any(isinstance(value, int) and value > MAX_ID for value in look_up.values()):
+            return []
         audience = audience_of(self.caller)
 
         def write(values: Sequence[Any]) -> Written:

@@ -144,3 +144,8 @@ def test_a_maker_who_comments_while_becoming_private_waits_for_nobody() -> None:
     other.join(5)
     task.refresh_from_db()
     assert (task.comment_count, task.listed) == (1, False)
+
+
+def test_a_task_beyond_any_number_has_no_comments() -> None:
+    for path in ("/tasks/{}/comments/", "/tasks/{}/comments/1/"):
+        assert_error(anonymous().get(path.format(2**63)), 404, "not_found")
