@@ -14,7 +14,7 @@ MAKERS = Maker.objects.all()
 def id_of(name: str, **more: Any) -> int | None:
     """Of the maker with that numeric id or username, of whom ``more`` is true; None where there is none."""
     found = looked_up(MAKERS, by(**Maker.objects.look_up(name), **more), "pk")
-    return found[0][0] if found else None
+    return found and found[0]
 
 
 def active_id(name: str) -> int:

@@ -6,14 +6,14 @@ found, with a position to go on from.
 
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import reduce
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import DateTimeField, F, Field, Lookup, Q, QuerySet
+from django.db.models import DateField, DateTimeField, F, Field, Lookup, Q, QuerySet
 from django.db.models.fields.tuple_lookups import (
     Tuple,
     TupleGreaterThan,
@@ -22,14 +22,17 @@ from django.db.models.fields.tuple_lookups import (
     TupleLessThanOrEqual,
 )
 
-from makerlog.api.columns import Asked, Condition, Number, UtcText
+from makerlog.api.columns import Asked, Condition, Number, UtcText, by
 from makerlog.api.prepared import fetched
 from makerlog.api.reader import rows_of
 from makerlog.api.statements import ANY_LIMIT, NO_ROWS, Written, statements, united, written
 from makerlog.api.window import read_from
 
 WINDOW = 2_000
-EVER = (datetime.min.replace(tzinfo=UTC),), (datetime.max.replace(tzinfo=UTC),)
+EVER: dict[type[Field], tuple[tuple[date], tuple[date]]] = {
+    DateField: ((date.min,), (date.max,)),
+    DateTimeField: ((datetime.min.replace(tzinfo=UTC),), (datetime.max.replace(tzinfo=UTC),)),
+}
 
 
 class Bounds(NamedTuple):
@@ -66,7 +69,7 @@ class Reading(NamedTuple):
     ``served``: the filters that the index serves, beside ``pins``: the values of the columns that it begins with.
     ``sought``: those that no index serves: rows are looked through for them, a window at a time.
     ``key``: fields of the row whose order is total, each with "-" or none. ``columns``: where the index keeps them.
-    ``branches``: disjoint; together, what the reader may see. ``where``: of one of them, all that its index serves.
+    ``branches``: disjoint; together, what the reader may see.
     """
 
     rows: QuerySet[Any]
@@ -77,7 +80,6 @@ class Reading(NamedTuple):
     columns: tuple[str, ...] = ()
     branches: tuple[Branch, ...] = (Branch(),)
     bounds: Bounds = Bounds()
-    where: Q = Q()
 
     @property
     def descending(self) -> bool:
@@ -99,10 +101,15 @@ class Reading(NamedTuple):
 
     def within(self, branch: Branch) -> "Reading":
         """This list, of one branch alone."""
-        pins = {} if branch.narrow else self.pins
-        looked_up = Q(**self.pins) if branch.narrow else Q()
-        served = reduce(Q.__and__, (each.where for each in self.served), Q())
-        return self._replace(pins=pins, where=served & branch.where & looked_up, branches=())
+        pins, looked_up = ({}, by(**self.pins)) if branch.narrow else (self.pins, Condition("", Q))
+        return self._replace(
+            pins=pins, served=(*self.served, Condition("", lambda: branch.where), looked_up), branches=()
+        )
+
+    @property
+    def where(self) -> Q:
+        """All that the index serves beside the pins."""
+        return reduce(Q.__and__, (each.where for each in self.served), Q())
 
     @property
     def found(self) -> QuerySet[Any]:
@@ -156,8 +163,9 @@ class Reading(NamedTuple):
         bounds on the pinned ones alone the planner makes an equality of an unknown value, and expects a handful of rows."""
         if not self.pins:
             return (), ()
-        if isinstance(self.fields[0], DateTimeField):
-            return EVER
+        kind = type(self.fields[0])
+        if kind in EVER:
+            return EVER[kind]
         lowest, highest = connection.ops.integer_field_range(self.fields[0].get_internal_type())
         return (lowest,), (highest,)
 

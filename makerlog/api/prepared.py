@@ -25,18 +25,22 @@ from makerlog.gate.fibres import Own
 logger = logging.getLogger("makerlog.prepared")
 
 WORTH = 3  # uses on one connection, before a statement is prepared there
+NEVER = float("-inf")
 MOST = 64  # on one connection: each takes PostgreSQL some 100 KB
 
 names = map("makerlog_{}".format, itertools.count(1))
 
 
 class Plans:
-    """What one connection, of a thread or a fibre, has prepared. ``names``: by template, those used last; "" where it is not
-    to be prepared. ``uses``: of the others, as long as anybody knows them."""
+    """What one connection, of a thread or a fibre, has prepared. ``names``: by template, those used last. ``uses``: of the
+    others, as long as anybody knows them; NEVER of those that cannot be prepared."""
 
     def __init__(self) -> None:
-        self.connection: Any = None
-        self.uses: WeakKeyDictionary[Template, int] = WeakKeyDictionary()
+        self.begin(None)
+
+    def begin(self, connection: Any) -> None:
+        self.connection = connection
+        self.uses: WeakKeyDictionary[Template, float] = WeakKeyDictionary()
         self.names: OrderedDict[Template, str] = OrderedDict()
 
     def fetched(self, template: Template, values: Sequence[Any]) -> list[Any]:
@@ -57,7 +61,8 @@ class Plans:
         except DatabaseError as error:
             if not is_refused(error):
                 raise
-            self.names[template] = ""
+            self.names.pop(template, None)
+            self.uses[template] = NEVER
             if reader.in_transaction():
                 raise
             logger.warning("Goes on unprepared: %s (%s)", template.sql[:200], error)
@@ -66,23 +71,24 @@ class Plans:
     def name_of(self, cursor: Any, template: Template) -> str:
         """The name under which ``template`` is prepared; "" where it is not, or not yet."""
         if self.connection is not cursor.connection:
-            self.connection, self.uses, self.names = cursor.connection, WeakKeyDictionary(), OrderedDict()
-        name = self.names.get(template)
-        if name is not None:
+            self.begin(cursor.connection)
+        name = self.names.get(template, "")
+        if name:
             self.names.move_to_end(template)
         elif self.is_worth_it(template):
             self.make_room(cursor)
             name = next(names)
             cursor.execute(*preparation(cursor, name, template))
             self.names[template] = name
-        return name or ""
+        return name
 
     def make_room(self, cursor: Any) -> None:
         """For one more: whoever asks for ever other things must not take from all others what they use."""
         while len(self.names) >= MOST:
-            _, name = self.names.popitem(last=False)
-            if name:
-                cursor.execute(f"DEALLOCATE {name}")
+            template, name = next(iter(self.names.items()))
+            cursor.execute(f"DEALLOCATE {name}")
+            del self.names[template]
+            self.uses.pop(template, None)
 
     def is_worth_it(self, template: Template) -> bool:
         self.uses[template] = uses = self.uses.get(template, 0) + 1
@@ -111,14 +117,15 @@ def is_refused(error: DatabaseError) -> bool:
 mine = Own(Plans)
 
 
-def looked_up(rows: QuerySet[Any], condition: Condition, *columns: str) -> list[Any]:
-    """Those columns of what ``condition`` finds among ``rows``, a queryset that was made once for all requests."""
+def looked_up(rows: QuerySet[Any], condition: Condition, *columns: str) -> Any:
+    """Those columns of the first row that ``condition`` finds among ``rows``, a queryset that was made once for all requests;
+    None where there is none."""
 
     def write(values: Sequence[Any]) -> Written:
-        return written(rows.filter(condition.made(*values)).values_list(*columns))
+        return written(rows.filter(condition.made(*values)).values_list(*columns)[:1])
 
     template = statements.template((rows, condition.name, columns), condition.values, write)
-    return fetched(template, condition.values)
+    return next(iter(fetched(template, condition.values)), None)
 
 
 def fetched(template: Template, values: Sequence[Any]) -> list[Any]:

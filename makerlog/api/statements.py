@@ -18,6 +18,9 @@ from django.utils.functional import cached_property
 MOST = 500  # statements of some 5 KB: those last used
 LARGE = 2**62
 ANY_LIMIT = 1_000_000  # with which a statement is written for any limit; PostgreSQL plans each for its own
+USUAL = frozenset(
+    limit + 1 for limit in (10, 20, 25, 30, 50, 100)
+)  # rows of a page and one: what is kept of each statement
 LATE = datetime(2190, 1, 1, tzinfo=UTC)
 
 Written = tuple[str, Sequence[Any]]
@@ -38,12 +41,11 @@ class Template:
         return sorted({place for place, _ in self.places if place is not None})
 
     def at_most(self, limit: int) -> "Template":
-        """The same with ``limit`` in place of ANY_LIMIT; of each there is one."""
-        found = self.limited.get(limit)
-        if found is None:
-            said = self.sql.replace(f"LIMIT {ANY_LIMIT}", f"LIMIT {limit}")
-            found = self.limited.setdefault(limit, Template(said, self.places))
-        return found
+        """The same with ``limit`` in place of ANY_LIMIT; of each usual one there is one."""
+        if limit in self.limited:
+            return self.limited[limit]
+        made = Template(self.sql.replace(f"LIMIT {ANY_LIMIT}", f"LIMIT {limit}"), self.places)
+        return self.limited.setdefault(limit, made) if limit in USUAL else made
 
     @cached_property
     def limited(self) -> dict[int, "Template"]:

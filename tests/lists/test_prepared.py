@@ -9,7 +9,7 @@ import pytest
 from django.db import NotSupportedError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from makerlog.api import prepared
+from makerlog.api import prepared, statements
 from makerlog.api.prepared import WORTH, Plans
 from makerlog.api.statements import Template
 from tests.lists.catalogue import LISTS
@@ -63,6 +63,7 @@ def two_pages(client: Caller, url: str) -> list[Any]:
 
 def test_every_list_says_the_same_when_it_is_prepared(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.setattr(prepared, "WORTH", 1)
+    monkeypatch.setattr(statements, "USUAL", {3})
     make_maker("alice")
     prepared_lists = set()
     for listing in LISTS:

@@ -196,9 +196,10 @@ def test_sync_shows_to_each_what_they_may_see(service: Live) -> None:
 def test_sync_of_a_product_is_of_its_tasks(service: Live) -> None:
     alice, bob = caller("alice"), caller("bob")
     log(alice.maker, "Fed the #bees")
-    log(alice.maker, "Other")
-    bees = alice.maker.projects.get(name="bees")
+    log(alice.maker, "Fed the #ants")
+    bees, ants = (alice.maker.projects.get(name=name) for name in ("bees", "ants"))
     create_product(author=alice.maker, name="Hive", projects=[bees.pk], team=[bob.maker.pk])
+    create_product(author=alice.maker, name="Hill", projects=[ants.pk])
     reader = service.follows("/products/hive/stream/")
     reader.say("task.sync", last_date="2020-01-01T00:00:00Z")
     assert [task["content"] for task in reader.frame()["payload"]] == ["Fed the #bees"]

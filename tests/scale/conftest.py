@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from makerlog.api import prepared
+from makerlog.api import prepared, statements
+from makerlog.api.statements import ANY_LIMIT
 
 
 @pytest.fixture(params=["each for its values", "all for any"])
@@ -14,3 +15,4 @@ def planned(request: Any, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Non
         settings.PREPARED_STATEMENTS = True
         monkeypatch.setattr(prepared, "WORTH", 1)
         monkeypatch.setattr(prepared, "MOST", 10_000)
+        monkeypatch.setattr(statements, "USUAL", range(ANY_LIMIT))
