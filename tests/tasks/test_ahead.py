@@ -69,3 +69,11 @@ def test_a_start_does_without_a_database(makers: list[Maker], monkeypatch: Any, 
     with caplog.at_level(logging.WARNING, "makerlog.ahead"):
         assert read_ahead() == 0
     assert "Makers are made ready as pages show them" in caplog.text
+
+
+def test_a_start_does_without_what_cannot_be_made(makers: list[Maker], caplog: Any) -> None:
+    Maker.objects.filter(username="bob").update(timezone="Mars/Olympus_Mons")
+    with caplog.at_level(logging.WARNING, "makerlog.ahead"):
+        assert read_ahead() == 0
+    assert "Mars/Olympus_Mons" in caplog.text
+    assert connection.connection is None
