@@ -19,6 +19,7 @@ os.environ.setdefault("PROCESS", "web")
 # Where the workers put what they measured, for whichever of them is asked for /metrics. Read when metrics are imported.
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="makerlog-metrics-"))
 
+from django.apps import apps
 from prometheus_client import multiprocess
 
 from makerlog import settings
@@ -64,10 +65,10 @@ loglevel = "warning" if settings.LOG_LEVEL == "INFO" else settings.LOG_LEVEL.low
 def when_ready(server: object) -> None:
     """What is loaded stays: the collector of garbage need not go through it again and again, nor the workers, by doing so,
     make copies of what they share."""
-    from tasks.ahead import read_ahead  # it needs Django, which is loaded by now
-
     print(f"Database connections: {sentence(settings)}.", flush=True)
-    if settings.PROCESS != "ops":  # which shows no pages
+    if apps.ready and settings.PROCESS != "ops":  # which shows no pages
+        from tasks.ahead import read_ahead  # its models need Django, which is loaded by now
+
         print(f"Makers at hand: {read_ahead()}.", flush=True)
     gc.collect()
     gc.freeze()
