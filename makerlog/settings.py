@@ -215,7 +215,6 @@ BOUNDED_PLANS = {
     **dict.fromkeys(("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"), "off"),
     **dict.fromkeys(("enable_memoize", "enable_incremental_sort", "jit"), "off"),
     "max_parallel_workers_per_gather": "0",
-    "plan_cache_mode": "force_generic_plan",  # of what is prepared: one plan for all values
 }
 PLANS: dict[str, dict[str, str]] = {"web": BOUNDED_PLANS, "ops": BOUNDED_PLANS, "worker": {}, "command": {}}
 

@@ -6,14 +6,12 @@ found, with a position to go on from.
 
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
 from functools import reduce
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.db import connection
-from django.db.models import DateField, DateTimeField, F, Field, Lookup, Q, QuerySet
+from django.db.models import DateTimeField, F, Field, Lookup, Q, QuerySet
 from django.db.models.fields.tuple_lookups import (
     Tuple,
     TupleGreaterThan,
@@ -29,10 +27,6 @@ from makerlog.api.statements import ANY_LIMIT, NO_ROWS, Written, statements, uni
 from makerlog.api.window import read_from
 
 WINDOW = 2_000
-EVER: dict[type[Field], tuple[tuple[date], tuple[date]]] = {
-    DateField: ((date.min,), (date.max,)),
-    DateTimeField: ((datetime.min.replace(tzinfo=UTC),), (datetime.max.replace(tzinfo=UTC),)),
-}
 
 
 class Bounds(NamedTuple):
@@ -148,26 +142,13 @@ class Reading(NamedTuple):
         return queryset.order_by(*(sign + column for column in self.order))
 
     def lowest(self) -> Q:
-        floor, least = self.bounds.floor, self.reach[0]
-        return self.compared(TupleGreaterThanOrEqual, least if floor is None else (floor,))
+        return self.compared(TupleGreaterThanOrEqual, () if self.bounds.floor is None else (self.bounds.floor,))
 
     def highest(self) -> Q:
         if self.bounds.ceiling is None:
-            return self.compared(TupleLessThanOrEqual, self.reach[1])
+            return self.compared(TupleLessThanOrEqual, ())
         comparison = TupleLessThanOrEqual if self.bounds.to_ceiling else TupleLessThan
         return self.compared(comparison, (self.bounds.ceiling,))
-
-    @property
-    def reach(self) -> tuple[Sequence[Any], Sequence[Any]]:
-        """What lies below and above all values of the key's first column, where pinned columns stand before it. Of two
-        bounds on the pinned ones alone the planner makes an equality of an unknown value, and expects a handful of rows."""
-        if not self.pins:
-            return (), ()
-        kind = type(self.fields[0])
-        if kind in EVER:
-            return EVER[kind]
-        lowest, highest = connection.ops.integer_field_range(self.fields[0].get_internal_type())
-        return (lowest,), (highest,)
 
     def compared(self, comparison: type[Lookup], position: Sequence[Any]) -> Q:
         """The first columns of the index, as a row, against the pinned values and ``position``."""
@@ -334,8 +315,9 @@ def rows_read(
 
     known, given = len(values), [*values, *behind, *more]
     template = statements.template((key, shape), given, write_once).at_most(most)
-    # Of a window, a plan for any values may be another than for these: the planner expects few rows, and may sort them all.
-    return rows_of(*template.filled(given)) if reading.sought else fetched(template, given)
+    # Of a plan that is made for any maker or any discussion, PostgreSQL expects few rows, and may choose to sort them.
+    flips = reading.pins or reading.served or reading.sought
+    return rows_of(*template.filled(given)) if flips else fetched(template, given)
 
 
 def list_written(

@@ -14,23 +14,10 @@ from makerlog.api.prepared import WORTH, Plans
 from makerlog.api.statements import Template
 from tests.lists.catalogue import LISTS
 from tests.lists.reading import alice, at_most, pages, readers_of
-from tests.lists.rows import HOST
 from tests.makers import Caller, make_maker, refill
-from tests.scale.plans import written
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = timedelta(minutes=1)
-# Windows, and what leaves somebody out whom only the request names.
-UNPREPARED = {
-    "/tasks/?search=task",
-    "/tasks/?user=alice&done=true&search=task",
-    "/products/?search=product",
-    "/products/?user=alice&launched=true",
-    "/discussions/?search=discussion",
-    "/discussions/?user=alice&type=QUESTION",
-    "/me/following/",
-    f"/discussions/host-{HOST}/replies/people/?exclude_owner=true",
-}
 THINGS = Template("SELECT %s, name FROM things WHERE id > %s AND id = ANY(%s)", ((None, "it's"), (0, 0), (1, [0])))
 
 
@@ -62,6 +49,7 @@ def two_pages(client: Caller, url: str) -> list[Any]:
 
 
 def test_every_list_says_the_same_when_it_is_prepared(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """By plans that are made for no values in particular, as PostgreSQL does in the long run."""
     monkeypatch.setattr(prepared, "WORTH", 1)
     monkeypatch.setattr(statements, "USUAL", {3})
     make_maker("alice")
@@ -70,6 +58,7 @@ def test_every_list_says_the_same_when_it_is_prepared(monkeypatch: pytest.Monkey
         listing.add(alice(), 5, MINUTE)
         for who, client in readers_of(listing).items():
             url = at_most(2, listing.url)
+            run("SET plan_cache_mode = force_generic_plan")
             settings.PREPARED_STATEMENTS = False
             plain = two_pages(client, url)
             settings.PREPARED_STATEMENTS = True
@@ -77,9 +66,16 @@ def test_every_list_says_the_same_when_it_is_prepared(monkeypatch: pytest.Monkey
             with CaptureQueriesContext(connection) as captured:
                 found = two_pages(client, url)
             assert found == plain, (str(listing), who)
-            if any("LIMIT 3" in written(each["sql"]) for each in captured if each["sql"].startswith("EXECUTE")):
-                prepared_lists.add(listing.url)
-    assert {listing.url for listing in LISTS} - prepared_lists == UNPREPARED
+            if any(each["sql"].startswith("EXECUTE") for each in captured):
+                prepared_lists.add(listing.route)
+    assert prepared_lists >= {
+        "tasks/",
+        "products/",
+        "discussions/",
+        "launches/",
+        "users/",
+        "products/recently_launched/",
+    }
 
 
 def test_what_comes_again_is_prepared_once(things: None) -> None:

@@ -7,8 +7,6 @@ from typing import Any
 
 from django.db import connection
 
-from makerlog.api import prepared
-
 READ_PER_PAGE = {"tasks_task", "tasks_taskproject", "tasks_taskproduct"}
 Node = dict[str, Any]
 MOST_HUNG = 50  # looked at for what hangs on one row: the most that may
@@ -39,15 +37,6 @@ def plan(sql: str) -> Node:
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
         [found] = json.loads(json.dumps(cursor.fetchone()[0]))
     return found["Plan"]
-
-
-def written(sql: str) -> str:
-    """What is read by a statement: of an EXECUTE what that stands for, without its values; nothing of a PREPARE."""
-    word, _, rest = sql.partition(" ")
-    if word != "EXECUTE":
-        return "" if word == "PREPARE" else sql
-    name = rest.partition(" ")[0]
-    return next(template.sql for template, each in prepared.mine().names.items() if each == name)
 
 
 def nodes(node: Node, but: Callable[[Node], bool] = lambda node: False) -> Iterator[Node]:

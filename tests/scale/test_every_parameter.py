@@ -14,8 +14,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from makerlog.api import prepared, statements
 from makerlog.api.checks import routes
 from makerlog.api.renderers import MAX_ROWS
+from makerlog.api.statements import ANY_LIMIT
 from tasks.models import Task
 from tests.attack.crawler import corpus
 from tests.attack.crawler.contract import NOT_FILTERS, Contract
@@ -24,7 +26,7 @@ from tests.attack.crawler.growth import looked_at
 from tests.attack.crawler.targets import PROLIFIC, READERS, Shot, address
 from tests.scale.plans import nodes, plan, sorted_rows
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("planned")]
+pytestmark = pytest.mark.django_db
 
 FEW, MANY = 20_000, 100_000
 CONTRACT = Contract.current()
@@ -51,8 +53,22 @@ def crawler(rows: int, django_db_setup: None, django_db_blocker: Any) -> Iterato
             corpus.empty()
 
 
+@pytest.fixture(params=["each for its values", "all for any"])
+def planned(request: Any, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """Statements as they are, and prepared with the plan that PostgreSQL makes for no values in particular."""
+    if request.param == "all for any":
+        settings.PREPARED_STATEMENTS = True
+        monkeypatch.setattr(prepared, "WORTH", 1)
+        monkeypatch.setattr(prepared, "MOST", 10_000)
+        monkeypatch.setattr(statements, "USUAL", range(ANY_LIMIT))
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+
+
 @pytest.mark.parametrize("path", [path for path, queries in ASKED.items() if queries])
-def test_each_parameter_and_each_two_of_them_are_answered_by_an_index(path: str, rows: int, crawler: Crawler) -> None:
+def test_each_parameter_and_each_two_of_them_are_answered_by_an_index(
+    path: str, rows: int, crawler: Crawler, planned: None
+) -> None:
     found = [fault for shot in shots(path, everything=rows == MANY) for fault in faults(shot, crawler)]
     assert not found, "\n".join(found[:20])
 
