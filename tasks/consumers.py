@@ -10,7 +10,7 @@ from django.utils import timezone
 from makerlog import content
 from makerlog.accounts.consumers import ANYBODY, MakerStream
 from makerlog.accounts.models import Maker
-from makerlog.api.columns import Condition
+from makerlog.api.columns import by
 from makerlog.api.compiled import compiled
 from makerlog.api.keyset import Bounds, Branch, Reading, fixed, read
 from makerlog.api.renderers import weight
@@ -113,15 +113,11 @@ class ProductStream(TaskStream):
         reading = Reading(
             ROWS,
             OLDEST_FIRST,
-            served=(Condition("product", filed_under, (product.pk,)),),
+            served=(by(product_filings__product=product.pk),),
             columns=filing("product"),
             branches=(listed, Branch(Q(product_filings__listed=False, hidden=False))) if mine else (listed,),
         )
         return Followed(events.of_team(product.pk) if mine else events.of_product(product.pk), reading)
-
-
-def filed_under(product: int) -> Q:
-    return Q(product_filings__product=product)
 
 
 class TeamsOfSockets:

@@ -115,8 +115,8 @@ class TaskFilter(KeysetFilterSet):
         if index.model is TaskProduct:
             product = {f"product__{name}": value for name, value in look_up(self.value("product")).items()}
             return bool(looked_up(MEMBERSHIPS, by(maker=self.maker.pk, **product), "pk"))
-        project = self.filter("project").values(self.value("project"))
-        return bool(looked_up(PROJECTS, Condition("team", of_team, (*project, self.maker.pk)), "pk"))
+        team = Condition("team", of_team, (*self.values("project"), self.maker.pk))
+        return bool(looked_up(PROJECTS, team, "pk"))
 
 
 def of_team(project: int, maker: int) -> Q:

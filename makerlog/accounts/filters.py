@@ -16,11 +16,8 @@ class MakerFilter(ConditionFilter, django_filters.CharFilter):
         super().__init__(field_name=field_name, max_length=150, help_text="Numeric id or username.", **kwargs)
 
     def values(self, value: str) -> tuple[int]:
-        return (self.pin(value),)
+        """The maker's id; 0, which is nobody's, where there is no such maker."""
+        return (id_of(value) or 0,)
 
     def condition(self, pk: int) -> Q:
         return Q(**{self.field_name: pk})
-
-    def pin(self, value: str) -> int:
-        """The maker's id; 0, which is nobody's, where there is no such maker."""
-        return id_of(value) or 0

@@ -6,11 +6,12 @@ of the seven days that end with it. Days are the maker's own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from django.utils import timezone
 
+from makerlog.api.timezones import midnight
 from makerlog.api.timezones import zone as zone_called
 
 WEEK = 7
@@ -47,7 +48,7 @@ class Rhythm:
         """When the streak is lost if nothing more is done: the end of the day after ``last_day``."""
         if not self.last_day or not self.streak(today):
             return None
-        return midnight(self.last_day + timedelta(days=2), zone).astimezone(UTC)
+        return midnight(self.last_day + timedelta(days=2), zone_called(zone)).astimezone(UTC)
 
 
 class Day(NamedTuple):
@@ -70,13 +71,8 @@ def today_in(zone: str) -> Day:
 
 
 def day_of(date: date, zone: str) -> Day:
-    since, until = (midnight(each, zone).astimezone(UTC) for each in (date, date + timedelta(days=1)))
+    since, until = (midnight(each, zone_called(zone)).astimezone(UTC) for each in (date, date + timedelta(days=1)))
     return Day(date, since, until)
-
-
-def midnight(date: date, zone: str) -> datetime:
-    """With which the day begins there."""
-    return datetime.combine(date, time(), zone_called(zone))
 
 
 def local_day(moment: datetime, zone: str) -> date:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -38,7 +38,7 @@ from makerlog.accounts.serializers import (
     UsernameSerializer,
 )
 from makerlog.api.budgets import ONE, PAGE, WHOLE, WRITE, WRITES
-from makerlog.api.columns import Condition
+from makerlog.api.columns import by
 from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.refusals import newest
@@ -221,7 +221,7 @@ class MyFollowing(ApiView):
 
     follows = fixed(Follow.objects.all())
     # Looked for: whom one follows may have closed their accounts, all of them.
-    sought = (Condition("active", lambda: Q(followed__is_active=True)),)
+    sought = (by(followed__is_active=True),)
 
     @extend_schema(responses=MakerSerializer(many=True))
     def get(self, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from makerlog.api.columns import Condition, Says
 from makerlog.api.exceptions import BadParameter
 from makerlog.api.keyset import Bounds, Branch, Reading
 from makerlog.api.reader import rows_of
-from makerlog.api.timezones import moment_said
+from makerlog.api.timezones import midnight, moment_said
 
 COMMIT_HORIZON = timedelta(seconds=1)
 ORDERINGS = [("created_at", "Oldest first"), ("-created_at", "Newest first")]
@@ -74,7 +74,7 @@ class KeysetFilterSet(django_filters.FilterSet):
             rows=queryset,
             served=self.conditions(served - bounding - pinning),
             sought=self.conditions(rest),
-            pins={self.filter(name).field_name: self.filter(name).pin(self.value(name)) for name in pinning},
+            pins={self.filter(name).field_name: self.values(name)[0] for name in pinning},
             bounds=reduce(Bounds.__and__, (self.bounds(name) for name in sorted(bounding)), Bounds()),
             key=self.directed(index),
             columns=index.columns,
@@ -107,9 +107,12 @@ class KeysetFilterSet(django_filters.FilterSet):
     def conditions(self, names: set[str]) -> tuple[Condition, ...]:
         """In one order, however they were asked for."""
         return tuple(
-            Condition((type(self), name), self.filter(name).condition, self.filter(name).values(self.value(name)))
-            for name in sorted(names)
+            Condition((type(self), name), self.filter(name).condition, self.values(name)) for name in sorted(names)
         )
+
+    def values(self, name: str) -> tuple[Any, ...]:
+        """What the condition of a filter is made of; of one that pins down a column, the value of that alone."""
+        return self.filter(name).values(self.value(name))
 
     def bounds(self, name: str) -> Bounds:
         return self.filter(name).bounds(self.value(name))
@@ -186,10 +189,6 @@ class ConditionFilter(django_filters.Filter):
     def condition(self, *values: Any) -> Q:
         """Of ``values`` it may look at what is None, True or False: it is said once for all others (statements.py)."""
         return Q((f"{self.field_name}__{self.lookup_expr}", *values))
-
-    def pin(self, value: Any) -> Any:
-        """The value of the column, where the index begins with it."""
-        return value
 
 
 class ChoiceFilter(ConditionFilter, django_filters.ChoiceFilter):
@@ -299,10 +298,6 @@ def day_around(moment: datetime) -> tuple[datetime, datetime]:
     zone = timezone.get_current_timezone()
     day = moment.astimezone(zone).date()
     return midnight(day, zone), midnight(day + timedelta(days=1), zone)
-
-
-def midnight(day: date, zone: tzinfo) -> datetime:
-    return datetime.combine(day, time(), zone)
 
 
 TRUTH = {"true": True, "1": True, "false": False, "0": False}

@@ -20,7 +20,7 @@ from django.db.models.fields.tuple_lookups import (
     TupleLessThanOrEqual,
 )
 
-from makerlog.api.columns import Asked, Condition, Number, UtcText, by
+from makerlog.api.columns import Asked, Condition, Number, UtcText
 from makerlog.api.prepared import fetched
 from makerlog.api.reader import rows_of
 from makerlog.api.statements import ANY_LIMIT, NO_ROWS, Written, statements, united, written
@@ -95,10 +95,9 @@ class Reading(NamedTuple):
 
     def within(self, branch: Branch) -> "Reading":
         """This list, of one branch alone."""
-        pins, looked_up = ({}, by(**self.pins)) if branch.narrow else (self.pins, Condition("", Q))
-        return self._replace(
-            pins=pins, served=(*self.served, Condition("", lambda: branch.where), looked_up), branches=()
-        )
+        pins, looked_up = ({}, Q(**self.pins)) if branch.narrow else (self.pins, Q())
+        own = Condition("branch", lambda: branch.where & looked_up)
+        return self._replace(pins=pins, served=(*self.served, own), branches=())
 
     @property
     def where(self) -> Q:

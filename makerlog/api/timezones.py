@@ -1,6 +1,6 @@
 """Which day is "today": ``X-App-Timezone``, else the maker's own time zone, else UTC."""
 
-from datetime import datetime
+from datetime import date, datetime, time, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -28,6 +28,11 @@ def request_timezone(header: str | None, own: str | None) -> ZoneInfo:
     if header and not known(header):
         raise BadParameter(f"X-App-Timezone is {header!r}, which is no IANA time zone.", "invalid_timezone")
     return zone(header or own or "UTC")
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """With which ``day`` begins there."""
+    return datetime.combine(day, time(), zone)
 
 
 def moment_said(text: str) -> datetime | str:
