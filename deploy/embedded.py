@@ -312,6 +312,7 @@ class Valkey(Server):
             "unixsocketperm": "700",
             "dir": str(self.directory),
             "appendonly": "yes",
+            "save": "",  # the log is enough
             "appendfsync": "no" if self.fast else "everysec",
             "set-proc-title": "no",
         }

@@ -67,7 +67,7 @@ def when_ready(server: object) -> None:
     make copies of what they share."""
     print(f"Database connections: {sentence(settings)}.", flush=True)
     if apps.ready and settings.PROCESS != "ops":  # which shows no pages
-        from tasks.ahead import read_ahead  # its models need Django, which is loaded by now
+        from makerlog.accounts.ahead import read_ahead  # its models need Django, which is loaded by now
 
         print(f"Makers at hand: {read_ahead()}.", flush=True)
     gc.collect()

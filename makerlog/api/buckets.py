@@ -21,8 +21,8 @@ from makerlog.gate.fibres import Elsewhere, need_thread
 # ARGV[1], doubles: the moment after which nobody waits for the answer; whether to charge even what does not fit; then for
 # each key the time to charge, the span of the bucket, and what the process knew and owes (see mirror.py).
 # All are charged, or none. Answers: Redis's time; 1, 0 or -1 (too late, nothing done); when each will be full.
-# What is full again within a second goes to replicas, and not into Redis's own log, where there is one: to write it there
-# takes longer than all else, and it reaches the disk once a second.
+# What is full again within a minute goes to replicas, and not into Redis's own log, where there is one: to write it there
+# takes longer than all else, and a Redis that was restarted is told of it by the processes (see mirror.py).
 SCRIPT = """
 local call, max, read = redis.call, math.max, struct.unpack
 local time = call('TIME')
@@ -39,12 +39,17 @@ for i = 1, #KEYS do
     if charges[i] > 0 and full[i] + charges[i] - now > span then fits = 0 end
 end
 
+local quick, slow, goes_to = redis.REPL_REPLICA, redis.REPL_ALL, nil
 for i, key in ipairs(KEYS) do
     if fits == 1 or insist == 1 then full[i] = full[i] + charges[i] end
     if full[i] > stored[i] then
         local full_in = full[i] - now
-        redis.set_repl(full_in < 1000000 and redis.REPL_REPLICA or redis.REPL_ALL)
-        call('SET', key, full[i], 'PX', math.ceil(full_in / 1000))
+        local where = full_in < 60000000 and quick or slow
+        if where ~= goes_to then
+            redis.set_repl(where)
+            goes_to = where
+        end
+        call('SET', key, full[i], 'PX', (full_in - full_in % 1000) / 1000 + 1)
     end
 end
 return {now, fits, unpack(full)}
@@ -187,16 +192,15 @@ class Limiter:
 
 def arguments(wanted: Sequence[Wanted], told: Sequence[Told], deadline: int, *, insist: bool) -> list[Any]:
     """As SCRIPT reads them."""
-    keys, numbers = [], [deadline, insist]
-    for (key, cost, span), (known, owed) in zip(wanted, told, strict=True):
-        keys.append(key)
-        numbers += cost, span, known, owed
-    return [len(keys), *keys, struct.pack(f"<{len(numbers)}d", *numbers)]
+    numbers = [deadline, insist]
+    for (_, cost, span), known_and_owed in zip(wanted, told, strict=True):
+        numbers += cost, span, *known_and_owed
+    return [len(wanted), *[key for key, _, _ in wanted], struct.pack(f"<{len(numbers)}d", *numbers)]
 
 
 def decision(charges: Sequence[Charge], now: int, allowed: bool, full: Sequence[int]) -> Decision:
     standings = [
-        Standing(charge.limit, max(0, moment - now), 0 if allowed else fits_in(charge, moment - now))
+        Standing(charge.limit, moment - now if moment > now else 0, 0 if allowed else fits_in(charge, moment - now))
         for charge, moment in zip(charges, full, strict=True)
     ]
     return Decision(allowed, standings)

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from makerlog.gate.fibres import Own, in_fibre, need_thread, wait_for
+from makerlog.gate.fibres import Own, need_thread, wait_for
 
 logger = logging.getLogger("makerlog.store")
 
@@ -46,7 +46,7 @@ class Line:
 
 class Wire:
     """The client opens it; from then on it is spoken to by hand, for the client's way to it and back takes twice as long as
-    the command. Nothing is sent twice."""
+    the command, and a socket that has a time-out asks whether it may before each step. Nothing is sent twice."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.connection = client.connection_pool.make_connection()
@@ -58,7 +58,7 @@ class Wire:
             self.connect()
         self.stands = False  # until it has answered
         try:
-            self.socket.sendall(hiredis.pack_command(command))
+            self.say(hiredis.pack_command(command))
             answer = self.heard()
         except OSError as error:  # a TimeoutError is one
             raise redis.ConnectionError(f"no answer: {error!r}") from error
@@ -71,7 +71,8 @@ class Wire:
         self.stands = False
         self.connection.disconnect()
         self.connection.connect()
-        self.socket: socket.socket = self.connection._sock  # type: ignore[attr-defined]  # with its time-outs
+        self.socket: socket.socket = self.connection._sock  # type: ignore[attr-defined]
+        self.socket.setblocking(False)
         self.reader = hiredis.Reader()
         self.poller = select.poll()
         self.poller.register(self.socket, select.POLLIN)
@@ -81,9 +82,14 @@ class Wire:
         """Whether nothing waits to be read: Redis may have hung up since."""
         return not self.poller.poll(0)
 
+    def say(self, packed: bytes) -> None:
+        """Nothing of ours lies in the socket before it, since all that came before was answered: it goes whole or not."""
+        if self.socket.send(packed) < len(packed):
+            raise redis.ConnectionError("Redis takes nothing more.")
+
     def heard(self) -> Any:
         while (answer := self.reader.gets()) is False:  # Redis says nothing that is read as False
-            if in_fibre() and not wait_for(self.socket.fileno(), select.POLLIN, ANSWER_S):
+            if not wait_for(self.socket.fileno(), select.POLLIN, ANSWER_S):
                 raise TimeoutError
             if not (data := self.socket.recv(READ_BYTES)):
                 raise redis.ConnectionError("Redis hung up.")

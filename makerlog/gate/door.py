@@ -418,8 +418,8 @@ class FrontDoor:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.sampler.stop()
-        self.observers.unfold()
         await self.pool.close(self.limits.stop_seconds)
+        self.observers.tell_all()
         self.hang_ups.tell()
         for service in self.services:
             await asyncio.to_thread(service.stop)

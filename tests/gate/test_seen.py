@@ -12,7 +12,7 @@ from makerlog.gate.door import FrontDoor
 from makerlog.gate.lanes import WHOSE
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
-from makerlog.gate.seen import QUERIES, ROUTE, ROWS, Seen, without_secrets
+from makerlog.gate.seen import AT_ONCE, QUERIES, ROUTE, ROWS, Seen, without_secrets
 from tests.gate.serving import Service, Stuck, one_lane, says, serve, until
 
 ID = "0123456789a"
@@ -110,6 +110,19 @@ def test_a_socket_is_told_when_it_is_let_in_or_refused() -> None:
         opened(service, f"/stream/?token=mkl_{ID}_made-up-by-somebody-else")
         one = only(told)
         assert (one.path, one.outcome, one.status) == ("/stream/", "refused", 401)
+
+
+def test_what_is_told_together_waits_for_no_more_than_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("makerlog.gate.seen.TOLD_WITHIN_S", 3600.0)
+    told: list[Seen] = []
+    with serve(door(says("200 OK", [], b"x"), told)) as service:
+        for _ in range(AT_ONCE - 1):
+            service.get("/")
+        assert told == []
+        service.get("/")
+        until(lambda: len(told) == AT_ONCE)
+        service.get("/last")
+    assert told[-1].path == "/last", "a door that closes tells of everything"
 
 
 def opened(service: Service, path: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The makers of the newest tasks, at hand before anybody asks.
+"""Makers at hand before anybody asks, as many as are kept.
 
 Each process makes what it keeps of a maker when a page first shows them, twenty in a page, while somebody waits. What is
 made before the processes are forked serves them all.
@@ -14,11 +14,9 @@ from makerlog.accounts.models import Maker
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.compiled import kept_form
 from makerlog.gate import deadline
-from tasks.models import Task
 
 logger = logging.getLogger("makerlog.ahead")
 
-NEWEST = 100_000  # tasks, of whose makers those who posted last come first
 AT_ONCE = 500  # makers in one statement
 ENOUGH_S = 3.0  # a start is not held up for longer; who is left out is made when a page shows them
 
@@ -29,7 +27,7 @@ def read_ahead(seconds: float = ENOUGH_S) -> int:
     form, end, ready = kept_form(MakerSerializer), monotonic() + seconds, 0
     try:
         with deadline.until(end):
-            makers = makers_of_the_newest(form.shelf.most)
+            makers = makers_who_posted_last(form.shelf.most)
             for start in range(0, len(makers), AT_ONCE):
                 if monotonic() > end:
                     break
@@ -41,7 +39,7 @@ def read_ahead(seconds: float = ENOUGH_S) -> int:
     return ready
 
 
-def makers_of_the_newest(most: int) -> list[int]:
-    newest = Task.objects.filter(listed=True).order_by("-created_at", "-id")[:NEWEST]
-    makers = Maker.objects.filter(pk__in=newest.values("author")).order_by(F("last_day").desc(nulls_last=True))
+def makers_who_posted_last(most: int) -> list[int]:
+    """Their ids, of the last first; after them those who posted nothing."""
+    makers = Maker.objects.order_by(F("last_day").desc(nulls_last=True))
     return list(makers.values_list("pk", flat=True)[:most])

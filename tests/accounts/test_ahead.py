@@ -8,12 +8,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from makerlog.accounts.ahead import makers_who_posted_last, read_ahead
 from makerlog.accounts.models import Maker
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.compiled import kept_form
-from tasks.ahead import makers_of_the_newest, read_ahead
 from tests.makers import anonymous, make_maker
-from tests.tasks.logs import NOON, bulk, log
+from tests.tasks.logs import NOON, log
 
 pytestmark = pytest.mark.django_db(transaction=True)  # it leaves no connection behind
 
@@ -37,7 +37,7 @@ def statements_of_a_page() -> int:
 
 
 def test_a_page_needs_not_ask_for_its_makers(makers: list[Maker]) -> None:
-    assert read_ahead() == 3
+    assert read_ahead() == 4
     assert connection.connection is None
     assert statements_of_a_page() == 1
 
@@ -49,13 +49,12 @@ def test_who_changed_since_is_asked_for(makers: list[Maker]) -> None:
 
 
 def test_who_posted_last_comes_first(makers: list[Maker]) -> None:
-    assert makers_of_the_newest(2) == [makers[2].pk, makers[1].pk]
+    assert makers_who_posted_last(2) == [makers[2].pk, makers[1].pk]
 
 
-def test_who_posted_nothing_lately_is_left_out(makers: list[Maker], monkeypatch: pytest.MonkeyPatch) -> None:
-    bulk(make_maker("erin"), 2, created_at=NOON.replace(year=NOON.year + 1))
-    monkeypatch.setattr("tasks.ahead.NEWEST", 2)
-    assert read_ahead() == 1
+def test_no_more_are_made_than_are_kept(makers: list[Maker], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_form(MakerSerializer).shelf, "most", 2)
+    assert read_ahead() == 2
 
 
 def test_a_start_is_not_held_up(makers: list[Maker]) -> None:
