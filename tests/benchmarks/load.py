@@ -12,11 +12,11 @@ from typing import cast
 
 import uvloop
 
-from tests.benchmarks.size import CALLERS, CONNECTIONS
+from tests.benchmarks.size import CALLERS, CONNECTIONS, SIZE
 
 PATIENCE = 30  # seconds
 ENDLESS = float("inf")
-WARM, WARM_S = CALLERS + 50, 4.0  # requests, and seconds that they may take
+WARM = CALLERS + 50  # requests
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
@@ -130,7 +130,7 @@ def contest(contestants: dict[str, Contestant], rounds: int, seconds: float) -> 
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name, each in contestants.items():
-            figures = measure(each, supplies[name], seconds if number else WARM_S, ENDLESS if number else WARM)
+            figures = measure(each, supplies[name], seconds if number else SIZE.warm, ENDLESS if number else WARM)
             if number:
                 found[name].append(figures)
     return {

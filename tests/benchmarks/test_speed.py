@@ -14,7 +14,7 @@ from tests.benchmarks.conftest import Stands
 from tests.benchmarks.data import Community, Data, Facts, Place
 from tests.benchmarks.load import Contestant, Figures, contest, request
 from tests.benchmarks.servers import Server
-from tests.benchmarks.size import SIZE, SMALL
+from tests.benchmarks.size import SIZE
 
 pytestmark = pytest.mark.bench
 
@@ -130,14 +130,14 @@ def test_a_page_far_in(stands: Stands, community: Community, data: Data, table: 
 def test_a_table_that_has_grown(data: Data, table: Board) -> None:
     both = {
         "large": data.community(SIZE.grown, SIZE.makers, SIZE.deep),
-        "small": data.community(SMALL, 1_000, 10),
+        "small": data.community(SIZE.small, 1_000, 10),
     }
     started = {name: servers.ours(each.variables) for name, each in both.items()}
     try:
         for server in started.values():
             server.wait()
         sides = {name: (started[name], pages("ours", each.facts, each.facts.places)) for name, each in both.items()}
-        grows(data, table, f"GET /tasks/, {SIZE.grown:,} rows", f"{SMALL:,} rows", sides)
+        grows(data, table, f"GET /tasks/, {SIZE.grown:,} rows", f"{SIZE.small:,} rows", sides)
     finally:
         for server in started.values():
             server.stop()
