@@ -22,7 +22,7 @@ from makerlog.gate.strikes import VAIN
 SLOT_S = 10
 SLOTS = 7  # of which the last is under way: 60 to 70 seconds
 CHARTED = 30  # slots whose totals are kept
-KEPT = 100  # talkers of a kind in a slot; twice as many until some are thrown away
+KEPT = 100  # talkers of a kind in a slot; twice as many while it is under way
 BITS = 512  # of the bitmap that tells how many routes somebody asked for; some 160 are told apart within 3 %
 WORK = 100.0  # what a second of work weighs, beside 1 for each request
 ROUTES_A_SECOND = 100  # are matched here, where Django was not asked
@@ -125,11 +125,14 @@ class Sketch:
 
     def begin(self, name: str, first: float) -> Talker:
         if len(self.by_name) >= 2 * self.kept:
-            self._throw_away()
+            self.throw_away()
         talker = self.by_name[name] = Talker(name, first, self.floor)
         return talker
 
-    def _throw_away(self) -> None:
+    def throw_away(self) -> None:
+        """All but the ``kept`` heaviest."""
+        if len(self.by_name) <= self.kept:
+            return
         ranked = sorted(self.by_name.values(), key=most_weight, reverse=True)
         self.floor = most_weight(ranked[self.kept])
         self.by_name = {talker.name: talker for talker in ranked[: self.kept]}
@@ -176,6 +179,8 @@ class Talkers:
             talker.routes |= bit
 
     def _begin(self, number: int) -> Slot:
+        for sketch in self._slots[-1].sketches.values():  # nobody new will come to it
+            sketch.throw_away()
         slot = Slot(number)
         self._totals[number] = slot.totals
         while len(self._totals) > CHARTED:
