@@ -1,4 +1,4 @@
-"""How much is measured: `make bench`, with `QUICK=1` (two and a half minutes) or `FULL=1` (an hour and more)."""
+"""How much is measured: `make bench`, with `QUICK=1` (three minutes) or `FULL=1` (an hour and more)."""
 
 import os
 from dataclasses import dataclass
