@@ -192,15 +192,16 @@ class Limiter:
 
 def arguments(wanted: Sequence[Wanted], told: Sequence[Told], deadline: int, *, insist: bool) -> list[Any]:
     """As SCRIPT reads them."""
-    numbers = [deadline, insist]
-    for (_, cost, span), known_and_owed in zip(wanted, told, strict=True):
-        numbers += cost, span, *known_and_owed
-    return [len(wanted), *[key for key, _, _ in wanted], struct.pack(f"<{len(numbers)}d", *numbers)]
+    keys, numbers = [], [deadline, insist]
+    for (key, cost, span), (known, owed) in zip(wanted, told, strict=True):
+        keys.append(key)
+        numbers += cost, span, known, owed
+    return [len(keys), *keys, struct.pack(f"<{len(numbers)}d", *numbers)]
 
 
 def decision(charges: Sequence[Charge], now: int, allowed: bool, full: Sequence[int]) -> Decision:
     standings = [
-        Standing(charge.limit, moment - now if moment > now else 0, 0 if allowed else fits_in(charge, moment - now))
+        Standing(charge.limit, max(0, moment - now), 0 if allowed else fits_in(charge, moment - now))
         for charge, moment in zip(charges, full, strict=True)
     ]
     return Decision(allowed, standings)

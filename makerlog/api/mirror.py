@@ -117,8 +117,7 @@ class Mirror:
                     bucket.known = moment
                 bucket.full = max(bucket.known, now) + owed if owed else bucket.known
                 if charged:
-                    own = (bucket.own if bucket.own > now else now) + time * self.processes
-                    bucket.own = own if own < now + span else now + span
+                    bucket.own = min(max(bucket.own, now) + time * self.processes, now + span)
             self._let_go(now)
 
     def debtors(self, most: int) -> list[str]:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import lru_cache
 from time import monotonic, time
 from typing import Any, NamedTuple
 
@@ -114,12 +113,7 @@ def without_secrets(path: str) -> str:
 
 
 def agent_of(caller: Caller | None) -> str:
-    return shown_agent(caller.agent[:AGENT]) if caller else ""
-
-
-@lru_cache(maxsize=1_000)
-def shown_agent(agent: bytes) -> str:
-    return TOKEN.sub(r"\1…", agent.decode("latin-1"))
+    return TOKEN.sub(r"\1…", caller.agent[:AGENT].decode("latin-1")) if caller else ""
 
 
 class Observers:
