@@ -8,6 +8,7 @@ import hashlib
 import struct
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import redis
@@ -20,7 +21,8 @@ from makerlog.gate.fibres import Elsewhere, need_thread
 
 # ARGV[1], doubles: the moment after which nobody waits for the answer; whether to charge even what does not fit; then for
 # each key the time to charge, the span of the bucket, and what the process knew and owes (see mirror.py).
-# All are charged, or none. Answers: Redis's time; 1, 0 or -1 (too late, nothing done); when each will be full.
+# All are charged, or none. Answers, integers of eight bytes: Redis's time; 1, 0 or -1 (too late, nothing done); when each
+# will be full. Numbers go packed both ways: one by one they take Redis longer than to decide.
 # What is full again within a minute goes to replicas, and not into Redis's own log, where there is one: to write it there
 # takes longer than all else, and a Redis that was restarted is told of it by the processes (see mirror.py).
 SCRIPT = """
@@ -28,7 +30,7 @@ local call, max, read = redis.call, math.max, struct.unpack
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 local deadline, insist, place = read('<dd', ARGV[1])
-if now > deadline then return {now, -1} end
+if now > deadline then return struct.pack('<i8i8', now, -1) end
 
 local stored, full, charges, fits = call('MGET', unpack(KEYS)), {}, {}, 1
 for i = 1, #KEYS do
@@ -43,16 +45,15 @@ local quick, slow, goes_to = redis.REPL_REPLICA, redis.REPL_ALL, nil
 for i, key in ipairs(KEYS) do
     if fits == 1 or insist == 1 then full[i] = full[i] + charges[i] end
     if full[i] > stored[i] then
-        local full_in = full[i] - now
-        local where = full_in < 60000000 and quick or slow
+        local where = full[i] - now < 60000000 and quick or slow
         if where ~= goes_to then
             redis.set_repl(where)
             goes_to = where
         end
-        call('SET', key, full[i], 'PX', (full_in - full_in % 1000) / 1000 + 1)
+        call('SET', key, full[i], 'PXAT', (full[i] - full[i] % 1000) / 1000 + 1)
     end
 end
-return {now, fits, unpack(full)}
+return struct.pack('<' .. ('i8'):rep(2 + #full), now, fits, unpack(full))
 """
 DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 TOO_LATE = -1
@@ -61,7 +62,8 @@ SETTLE_US = 100_000
 ANSWER_US = int(ANSWER_S * SECOND_US)
 
 
-class Charge(NamedTuple):
+@dataclass(slots=True)
+class Charge:
     """So much ``time`` (microseconds of refilling; 0: only look) off the bucket that ``limit`` has for ``subject``."""
 
     limit: Limit
@@ -69,7 +71,8 @@ class Charge(NamedTuple):
     time: int
 
 
-class Standing(NamedTuple):
+@dataclass(slots=True)
+class Standing:
     """How a bucket stands after a decision: microseconds until it is full, and until what was asked would fit (0: it did)."""
 
     limit: Limit
@@ -115,7 +118,7 @@ class Limiter:
 
     def decide(self, charges: Sequence[Charge], *, insist: bool = False) -> Decision:
         """All of ``charges`` together or none; ``insist``: charged also where they do not fit, and so allowed."""
-        wanted = [Wanted(self.key(charge), charge.time, charge.limit.span) for charge in charges]
+        wanted = [(self.key(charge), charge.time, charge.limit.span) for charge in charges]
         if not self.breaker.closed:
             need_thread()  # whoever finds out whether it is back waits for that
         if self.breaker.closed or self.is_back():
@@ -154,13 +157,13 @@ class Limiter:
         """Tells Redis what is owed, for a moment: what is left then goes along with the next decision about it."""
         enough = monotonic() + SETTLE_US
         while monotonic() < enough and (keys := self.mirror.debtors(DEBTS_AT_ONCE)):
-            self.ask([Wanted(key, 0, 0) for key in keys], insist=False)
+            self.ask([(key, 0, 0) for key in keys], insist=False)
 
     def ask(self, wanted: Sequence[Wanted], *, insist: bool) -> tuple[int, bool, list[int]]:
         """Runs the script, with what the process knows and owes, which is told once: Redis's time, whether all were charged,
         and when each bucket will be full."""
         now = self.now()
-        keys = [each.key for each in wanted]
+        keys = [key for key, _, _ in wanted]
         told = self.mirror.take_owed(keys, now)
         try:
             now, fits, full = self.run(wanted, told, now, insist=insist)
@@ -182,12 +185,13 @@ class Limiter:
                 return now, fits, full
         raise redis.TimeoutError("it is too slow")
 
-    def evaluated(self, arguments: Sequence[Any]) -> Any:
+    def evaluated(self, arguments: Sequence[Any]) -> tuple[int, ...]:
         try:
-            return self.line.ask("EVALSHA", DIGEST, *arguments)
+            answer = self.line.ask("EVALSHA", DIGEST, *arguments)
         except NoScriptError:  # the first of all, or Redis was restarted
             need_thread()
-            return self.client.eval(SCRIPT, *arguments)
+            answer = self.client.eval(SCRIPT, *arguments)
+        return struct.unpack(f"<{len(answer) // 8}q", answer)
 
 
 def arguments(wanted: Sequence[Wanted], told: Sequence[Told], deadline: int, *, insist: bool) -> list[Any]:

@@ -7,21 +7,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from makerlog.gate.fading import let_go
 
 MOST_KEYS = 50_000  # some 15 MB; beyond, the bucket not asked for longest is forgotten, and would start full
 
 
-class Wanted(NamedTuple):
-    """So much ``time`` is to be charged to the bucket ``key``, which holds ``span``."""
-
-    key: str
-    time: int
-    span: int
-
-
+Wanted = tuple[str, int, int]  # the key of a bucket, the time to be charged to it, and its span
 Told = tuple[int, int]  # what is known and owed of a bucket
 
 
@@ -70,18 +62,17 @@ class Mirror:
             return decided
 
     def _decided(self, wanted: Sequence[Wanted], now: int, insist: bool) -> tuple[bool, list[int]]:
-        buckets = [self.bucket(each.key) for each in wanted]
+        buckets = [self.bucket(key) for key, _, _ in wanted]
         full = [max(bucket.latest, now) for bucket in buckets]
-        shares = [each.time * self.processes for each in wanted]
-        fits = all(
-            not share or at + share - now <= each.span for at, share, each in zip(full, shares, wanted, strict=True)
-        )
+        shares = [time * self.processes for _, time, _ in wanted]
+        spans = [span for _, _, span in wanted]
+        fits = all(not share or at + share - now <= span for at, share, span in zip(full, shares, spans, strict=True))
         if not (fits or insist):
             return False, full
-        for bucket, share, each in zip(buckets, shares, wanted, strict=True):
+        for bucket, share, (key, _, _) in zip(buckets, shares, wanted, strict=True):
             if share:
                 bucket.spend_alone(share, now)
-                self.owing.add(each.key)
+                self.owing.add(key)
         return True, [at + share for at, share in zip(full, shares, strict=True)]
 
     def take_owed(self, keys: Sequence[str], now: int) -> list[Told]:

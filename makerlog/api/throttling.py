@@ -92,9 +92,9 @@ def charges(request: Request, view: Any) -> list[Charge]:
     found += [charge(limit_called(name), owners, 1) for name in view_says(view, "limits") or ()]
     if request.method != "GET" or write or "If-None-Match" not in request.headers:
         return found
-    tenths = [each._replace(time=-(-each.time // UNCHANGED)) for each in found]
+    tenths = [Charge(each.limit, each.subject, -(-each.time // UNCHANGED)) for each in found]
     account_of(request).rest = [
-        each._replace(time=each.time - tenth.time) for each, tenth in zip(found, tenths, strict=True)
+        Charge(each.limit, each.subject, each.time - tenth.time) for each, tenth in zip(found, tenths, strict=True)
     ]
     return tenths
 

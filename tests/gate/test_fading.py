@@ -5,7 +5,7 @@ from collections.abc import Callable, Sized
 
 import pytest
 
-from makerlog.api.mirror import Mirror, Wanted
+from makerlog.api.mirror import Mirror
 from makerlog.gate.answers import Answer
 from makerlog.gate.buckets import Buckets
 from makerlog.gate.conduct import READ, SHED, Conduct, Window
@@ -64,8 +64,8 @@ def mirror(clock: Clock) -> Store:
     kept = Mirror(processes=2)
 
     def hear(client: str, now: float) -> None:
-        at, wanted = int(now) * SECOND_US, [Wanted(f"{limit} {client}", SECOND_US, 90 * SECOND_US) for limit in "ab"]
-        kept.take_owed([each.key for each in wanted], at)
+        at, wanted = int(now) * SECOND_US, [(f"{limit} {client}", SECOND_US, 90 * SECOND_US) for limit in "ab"]
+        kept.take_owed([key for key, _, _ in wanted], at)
         kept.hear(wanted, [at + 30 * SECOND_US] * 2, at, charged=True)
 
     return hear, lambda: kept.buckets
@@ -76,7 +76,7 @@ def mirror_alone(clock: Clock) -> Store:
     kept = Mirror(processes=2)
 
     def spend(client: str, now: float) -> None:
-        kept.spend([Wanted(client, 30 * SECOND_US, 90 * SECOND_US)], int(now) * SECOND_US, insist=False)
+        kept.spend([(client, 30 * SECOND_US, 90 * SECOND_US)], int(now) * SECOND_US, insist=False)
 
     return spend, lambda: kept.buckets
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from makerlog.api.buckets import Charge, Limiter
 from makerlog.api.limits import MINUTE, Limit
-from makerlog.api.mirror import Wanted
 from tests.fibres import THREAD, Loop, run
 from tests.limits.conftest import OwnRedis
 
@@ -69,7 +68,7 @@ def test_what_is_owed_to_redis_is_still_owed_where_a_fibre_has_no_connection_yet
 ) -> None:
     limiter = limiter_of(own_redis)
     key = limiter.key(Charge(FIFTY, "alice", 0))
-    limiter.mirror.spend([Wanted(key, FIFTY.time_for(20), FIFTY.span)], limiter.now(), insist=False)
+    limiter.mirror.spend([(key, FIFTY.time_for(20), FIFTY.span)], limiter.now(), insist=False)
 
     async def scenario(loop: Loop) -> list[Any]:
         assert await loop.once(decide(limiter)) == THREAD

@@ -10,7 +10,7 @@ import time_machine
 from makerlog.api import store
 from makerlog.api.buckets import Charge, Decision, Limiter, arguments
 from makerlog.api.limits import LIMITS, MINUTE, PRICES, ROWS_A_UNIT, Limit
-from makerlog.api.mirror import Mirror, Wanted
+from makerlog.api.mirror import Mirror
 from makerlog.api.throttling import limiter as service_limiter
 from tests.limits.conftest import OwnRedis
 from tests.limits.process import limit
@@ -203,7 +203,7 @@ def test_a_script_that_is_read_too_late_does_nothing(monkeypatch: pytest.MonkeyP
     """As when a frozen Redis wakes up: its caller has decided without it long ago."""
     granted(service_limiter, 1)
     charge = Charge(SLOW, "alice", SLOW.time_for(1))
-    wanted = [Wanted(service_limiter.key(charge), charge.time, SLOW.span)]
+    wanted = [(service_limiter.key(charge), charge.time, SLOW.span)]
     late: Any = service_limiter.evaluated(arguments(wanted, [(0, 0)], deadline=1, insist=False))
     assert late[1] == -1
     assert left(service_limiter) == 49
@@ -220,7 +220,7 @@ def test_clocks_that_part_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_of_n_processes_lets_through_an_nth_at_an_nth_of_the_rate() -> None:
     mirror, unit = Mirror(processes=4), SLOW.time_for(1)
-    wanted = [Wanted("alice", unit, SLOW.span)]
+    wanted = [("alice", unit, SLOW.span)]
     now = 1_000 * unit
     assert sum(mirror.spend(wanted, now, insist=False)[0] for _ in range(50)) == 12
     later = now + 8 * unit
@@ -230,14 +230,14 @@ def test_each_of_n_processes_lets_through_an_nth_at_an_nth_of_the_rate() -> None
 def test_what_it_knows_is_bounded_and_the_oldest_is_forgotten() -> None:
     mirror, unit = Mirror(processes=1, most=3), SLOW.time_for(1)
     for name in ("a", "b", "a", "c", "d"):
-        mirror.spend([Wanted(name, unit, SLOW.span)], 10 * unit, insist=False)
+        mirror.spend([(name, unit, SLOW.span)], 10 * unit, insist=False)
     assert list(mirror.buckets) == ["a", "c", "d"]
     assert mirror.owing == {"a", "c", "d"}
 
 
 def test_what_is_taken_to_be_told_and_given_back_is_still_owed() -> None:
     mirror, unit, now = Mirror(processes=2), SLOW.time_for(1), 1_000 * SLOW.time_for(1)
-    mirror.spend([Wanted("alice", 3 * unit, SLOW.span)], now, insist=False)
+    mirror.spend([("alice", 3 * unit, SLOW.span)], now, insist=False)
     taken = mirror.take_owed(["alice"], now)
     assert taken == [(0, 3 * unit)]
     assert mirror.take_owed(["alice"], now) == [(0, 0)]
