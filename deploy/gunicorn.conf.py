@@ -1,7 +1,5 @@
 """gunicorn, in development and in production: `gunicorn -c deploy/gunicorn.conf.py makerlog.asgi:application`."""
 
-import contextlib
-import ctypes
 import gc
 import os
 import resource
@@ -22,11 +20,11 @@ os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="maker
 from django.apps import apps
 from prometheus_client import multiprocess
 
+from deploy.glibc import share_arenas
 from makerlog import settings
 from makerlog.api.connections import sentence
 
 DESCRIPTORS = 65_536
-M_ARENA_MAX, ARENAS = -8, 2
 
 # As many descriptors as we may have: each client connection is one. The front door keeps below the limit whatever it is.
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -34,10 +32,7 @@ resource.setrlimit(
     resource.RLIMIT_NOFILE, (min(most, DESCRIPTORS) if most != resource.RLIM_INFINITY else DESCRIPTORS, most)
 )
 
-# glibc gives each thread an arena of its own, and what lies free in one serves no other. Threads that take turns at Python
-# need no more than these: a worker of eight is 2 MiB smaller, and grows less. Elsewhere than on glibc there is no such thing.
-with contextlib.suppress(AttributeError):
-    ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
+share_arenas()
 
 bind = f"0.0.0.0:{settings.PORT}"
 workers = 1 if settings.PROCESS == "ops" else settings.WEB_CONCURRENCY

@@ -6,6 +6,7 @@ from typing import Any
 
 from uvicorn_worker import UvicornWorker
 
+from deploy.glibc import give_back
 from makerlog.gate.connection import Connection
 from makerlog.gate.limits import Limits
 from makerlog.gate.socket import Socket
@@ -33,5 +34,6 @@ class Worker(UvicornWorker):
         """The heartbeat. A worker whose gunicorn was killed would serve on for ever, with nobody to stop it; one that has
         run Django ``max_requests`` times makes room for a fresh one."""
         await super().callback_notify()
+        give_back()
         if os.getppid() != self.ppid or self.wsgi.pool.begun >= self.max_requests:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -18,7 +18,7 @@ from django.urls import reverse
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
-from makerlog.gate.talkers import CHARTED, KINDS, NOWHERE, REFUSED, SLOT_S, Talker, Totals
+from makerlog.gate.talkers import BAR_S, CHARTED, KINDS, NOWHERE, REFUSED, Talker, Totals
 from moderation import actions
 from moderation.affairs import affairs
 from moderation.models import Ban
@@ -89,7 +89,7 @@ def shown(found: Picture) -> dict[str, Any]:
     return {
         "picture": found,
         "affairs": affairs(),
-        "bars": bars(found.totals, int(time()) // SLOT_S),
+        "bars": bars(found.totals, int(time()) // BAR_S),
         "outcomes": by(minute, 1),
         "lanes": lanes(minute),
         "kinds": [(TITLES[kind], kind, rows(kind, found.top[kind][:SHOWN])) for kind in KINDS],
@@ -97,7 +97,7 @@ def shown(found: Picture) -> dict[str, Any]:
 
 
 def last_minute(found: Picture) -> Totals:
-    oldest = int(time()) // SLOT_S - 6
+    oldest = int(time()) // BAR_S - 6
     return sum((counts for number, counts in found.totals.items() if number >= oldest), Counter())
 
 

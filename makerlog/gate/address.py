@@ -36,7 +36,7 @@ def client_address(peer: str, forwarded_for: list[str] | str | None, trusted: Se
 
 def peer_is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
     """Whether the headers that only a proxy may set can be believed from ``peer``."""
-    return _is_trusted(_peer(peer), *_in_force(trusted))
+    return _peer_is_trusted(peer, *_in_force(trusted))
 
 
 def _in_force(trusted: Sequence[Network]) -> tuple[Sequence[Network], int]:
@@ -47,21 +47,23 @@ def _in_force(trusted: Sequence[Network]) -> tuple[Sequence[Network], int]:
 @lru_cache(maxsize=REMEMBERED)
 def _walked(peer: str, forwarded_for: str, trusted: Sequence[Network], version: int) -> str:
     hop = _peer(peer)
-    entries = _right_to_left(forwarded_for)
-    while _is_trusted(hop, trusted, version):
-        entry = next(entries, None)
-        if entry is None:
-            break
-        hop = _forwarded(entry)
+    if _peer_is_trusted(peer, trusted, version):
+        for entry in _right_to_left(forwarded_for):
+            hop = _forwarded(entry)
+            if not _is_trusted(hop, trusted):
+                break
     return str(hop)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _is_trusted(address: Address, trusted: Sequence[Network], version: int) -> bool:
+def _peer_is_trusted(peer: str, trusted: Sequence[Network], version: int) -> bool:
+    return _is_trusted(_peer(peer), trusted)
+
+
+def _is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
     return any(address in network for network in trusted)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _peer(peer: str) -> Address:
     return _unmapped(ipaddress.ip_address((peer or UNIX_PEER).partition("%")[0]))
 

@@ -128,10 +128,14 @@ def parsed(address: str) -> tuple[int, int, int]:
     return 4, int.from_bytes(inet_pton(AF_INET, address)), 32
 
 
-@lru_cache(maxsize=512)
 def client_of(address: str) -> str:
     """One client, as a ban and every limit see it: an IPv4 address, or the /64 of an IPv6 one ("2a00:1450:4001:81b::")."""
-    return str(network_of(address).network_address) if ":" in address else address
+    return _holder_of(address) if ":" in address else address
+
+
+@lru_cache(maxsize=512)
+def _holder_of(address: str) -> str:
+    return str(network_of(address).network_address)
 
 
 def network_of(text: str) -> Network:

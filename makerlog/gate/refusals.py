@@ -3,7 +3,7 @@ memory of this process and, until somebody takes them, on their way to where all
 
 import json
 import re
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from threading import Lock
 from typing import Any, NamedTuple
@@ -57,15 +57,15 @@ class Refusals:
         self.most = most
         self.each = each
         self.own = own
-        self._kept: OrderedDict[str, deque[Refused]] = OrderedDict()
-        self._untold: OrderedDict[str, deque[Refused]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Refused, ...]] = OrderedDict()
+        self._untold: OrderedDict[str, tuple[Refused, ...]] = OrderedDict()
         self._lock = Lock()
 
     def note(self, token: str, what: Refused) -> None:
         """``token``: its public id."""
         with self._lock:
             for ring, each in ((self._kept, self.own), (self._untold, self.each)):
-                ring.setdefault(token, deque(maxlen=each)).append(what)
+                ring[token] = (*ring.get(token, ()), what)[-each:]
                 ring.move_to_end(token)
                 if len(ring) > self.most:
                     ring.popitem(last=False)

@@ -1,7 +1,7 @@
 """Who talks most: the heavy hitters of the last minute, by address, range, token, maker, route and user agent. Pure.
 
 Fed with every request that is over (seen.py). Whatever crowd of made-up addresses comes, memory is bounded: Space-Saving
-(Metwally, Agrawal, El Abbadi 2005), which throws away in batches, over a ring of slots of ten seconds. Whoever weighs more
+(Metwally, Agrawal, El Abbadi 2005), which throws away in batches, over a ring of slots of twenty seconds. Whoever weighs more
 than a ``KEPT``-th of a slot is in it; figures are "at least", short by ``missed`` at most.
 
 To read it, from any thread: ``talkers.find("address", client)`` and ``talkers.top("address")`` give Talkers of about the
@@ -19,10 +19,11 @@ from makerlog.gate.bans import parsed
 from makerlog.gate.seen import Seen
 from makerlog.gate.strikes import VAIN
 
-SLOT_S = 10
-SLOTS = 7  # of which the last is under way: 60 to 70 seconds
-CHARTED = 30  # slots whose totals are kept
+SLOT_S = 20
+SLOTS = 4  # of which the last is under way: 60 to 80 seconds. More and shorter ones hold the same names more often
 KEPT = 100  # talkers of a kind in a slot; twice as many while it is under way
+BAR_S = 10  # of which totals are kept,
+CHARTED = 30  # so many times
 BITS = 512  # of the bitmap that tells how many routes somebody asked for; some 160 are told apart within 3 %
 WORK = 100.0  # what a second of work weighs, beside 1 for each request
 ROUTES_A_SECOND = 100  # are matched here, where Django was not asked
@@ -48,7 +49,7 @@ class Talker:
 
     def __init__(self, name: str, first: float, missed: float = 0.0) -> None:
         self.name = name
-        self.first = self.last = first  # Unix seconds; the first since they were last silent for ten seconds
+        self.first = self.last = first  # Unix seconds; the first since they were last silent for a slot
         self.requests = 0
         self.outcomes = [0] * len(OUTCOMES)
         self.vain = 0  # answers of 401, 403 and 404
@@ -141,7 +142,6 @@ class Sketch:
 class Slot:
     def __init__(self, number: int) -> None:
         self.number = number  # Unix time // SLOT_S
-        self.totals: Totals = Counter()
         self.sketches = {kind: Sketch() for kind in KINDS}
 
 
@@ -160,7 +160,8 @@ class Talkers:
         slot = self._slots[-1]
         if int(one.at) // SLOT_S > slot.number:
             slot = self._begin(int(one.at) // SLOT_S)
-        slot.totals[one.lane, one.outcome] += one.times
+        bar = int(one.at) // BAR_S
+        (self._totals.get(bar) or self._begin_bar(bar))[one.lane, one.outcome] += one.times
         route = one.route or self.routes.find(one.path, one.at)
         bit = bit_of(route) if route else 0
         times, place = one.times, PLACES[one.outcome]
@@ -182,11 +183,14 @@ class Talkers:
         for sketch in self._slots[-1].sketches.values():  # nobody new will come to it
             sketch.throw_away()
         slot = Slot(number)
-        self._totals[number] = slot.totals
-        while len(self._totals) > CHARTED:
-            self._totals.popitem(last=False)
         self._slots = [*(each for each in self._slots if each.number > number - SLOTS), slot]
         return slot
+
+    def _begin_bar(self, number: int) -> Totals:
+        totals = self._totals[number] = Counter()
+        while len(self._totals) > CHARTED:
+            self._totals.popitem(last=False)
+        return totals
 
     def _met(self, slot: Slot, kind: str, name: str, at: float) -> Talker:
         """New in this slot; who talked in the last one too has been there since then."""
@@ -207,7 +211,7 @@ class Talkers:
         return next(iter(joined(talker for talker in found if talker)), None)
 
     def totals(self) -> dict[int, Totals]:
-        """Requests by lane and outcome, of each slot (Unix time // SLOT_S) of the last minutes."""
+        """Requests by lane and outcome, of each bar (Unix time // BAR_S) of the last minutes."""
         return {number: Counter(counts) for number, counts in list(self._totals.items())}
 
     def _recent(self) -> list[Slot]:

@@ -11,7 +11,7 @@ import time_machine
 
 from makerlog.gate.bans import client_of
 from makerlog.gate.seen import Seen
-from makerlog.gate.talkers import KEPT, KINDS, ROUTES_A_SECOND, SLOT_S, SLOTS, Talker, Talkers
+from makerlog.gate.talkers import BAR_S, KEPT, KINDS, ROUTES_A_SECOND, SLOT_S, SLOTS, Talker, Talkers
 
 NOW = 1_000_000_000.0
 PLAIN = Seen(
@@ -81,7 +81,7 @@ def test_each_request_is_counted_for_everybody_behind_it() -> None:
     assert (address.requests, address.refusals, address.rows, address.worked) == (4, 2, 20, 0.5)
     assert (address.count("shed"), address.vain, address.breadth) == (1, 2, 1)
     assert (token.requests, token.refusals) == (1, 0)
-    assert sum(talkers.totals()[int(NOW) // SLOT_S].values()) == 4
+    assert sum(talkers.totals()[int(NOW) // BAR_S].values()) == 4
 
 
 def test_of_ipv6_a_client_is_the_64_and_a_range_the_48() -> None:
