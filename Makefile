@@ -48,7 +48,7 @@ migrations: setup ## Check that no migration is missing, and that none stops the
 
 check: lint types migrations test ## All of the above, as .ci/run does
 
-bench: setup ## Measure requests/s beside stock DRF, FastAPI and the bare database; QUICK=1 in three minutes, FULL=1 in an hour and more
+bench: setup ## Measure requests/s beside stock DRF, FastAPI and the bare database; QUICK=1 in two minutes, FULL=1 in an hour and more
 	@exec $(PYTHON) -m pytest -q -m bench tests/benchmarks
 
 attack: setup browser ## All that an attacker sends, then floods on the real service; half an hour, QUICK=1 two minutes of floods, THROUGH=nginx (Linux)

@@ -89,9 +89,10 @@ class Data:
         name = f"bench_{tasks}"
         if name not in self.made:
             variables = self.variables(name, 1 + len(self.made))
-            if not self.holds(name):
+            if self.holds(name):
+                run(variables, "manage.py", "migrate", "-v0")
+            else:
                 self.make(name, tasks, makers, variables)
-            run(variables, "manage.py", "migrate", "-v0")
             facts = run(variables, "-m", "tests.benchmarks.prepare", str(deep))
             self.made[name] = Community(variables, Facts.read(facts))
         return self.made[name]

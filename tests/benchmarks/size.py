@@ -1,4 +1,4 @@
-"""How much is measured: `make bench`, with `QUICK=1` (three minutes) or `FULL=1` (an hour and more)."""
+"""How much is measured: `make bench`, with `QUICK=1` (two minutes) or `FULL=1` (an hour and more)."""
 
 import os
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ STANDARD = Size()
 FULL = Size("full", grown=10_000_000, rounds=11, seconds=5.0, clone=True)
 QUICK = Size(
     "quick",
-    tasks=20_000,
-    makers=2_000,
-    grown=20_000,
-    small=4_000,
-    deep=500,
+    tasks=10_000,
+    makers=1_000,
+    grown=10_000,
+    small=2_000,
+    deep=250,
     rounds=5,
     seconds=0.5,
-    warm=2.0,
-    mixed=(1_000, 3_000),
+    warm=1.0,
+    mixed=(1_000, 2_000),
     sockets=200,
     bans=20_000,
 )
