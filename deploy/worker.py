@@ -31,8 +31,8 @@ class Worker(UvicornWorker):
     }
 
     async def callback_notify(self) -> None:
-        """The heartbeat. A worker whose gunicorn was killed would serve on for ever, with nobody to stop it; one that has
-        run Django ``max_requests`` times makes room for a fresh one."""
+        """The heartbeat. Memory that lies free is given back. A worker whose gunicorn was killed would serve on for ever,
+        with nobody to stop it; one that has run Django ``max_requests`` times makes room for a fresh one."""
         await super().callback_notify()
         give_back()
         if os.getppid() != self.ppid or self.wsgi.pool.begun >= self.max_requests:

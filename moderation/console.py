@@ -18,7 +18,7 @@ from django.urls import reverse
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
-from makerlog.gate.talkers import BAR_S, CHARTED, KINDS, NOWHERE, REFUSED, Talker, Totals
+from makerlog.gate.talkers import BAR_S, CHARTED, KINDS, NOWHERE, REFUSED, SLOT_S, SLOTS, Talker, Totals
 from moderation import actions
 from moderation.affairs import affairs
 from moderation.models import Ban
@@ -97,7 +97,8 @@ def shown(found: Picture) -> dict[str, Any]:
 
 
 def last_minute(found: Picture) -> Totals:
-    oldest = int(time()) // BAR_S - 6
+    """Of the very time that the talkers are of: nobody asked for more than all did."""
+    oldest = (int(time()) // SLOT_S - SLOTS + 1) * SLOT_S // BAR_S
     return sum((counts for number, counts in found.totals.items() if number >= oldest), Counter())
 
 
@@ -119,19 +120,19 @@ def lanes(totals: Totals) -> list[tuple[str, dict[str, int]]]:
 
 def bars(totals: dict[int, Totals], now: int) -> list[dict[str, Any]]:
     """Of each ten seconds a bar, in bands: where it begins and how high it is, in units of the chart."""
-    slots = [by(totals.get(number, Counter()), 1) for number in range(now - CHARTED + 1, now + 1)]
-    highest = max(1, *(sum(slot.values()) for slot in slots))
+    counted = [by(totals.get(number, Counter()), 1) for number in range(now - CHARTED + 1, now + 1)]
+    highest = max(1, *(sum(bar.values()) for bar in counted))
     return [
         {"x": place * 10, "kind": kind, "y": HEIGHT - top, "height": height}
-        for place, slot in enumerate(slots)
-        for kind, top, height in bands(slot, HEIGHT / highest)
+        for place, bar in enumerate(counted)
+        for kind, top, height in bands(bar, HEIGHT / highest)
     ]
 
 
-def bands(slot: dict[str, int], scale: float) -> list[tuple[str, float, float]]:
+def bands(bar: dict[str, int], scale: float) -> list[tuple[str, float, float]]:
     found, top = [], 0.0
     for kind, outcomes in BANDS.items():
-        height = round(scale * sum(slot.get(outcome, 0) for outcome in outcomes), 1)
+        height = round(scale * sum(bar.get(outcome, 0) for outcome in outcomes), 1)
         top += height
         if height:
             found.append((kind, top, height))

@@ -20,40 +20,44 @@ INDEXES = """
 SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
 WHERE indrelid = ANY(%s::regclass[]) AND NOT indisunique
 """
-WHOLE_LOG = "SELECT max(id) - min(id) + 1, max(created_at) - min(created_at) + interval '1 day' FROM tasks_task"
+WHOLE_LOG = """
+SELECT max(id), max(id) - min(id) + 1, max(created_at) - min(created_at) + interval '1 day' FROM tasks_task
+"""
 # Foreign keys are not looked at: a copy refers to what its original does, or to that one's copy.
 BULK = "SET maintenance_work_mem = '512MB'; SET session_replication_role = replica"
 
 
 def grow(cursor: Any, times: int) -> None:
-    """So many logs where there is one. Indexes are made anew, once all rows are there."""
+    """So many logs where there is one, one behind the other as if each had been written in its time: what is of one hour lies
+    together. Indexes are made anew, once all rows are there."""
     cursor.execute(BULK)
     cursor.execute(WHOLE_LOG)
-    ids, span = cursor.fetchone()
+    last, ids, span = cursor.fetchone()
     cursor.execute(INDEXES, [list(TABLES)])
     indexes = cursor.fetchall()
     for name, _ in indexes:
         cursor.execute(f"DROP INDEX {name}")
     for table in TABLES:
-        cursor.execute(copies(cursor, table), {"ids": ids, "span": span, "times": times})
+        copied = copy(cursor, table)
+        for number in range(1, times):
+            cursor.execute(copied, {"last": last, "ids": number * ids, "span": number * span})
     cursor.execute(f"SELECT setval(pg_get_serial_sequence('{TASKS}', 'id'), max(id)) FROM {TASKS}")
     for _, made in indexes:
         cursor.execute(made)
     cursor.execute(f"VACUUM ANALYZE {', '.join(TABLES)}")
 
 
-def copies(cursor: Any, table: str) -> str:
+def copy(cursor: Any, table: str) -> str:
     cursor.execute(COLUMNS, {"table": table, "tasks": TASKS})
     columns = [name for (name,) in cursor.fetchall()]
-    values = ", ".join(map(copied, columns))
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table}, generate_series(1, %(times)s - 1) n"
-    )
+    values = ", ".join(map(moved, columns))
+    task = "id" if table == TASKS else "task_id"
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} WHERE {task} <= %(last)s ORDER BY {task}"
 
 
-def copied(column: str) -> str:
+def moved(column: str) -> str:
     if column in MOVED:
-        return f"{column} + n * %(ids)s"
+        return f"{column} + %(ids)s"
     if column in ALONE:
         return "NULL"
-    return f"{column} - n * %(span)s" if column in OLDER else column
+    return f"{column} - %(span)s" if column in OLDER else column

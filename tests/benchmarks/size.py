@@ -25,9 +25,9 @@ STANDARD = Size()
 FULL = Size("full", grown=10_000_000, rounds=11, seconds=5.0, clone=True)
 QUICK = Size(
     "quick",
-    tasks=10_000,
+    tasks=12_000,
     makers=1_000,
-    grown=10_000,
+    grown=12_000,
     small=2_000,
     deep=250,
     rounds=5,

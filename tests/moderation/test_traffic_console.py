@@ -64,6 +64,16 @@ def test_the_first_page_of_the_admin_leads_to_it(admin: Client) -> None:
     assert f'href="{PAGE}"' in shown(admin, reverse("admin:index"))
 
 
+def test_nobody_asked_for_more_than_all_did(nobody_has_talked: Talkers) -> None:
+    began = time.time()
+    with time_machine.travel(began, tick=False) as clock:
+        for second in range(120):
+            clock.move_to(began + second)
+            flood(nobody_has_talked, 1)
+            [talker] = nobody_has_talked.top("address")
+            assert talker.requests == sum(console.last_minute(talkers.picture(nobody_has_talked)).values())
+
+
 def test_it_shows_who_talks_most_and_how_things_stand(admin: Client, nobody_has_talked: Talkers) -> None:
     alice = caller("alice")
     flood(nobody_has_talked, outcome="shed", status=503)
