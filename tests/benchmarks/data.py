@@ -16,7 +16,7 @@ import psycopg2
 
 from deploy.embedded import Embedded
 from makerlog.env import embedded_database_url, embedded_redis_url
-from tests.benchmarks.grow import grow
+from tests.benchmarks.grow import BULK, TABLES, grow
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GIVEN = {
@@ -34,6 +34,7 @@ UNSET = (
     "PROMETHEUS_MULTIPROC_DIR",
 )
 MINUTES = 60
+MARK = "#benchmarks"  # at the end of what is posted
 LOG = 1_000_000  # tasks: of a longer log, this is the part that is made by the demo (see grow.py)
 
 
@@ -128,6 +129,17 @@ class Data:
                 grow(cursor, tasks // base)
         with self.session() as cursor:
             cursor.execute(f"ALTER DATABASE {draft} RENAME TO {name}")
+
+    def forget_posts(self, tasks: int) -> None:
+        """What was posted into the database of so many tasks goes again: its first page is as long as any other then."""
+        with self.session(f"bench_{tasks}") as cursor:
+            cursor.execute(BULK)
+            for table in ("tasks_taskproject", "tasks_taskproduct"):
+                cursor.execute(
+                    f"DELETE FROM {table} USING tasks_task t WHERE task_id = t.id AND t.content LIKE %s", [f"%{MARK}"]
+                )
+            cursor.execute("DELETE FROM tasks_task WHERE content LIKE %s", [f"%{MARK}"])
+            cursor.execute(f"VACUUM ANALYZE {', '.join(TABLES)}")
 
     @contextlib.contextmanager
     def session(self, database: str = "makerlog") -> Any:

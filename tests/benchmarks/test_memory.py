@@ -9,7 +9,7 @@ import pytest
 
 from tests.benchmarks import servers
 from tests.benchmarks.board import Board, Row
-from tests.benchmarks.data import Community, Facts
+from tests.benchmarks.data import MARK, Community, Facts
 from tests.benchmarks.load import Tally, request, send
 from tests.benchmarks.size import SIZE
 from tests.benchmarks.test_speed import ADDRESSES
@@ -21,7 +21,7 @@ MIB = 2**20
 def mixed(facts: Facts) -> Iterator[bytes]:
     """What makers' apps ask, right and wrong, without end."""
     dice = random.Random(6)
-    body = json.dumps({"content": "Measure what a worker keeps #benchmarks", "done": True}).encode()
+    body = json.dumps({"content": f"Measure what a worker keeps {MARK}", "done": True}).encode()
     for token, address in zip(itertools.cycle(facts.tokens), itertools.cycle(ADDRESSES), strict=False):
         place, pk = dice.choice(facts.places), dice.choice(facts.tasks)
         yield request(f"/tasks/?cursor={place.ours}", token)

@@ -11,7 +11,7 @@ from tests.benchmarks import servers
 from tests.benchmarks.answers import posted, rows_of, same
 from tests.benchmarks.board import Board, Row
 from tests.benchmarks.conftest import Stands
-from tests.benchmarks.data import Community, Data, Facts, Place
+from tests.benchmarks.data import MARK, Community, Data, Facts, Place
 from tests.benchmarks.load import Contestant, Figures, contest, request
 from tests.benchmarks.servers import Server
 from tests.benchmarks.size import SIZE
@@ -93,7 +93,7 @@ def test_a_task(stands: Stands, community: Community, table: Board) -> None:
 def test_a_post_with_a_hashtag(stands: Stands, community: Community, table: Board) -> None:
     facts = community.facts
     pair = {name: stands[name] for name in ("ours", "stock")}
-    task = {"content": "Measure what a post costs #benchmarks", "done": True}
+    task = {"content": f"Measure what a post costs {MARK}", "done": True}
     first, other = (
         posted(each.ask("POST", "/tasks/", next(tokens_of(name, facts)), task)) for name, each in pair.items()
     )
@@ -121,6 +121,7 @@ def grows(data: Data, table: Board, work: str, against: str, sides: dict[str, tu
 
 
 def test_a_page_far_in(stands: Stands, community: Community, data: Data, table: Board) -> None:
+    data.forget_posts(SIZE.tasks)
     facts, server = community.facts, stands["ours"]
     first = [request("/tasks/", token) for token in facts.tokens]
     sides = {"large": (server, pages("ours", facts, facts.deep)), "small": (server, first)}
