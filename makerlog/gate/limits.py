@@ -80,7 +80,7 @@ class Limits:
     shared_body: int = 1 * MIB  # of one; a larger one is made for each
     shared_unit: int = 16 * KIB  # of what is at hand: one of shared_reads each
     # A second, as long as a lane with a token is in use: to send takes the loop's time, which is everybody's. Then 503.
-    shared_flow: int = 4 * MIB
+    shared_flow: int = 16 * MIB
     shared_wait: float = 10.0  # for an answer that is being made for somebody else; then 503
     shared_reads: int = 1_500  # of what is at hand, by one client at once; then 429
     shared_reads_back: float = 25.0  # of them come back each second

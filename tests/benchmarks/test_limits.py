@@ -33,11 +33,11 @@ REQUESTS = {
 @pytest.mark.parametrize("asked", REQUESTS)
 def test_a_decision_on_all_limits_of_a_request_is_one_round_trip(asked: str, table: Board) -> None:
     costs = REQUESTS[asked]
-    makers = itertools.cycle([uuid4().hex for _ in range(200)])
+    makers, apps = (itertools.cycle([uuid4().hex for _ in range(many)]) for many in (200, 20))
 
     def decide() -> None:
         maker = next(makers)
-        owners = {"token": maker, "maker": maker, "app": "app"}
+        owners = {"token": maker, "maker": maker, "app": next(apps)}
         assert limiter.decide([charge(LIMITS[name], owners, units) for name, units in costs.items()]).allowed
 
     pings = {"PING by redis-py": redis_client.ping, "PING on the same connection": lambda: limiter.line.ask("PING")}
