@@ -18,7 +18,7 @@ from django.urls import reverse
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
-from makerlog.gate.talkers import BAR_S, CHARTED, KINDS, NOWHERE, REFUSED, SLOT_S, SLOTS, Talker, Totals
+from makerlog.gate.talkers import BAR_S, CHARTED, KINDS, NOWHERE, REFUSED, Talker, Totals, told_since
 from moderation import actions
 from moderation.affairs import affairs
 from moderation.models import Ban
@@ -98,8 +98,8 @@ def shown(found: Picture) -> dict[str, Any]:
 
 def last_minute(found: Picture) -> Totals:
     """Of the very time that the talkers are of: nobody asked for more than all did."""
-    oldest = (int(time()) // SLOT_S - SLOTS + 1) * SLOT_S // BAR_S
-    return sum((counts for number, counts in found.totals.items() if number >= oldest), Counter())
+    since = told_since()
+    return sum((counts for number, counts in found.totals.items() if number * BAR_S >= since), Counter())
 
 
 def by(totals: Totals, place: int) -> dict[str, int]:

@@ -27,8 +27,13 @@ READ_BYTES = 4_096
 def client(url: str, *, connect: float = CONNECT_S, answer: float = ANSWER_S) -> redis.Redis:
     """Asks once: by itself the client would try three times more. ``connect`` and ``answer``: patience, in seconds. Each
     connection keeps as much memory as it reads at once, 64 KiB unless it is told otherwise."""
-    once, patience = Retry(NoBackoff(), 0), {"socket_timeout": answer, "socket_connect_timeout": connect}
-    return redis.Redis.from_url(url, **patience, retry=once, socket_read_size=READ_BYTES)
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=answer,
+        socket_connect_timeout=connect,
+        socket_read_size=READ_BYTES,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 redis_client = client(settings.REDIS_URL)

@@ -22,8 +22,8 @@ from makerlog.gate.strikes import VAIN
 SLOT_S = 20
 SLOTS = 4  # of which the last is under way: 60 to 80 seconds. More and shorter ones hold the same names more often
 KEPT = 100  # talkers of a kind in a slot; twice as many while it is under way
-BAR_S = 10  # of which totals are kept,
-CHARTED = 30  # so many times
+BAR_S = 10  # totals are kept of so long each
+CHARTED = 30  # so many of them
 BITS = 512  # of the bitmap that tells how many routes somebody asked for; some 160 are told apart within 3 %
 WORK = 100.0  # what a second of work weighs, beside 1 for each request
 ROUTES_A_SECOND = 100  # are matched here, where Django was not asked
@@ -215,8 +215,13 @@ class Talkers:
         return {number: Counter(counts) for number, counts in list(self._totals.items())}
 
     def _recent(self) -> list[Slot]:
-        oldest = int(time.time()) // SLOT_S - SLOTS
-        return [slot for slot in self._slots if slot.number > oldest]
+        since = told_since()
+        return [slot for slot in self._slots if slot.number * SLOT_S >= since]
+
+
+def told_since() -> int:
+    """Of what time on talkers are told, in Unix seconds: the last minute, from the beginning of a slot."""
+    return (int(time.time()) // SLOT_S - SLOTS + 1) * SLOT_S
 
 
 def names_in(one: Seen, route: str) -> list[tuple[str, str]]:

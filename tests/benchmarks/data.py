@@ -16,7 +16,7 @@ import psycopg2
 
 from deploy.embedded import Embedded
 from makerlog.env import embedded_database_url, embedded_redis_url
-from tests.benchmarks.grow import BULK, TABLES, grow
+from tests.benchmarks.grow import BULK, TABLES, grow, task_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GIVEN = {
@@ -134,11 +134,11 @@ class Data:
         """What was posted into the database of so many tasks goes again: its first page is as long as any other then."""
         with self.session(f"bench_{tasks}") as cursor:
             cursor.execute(BULK)
-            for table in ("tasks_taskproject", "tasks_taskproduct"):
+            for table in reversed(TABLES):  # the tasks last
                 cursor.execute(
-                    f"DELETE FROM {table} USING tasks_task t WHERE task_id = t.id AND t.content LIKE %s", [f"%{MARK}"]
+                    f"DELETE FROM {table} WHERE {task_of(table)} IN (SELECT id FROM tasks_task WHERE content LIKE %s)",
+                    [f"%{MARK}"],
                 )
-            cursor.execute("DELETE FROM tasks_task WHERE content LIKE %s", [f"%{MARK}"])
             cursor.execute(f"VACUUM ANALYZE {', '.join(TABLES)}")
 
     @contextlib.contextmanager

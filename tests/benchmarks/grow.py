@@ -51,8 +51,13 @@ def copy(cursor: Any, table: str) -> str:
     cursor.execute(COLUMNS, {"table": table, "tasks": TASKS})
     columns = [name for (name,) in cursor.fetchall()]
     values = ", ".join(map(moved, columns))
-    task = "id" if table == TASKS else "task_id"
+    task = task_of(table)
     return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} WHERE {task} <= %(last)s ORDER BY {task}"
+
+
+def task_of(table: str) -> str:
+    """The column that says which task a row is, or hangs on."""
+    return "id" if table == TASKS else "task_id"
 
 
 def moved(column: str) -> str:
