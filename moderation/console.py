@@ -18,6 +18,7 @@ from django.urls import reverse
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
+from makerlog.gate.networks import SITE_PREFIX
 from makerlog.gate.talkers import BAR_S, CHARTED, KINDS, NOWHERE, REFUSED, Talker, Totals, told_since
 from moderation import actions
 from moderation.affairs import affairs
@@ -245,7 +246,7 @@ def ban_page(network: Network, applies_to: str, span: str) -> str:
 
 def around(network: Network) -> str:
     """The page of the range around a client's address."""
-    length = {4: 24, 6: 48}[network.version]
+    length = SITE_PREFIX[network.version]
     if network.prefixlen <= length:
         return ""
     return reverse("admin:talker", query={"kind": "range", "name": str(network.supernet(new_prefix=length))})

@@ -19,8 +19,8 @@ from makerlog.api.buckets import Charge, Decision, Limiter, Standing
 from makerlog.api.exceptions import BadParameter, TooOften
 from makerlog.api.limits import NEW_MAKER, PRICES, ROWS_A_UNIT, SEARCH, UNCHANGED, Limit, limit_called
 from makerlog.api.store import redis_client
-from makerlog.gate.bans import client_of
 from makerlog.gate.level import NORMAL, lockdown
+from makerlog.gate.networks import client_of
 
 ACCOUNT = "makerlog.account"  # in an environ
 

@@ -8,10 +8,11 @@ from functools import lru_cache
 import orjson
 
 from makerlog.gate.answers import Refusal, fitted
-from makerlog.gate.bans import BanIndex, Standing, client_of
+from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.buckets import Buckets
 from makerlog.gate.caller import Caller
 from makerlog.gate.limits import Limits
+from makerlog.gate.networks import client_of
 from makerlog.gate.notes import Notes
 
 # Where staff sign in: their phone may sit in a banned network. What keeps a flood off it: Spared, and a lane of its own.

@@ -7,12 +7,11 @@ many bans there are, and adding or lifting one costs the same. Written by one th
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from heapq import heappop, heappush
-from socket import AF_INET, AF_INET6, inet_pton
 from typing import Literal
 
 from makerlog.env import Network
+from makerlog.gate.networks import CLIENT_PREFIX, parsed
 
 AppliesTo = Literal["everything", "anonymous"]
 Key = tuple[
@@ -120,24 +119,6 @@ def key_of(network: Network) -> Key:
     return network.version, length, int(network.network_address) >> (network.max_prefixlen - length)
 
 
-@lru_cache(maxsize=512)
-def parsed(address: str) -> tuple[int, int, int]:
-    """Family, number and bits of an address. Cached: a flood is the same few again and again."""
-    if ":" in address:
-        return 6, int.from_bytes(inet_pton(AF_INET6, address)), 128
-    return 4, int.from_bytes(inet_pton(AF_INET, address)), 32
-
-
-def client_of(address: str) -> str:
-    """One client, as a ban and every limit see it: an IPv4 address, or the /64 of an IPv6 one ("2a00:1450:4001:81b::")."""
-    return _holder_of(address) if ":" in address else address
-
-
-@lru_cache(maxsize=512)
-def _holder_of(address: str) -> str:
-    return str(network_of(address).network_address)
-
-
 def network_of(text: str) -> Network:
     """The network that a ban of ``text`` (an address or CIDR) is of: an IPv6 address stands for its /64, the least that
     one client holds; an IPv4-mapped one for its IPv4. ValueError where it is neither, or has host bits set: what to write."""
@@ -149,8 +130,8 @@ def network_of(text: str) -> Network:
         mapped = network.network_address.ipv4_mapped
         if mapped is not None and network.prefixlen >= 96:
             return ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}", strict=False)
-        if network.prefixlen > 64:
-            return network.supernet(new_prefix=64)
+        if network.prefixlen > CLIENT_PREFIX[6]:
+            return network.supernet(new_prefix=CLIENT_PREFIX[6])
     return network
 
 

@@ -18,10 +18,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from makerlog.env import Network
 from makerlog.gate.address import UNIX_PEER, peer_is_trusted
 from makerlog.gate.answers import AT_ONCE, PIECE, Answer, Headers, Refusal, new_request_id
-from makerlog.gate.bans import client_of
 from makerlog.gate.body import has_body
 from makerlog.gate.level import lockdown
 from makerlog.gate.limits import Limits
+from makerlog.gate.networks import client_of
 
 log = logging.getLogger("makerlog.connection")
 log.setLevel(logging.ERROR)  # what clients send wrong is theirs to know: a flood of it must not fill the log

@@ -4,8 +4,8 @@ import ipaddress
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from makerlog.gate.bans import client_of
 from makerlog.gate.caller import ADMIN, SIGN_IN, Caller
+from makerlog.gate.networks import client_of
 
 WHOSE = "makerlog.maker"  # in a WSGI environ: the id of the maker whose token Django found in the request
 PROBES = ("/health/ready/", "/metrics/")

@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass, field
 from threading import Lock
 
-from makerlog.gate.bans import client_of
+from makerlog.gate.networks import client_of
 from makerlog.gate.seen import Seen
 
 log = logging.getLogger("makerlog.gate")

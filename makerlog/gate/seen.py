@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
-from makerlog.gate.bans import client_of
 from makerlog.gate.caller import Caller
 from makerlog.gate.lanes import WHOSE
+from makerlog.gate.networks import client_of
 
 log = logging.getLogger("makerlog.gate")
 

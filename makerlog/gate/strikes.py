@@ -12,10 +12,10 @@ from math import ceil
 
 from makerlog.gate.answers import Headers, Refusal
 from makerlog.gate.banned import SPARED
-from makerlog.gate.bans import client_of
 from makerlog.gate.buckets import Buckets
 from makerlog.gate.caller import Caller
 from makerlog.gate.limits import Limits
+from makerlog.gate.networks import client_of
 
 NAME = "refusals"
 WINDOW = 60  # seconds: what the headers say the quota is counted over

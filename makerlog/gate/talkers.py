@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
-from makerlog.gate.bans import parsed
+from makerlog.gate.networks import site_of
 from makerlog.gate.seen import Seen
 from makerlog.gate.strikes import VAIN
 
@@ -230,7 +230,7 @@ def names_in(one: Seen, route: str) -> list[tuple[str, str]]:
     if one.address:
         found += (
             ("address", one.client if ":" not in one.client else f"{one.client}/64"),
-            ("range", range_of(one.client)),
+            ("range", site_of(one.client)),
         )
     if one.token:
         found.append(("token", one.token))
@@ -249,16 +249,6 @@ def joined(talkers: Iterable[Talker]) -> list[Talker]:
             into.last = talker.last
         into.join(talker)
     return [*found.values()]
-
-
-@lru_cache(maxsize=512)
-def range_of(client: str) -> str:
-    """The /24 of an IPv4 address, the /48 of an IPv6 one: what one network of people has, at least. By hand: a crowd of
-    addresses costs this for each."""
-    if ":" not in client:
-        return f"{client.rpartition('.')[0]}.0/24"
-    _, number, _ = parsed(client)
-    return f"{number >> 112:x}:{number >> 96 & 0xFFFF:x}:{number >> 80 & 0xFFFF:x}::/48"
 
 
 @lru_cache(maxsize=1_024)

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from makerlog.gate.banned import BanGuard, Banned, Spared
-from makerlog.gate.bans import BanIndex, Standing, client_of, network_of
+from makerlog.gate.bans import BanIndex, Standing, network_of
 from makerlog.gate.caller import Caller
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
@@ -123,11 +123,6 @@ def test_it_agrees_with_a_plain_scan_of_all_networks() -> None:
 )
 def test_what_a_ban_of_an_address_or_cidr_is_of(text: str, network: str) -> None:
     assert str(network_of(text)) == network
-
-
-def test_one_client_is_an_ipv4_address_or_the_64_of_an_ipv6_one() -> None:
-    assert client_of("2a00:1450:4001:81b::200e") == client_of("2a00:1450:4001:81b:1::") == "2a00:1450:4001:81b::"
-    assert client_of("::ffff:8.8.8.8") == client_of("8.8.8.8") == "8.8.8.8"
 
 
 @pytest.mark.parametrize(

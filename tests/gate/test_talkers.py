@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from makerlog.gate.bans import client_of
+from makerlog.gate.networks import client_of
 from makerlog.gate.seen import Seen
 from makerlog.gate.talkers import BAR_S, KEPT, KINDS, ROUTES_A_SECOND, SLOT_S, SLOTS, Talker, Talkers
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from makerlog.api.store import client
-from makerlog.gate.bans import client_of
+from makerlog.gate.networks import client_of
 from makerlog.gate.seen import Seen
 from makerlog.gate.talkers import Talkers
 from moderation import console, standing, talkers, traffic
