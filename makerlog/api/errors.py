@@ -26,6 +26,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from makerlog.api.exceptions import RETRY_AFTER_S, BodyTooLarge, Busy, Conflict
+from makerlog.api.waiting import DatabaseUnavailable
 from makerlog.gate.answers import Refusal
 
 logger = logging.getLogger("makerlog.errors")
@@ -67,11 +68,16 @@ def translated(error: Exception) -> Exception:
 def database_fault(error: Exception) -> Busy:
     """PostgreSQL said that this takes too long, or said nothing."""
     said = " ".join(str(error).split())  # in one line of the log
-    if getattr(error.__cause__, "pgcode", None) in TOO_SLOW:
+    if is_too_slow(error):
         logger.warning("The database took too long: %s", said)
         return Busy("The database took too long over this. Try again in a moment.", "database_slow")
     logger.error("The database does not answer: %s", said)
-    return Busy("The database does not answer. Try again in a moment.", "database_unavailable")
+    return Busy(DatabaseUnavailable.detail, DatabaseUnavailable.code)
+
+
+def is_too_slow(error: Exception) -> bool:
+    """Whether PostgreSQL itself gave up a statement, over its time or over a lock."""
+    return getattr(error.__cause__, "pgcode", None) in TOO_SLOW
 
 
 def error_body(error: Exception) -> dict[str, Any]:

@@ -34,10 +34,11 @@ from rest_framework.response import Response
 from makerlog.api import cost
 from makerlog.api.budgets import Budget, budget_of
 from makerlog.api.checks import Route, routes
-from makerlog.api.errors import TOO_SLOW
+from makerlog.api.errors import is_too_slow
 from makerlog.api.etags import tag_of
 from makerlog.api.throttling import account_in, headers
 from makerlog.api.views import FAULT
+from makerlog.api.waiting import Silent
 from makerlog.gate.answers import RATE_LIMITS, Answer, Headers
 from makerlog.gate.fibres import Elsewhere, in_fibre
 from makerlog.gate.sharing import has_it
@@ -135,7 +136,7 @@ class FastPath:
             return answered(read, kwargs, environ, known)
         except OperationalError as error:
             # What took the database too long once is not asked of it again; the slow path has the words for it.
-            environ[FAULT] = error if getattr(error.__cause__, "pgcode", None) in TOO_SLOW else None
+            environ[FAULT] = error if is_too_slow(error) or isinstance(error.__cause__, Silent) else None
             return None
         except SynchronousOnlyOperation:  # Django would have held the loop up
             raise Elsewhere from None

@@ -76,6 +76,8 @@ class Endpoint(generics.GenericAPIView):
         return self.request.user
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if fault := request.META.pop(FAULT, None):  # before the caller's token is looked up, which may wait as long
+            raise fault
         super().initial(request, *args, **kwargs)
         self.begin(request)
         # After this DRF looks up the handler of the method, and finds the one that is set here.
@@ -84,8 +86,6 @@ class Endpoint(generics.GenericAPIView):
 
     def begin(self, request: Request) -> None:
         """What comes before the handler, once the caller is let in."""
-        if fault := request.META.pop(FAULT, None):
-            raise fault
         timezone.activate(
             request_timezone(request.headers.get("X-App-Timezone"), getattr(request.user, "timezone", ""))
         )

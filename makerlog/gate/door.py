@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from time import monotonic, time
+from time import time
 from typing import Any, Protocol, TypeVar
 
 from prometheus_client import Gauge
@@ -356,12 +356,12 @@ class FrontDoor:
     def _offer(self, visit: Visit, caller: Caller, scope: Scope, body: bytes) -> Work:
         """Raises NoRoom."""
         lane = queue_of(visit)
-        by = monotonic() + self.pool.lanes[lane].limits.deadline
+        deadline = self.pool.deadline_in(lane)
         environ = wsgi.environ_of(scope, body, caller, visit.request_id)
-        environ |= {"makerlog.deadline": by, "makerlog.lane": lane}
+        environ |= {"makerlog.deadline": deadline, "makerlog.lane": lane}
         work = partial(wsgi.run, self.app, environ, self.limits.answer, self.fast)
         light = partial(wsgi.run_lightly, environ, self.fast) if self.fast and visit.method == "GET" else None
-        return Work(self.pool.offer(work, lane, self.owners.client_in(caller), light), environ)
+        return Work(self.pool.offer(work, lane, self.owners.client_in(caller), light, deadline), environ)
 
     def _worked(self, visit: Visit, caller: Caller, work: Work) -> None:
         metrics.note_begin(work.job)

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 from makerlog.gate.answers import Refusal
 from makerlog.gate.body import HungUp
+from makerlog.gate.deadline import Deadline
 from makerlog.gate.demand import Demand
 from makerlog.gate.fibres import Elsewhere, Fibres
 from makerlog.gate.limits import Lane
@@ -48,31 +49,41 @@ class TooManyAtOnce(NoRoom):
     detail = "Too many of your requests are under way; let some of them finish first."
 
 
-class TooSlow(Refusal):
-    """The whole request took longer than its lane allows."""
-
-    status = 503
-    code = "too_slow"
-    outcome = "shed"
-    detail = "This took too long; try again in a moment, or ask for less."
-    retry_after = 5
-
-
 class Job(Generic[T]):
-    """One piece of work. ``future`` has its result; it raises NoRoom or HungUp when the work was never begun, and TooSlow at
-    the ``end`` of its time. ``light``: the same in a fibre, unless it gives None or raises Elsewhere: then the work takes a
-    thread."""
+    """One piece of work. ``future`` has its result; it raises NoRoom or HungUp when the work was never begun, and the refusal
+    of its ``deadline`` once that has passed. ``light``: the same in a fibre, unless it gives None or raises Elsewhere: then
+    the work takes a thread."""
 
-    __slots__ = ("asked_at", "begun_at", "client", "demand", "end", "future", "lane", "light", "loop", "timer", "work")
+    __slots__ = (
+        "asked_at",
+        "begun_at",
+        "client",
+        "deadline",
+        "demand",
+        "end",
+        "future",
+        "lane",
+        "light",
+        "loop",
+        "timer",
+        "work",
+    )
 
     def __init__(
-        self, work: Callable[[], T], light: Light[T] | None, lane: "_Lane[T]", client: Hashable, demand: float
+        self,
+        work: Callable[[], T],
+        light: Light[T] | None,
+        lane: "_Lane[T]",
+        client: Hashable,
+        demand: float,
+        deadline: Deadline,
     ) -> None:
         self.work = work
         self.light = light
         self.lane = lane
         self.client = client
         self.demand = demand
+        self.deadline = deadline
         self.loop = asyncio.get_running_loop()
         self.asked_at = self.loop.time()
         self.begun_at: float | None = None  # None: waits, or was turned away
@@ -173,23 +184,35 @@ class Pool(Generic[T]):
     def shed(self) -> int:
         return sum(lane.shed for lane in self._order)
 
-    def offer(self, work: Callable[[], T], lane: str, client: Hashable, light: Light[T] | None = None) -> Job[T]:
-        """Begin ``work``, or queue it. Raises NoRoom at once where there is no place. ``work`` must not raise."""
+    def offer(
+        self,
+        work: Callable[[], T],
+        lane: str,
+        client: Hashable,
+        light: Light[T] | None = None,
+        deadline: Deadline | None = None,
+    ) -> Job[T]:
+        """Begin ``work``, or queue it. Raises NoRoom at once where there is no place. ``work`` must not raise.
+        ``deadline``: see ``deadline_in``, which is asked where none is given."""
         place = self.lanes[lane]
         self._refuse_greed(place, client)
         place.used_at = asyncio.get_running_loop().time()
-        job = Job(work, light, place, client, place.demand.arrive(client))
+        job = Job(work, light, place, client, place.demand.arrive(client), deadline or self.deadline_in(lane))
         at_once = self._may_begin(place) and not place.waiting and not place.seconds_to_begin(job.asked_at)
         if not at_once:
             self._make_room(place, job)
         place.clients[client] += 1
         # The thread of one that is late is free when the work ends.
-        job.end = job.loop.call_later(place.limits.deadline, self._give_up, job)
+        job.end = job.loop.call_at(job.deadline.moment, self._give_up, job)
         if at_once:
             self._begin(job)
         else:
             self._enqueue(job)
         return job
+
+    def deadline_in(self, lane: str) -> Deadline:
+        """Of work that is offered now."""
+        return Deadline(asyncio.get_running_loop().time() + self.lanes[lane].limits.deadline)
 
     def refuse(self, lane: str, client: Hashable) -> None:
         """Raises TooManyAtOnce where ``client`` has all that one may have; NoRoom where there is no place and none to be
@@ -259,7 +282,7 @@ class Pool(Generic[T]):
 
     def _give_up(self, job: Job[T]) -> None:
         """Nobody waits for it any longer, whether it was begun or not."""
-        reason = TooSlow()
+        reason = job.deadline.refusal
         self._turn_away(job, reason)
         job.settle(reason)
 

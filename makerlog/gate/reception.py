@@ -23,6 +23,7 @@ from makerlog.gate.answers import Refusal, ServerFault
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.buckets import Buckets
 from makerlog.gate.caller import Caller, Recognise, identify
+from makerlog.gate.deadline import Deadline
 from makerlog.gate.lanes import client_in
 from makerlog.gate.pool import Crash, NoRoom, Pool
 from makerlog.gate.seen import Observers
@@ -182,10 +183,11 @@ class Reception:
         self.switches(scope["path"], take_credential(scope), now)
 
     async def ask(self, caller: Caller, work: Callable[[], T]) -> T:
-        """What ``work`` returns, from a thread of the caller's lane. Raises NoRoom, TooSlow, or what ``work`` raises."""
+        """What ``work`` returns, from a thread of the caller's lane. Raises NoRoom, the refusal of its deadline, or what
+        ``work`` raises."""
         lane = "token" if caller.token else "anonymous"
-        by = monotonic() + self.pool.lanes[lane].limits.deadline
-        job = self.pool.offer(partial(within, by, work), lane, client_in(caller))
+        by = self.pool.deadline_in(lane)
+        job = self.pool.offer(partial(within, by, work), lane, client_in(caller), deadline=by)
         try:
             return await job.future
         except Crash as crash:
@@ -215,8 +217,8 @@ async def nothing_there(scope: Scope, receive: Receive, send: Send) -> None:
     raise NoSuchStream
 
 
-def within(moment: float, work: Callable[[], T]) -> T:
-    with deadline.until(moment - deadline.TO_ANSWER_S):
+def within(by: Deadline, work: Callable[[], T]) -> T:
+    with deadline.of_request(by):
         return work()
 
 

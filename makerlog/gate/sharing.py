@@ -26,8 +26,9 @@ from starlette.types import Scope
 from makerlog.gate.answers import PIECE, RATE_LIMITS, Answer, Headers
 from makerlog.gate.body import has_body
 from makerlog.gate.caller import SIGN_IN
+from makerlog.gate.deadline import TooSlow
 from makerlog.gate.limits import Limits
-from makerlog.gate.pool import NoRoom, TooSlow
+from makerlog.gate.pool import NoRoom
 from makerlog.gate.readers import Readers
 from makerlog.gate.spent import header
 

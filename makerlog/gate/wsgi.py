@@ -18,6 +18,7 @@ from starlette.types import Scope
 from makerlog.gate import deadline
 from makerlog.gate.answers import Answer, Headers, Refusal, ServerFault, fitted
 from makerlog.gate.caller import Caller
+from makerlog.gate.deadline import Deadline
 
 log = logging.getLogger("makerlog.gate")
 
@@ -99,7 +100,7 @@ class FastPath(Protocol):
 
 def run_lightly(environ: Environ, fast: FastPath) -> Answer | None:
     """What ``run`` would answer, in a fibre. None, and Elsewhere: it takes a thread."""
-    with deadline.until(environ["makerlog.deadline"] - deadline.TO_ANSWER_S):
+    with deadline.of_request(environ["makerlog.deadline"]):
         answer = fast.answer(environ)
     if answer is None:
         environ[TRIED] = True
@@ -110,12 +111,12 @@ def run_lightly(environ: Environ, fast: FastPath) -> Answer | None:
 def run(app: WSGIApp, environ: Environ, most: int, fast: FastPath | None = None) -> Answer:
     """The application's answer, of at most ``most`` bytes. Never raises: a fault is logged and answered as a 500.
 
-    ``environ["makerlog.deadline"]``, in monotonic seconds, is how long it may wait for anything outside.
+    ``environ["makerlog.deadline"]`` is the Deadline of what it waits for outside.
     """
     request_id = environ["makerlog.request_id"]
     try:
-        by = environ.get("makerlog.deadline", monotonic() + deadline.SILENCE_S)
-        with deadline.until(by - deadline.TO_ANSWER_S):
+        by = environ.get("makerlog.deadline") or Deadline(monotonic() + deadline.SILENCE_S)
+        with deadline.of_request(by):
             answer = None if fast is None or TRIED in environ else fast.answer(environ)
             answer = answer or _slow(app, environ, most, fast)
             return answer._replace(body=fitted(answer.body))

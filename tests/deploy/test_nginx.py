@@ -303,12 +303,14 @@ def ops_of(shared: Data, port: int) -> App:
 
 @contextlib.contextmanager
 def banned(front: Front, address: str) -> Iterator[float]:
-    """When it was set."""
+    """When it was set. Afterwards the worker has heard that it is lifted: the next test may ban the same address."""
     front.data.manage("ban", address, "--for", "1h")
     try:
         yield time.monotonic()
     finally:
         front.data.manage("unban", address)
+        with contextlib.closing(front.through_cdn(address)) as connection:
+            assert within(5, lambda: ask_on(connection, "/static/nothing").status == 404)
 
 
 def within(seconds: float, true: Callable[[], bool]) -> bool:

@@ -133,13 +133,16 @@ class Database:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        processes = Postgres(self.data_dir, True).processes()
+        """A backend may be forked between a listing and the signals: until a listing has nothing new."""
+        postgres, stopped = Postgres(self.data_dir, True), set[psutil.Process]()
         try:
-            for process in processes:
-                process.send_signal(signal.SIGSTOP)
+            while running := set(postgres.processes()) - stopped:
+                for process in running:
+                    process.send_signal(signal.SIGSTOP)
+                stopped |= running
             yield
         finally:
-            for process in Postgres(self.data_dir, True).processes():
+            for process in postgres.processes():
                 process.send_signal(signal.SIGCONT)
 
     @contextlib.contextmanager

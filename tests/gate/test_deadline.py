@@ -3,6 +3,7 @@
 import threading
 from time import monotonic
 
+from makerlog.api.waiting import DatabaseUnavailable
 from makerlog.gate import deadline
 from makerlog.gate.wsgi import run
 
@@ -49,6 +50,19 @@ def test_django_runs_under_the_deadline_of_its_request() -> None:
 
     environ = {"makerlog.request_id": "id", "REQUEST_METHOD": "GET", "PATH_INFO": "/"}
     run(app, environ, 100)
-    run(app, environ | {"makerlog.deadline": monotonic() + 3}, 100)
+    run(app, environ | {"makerlog.deadline": deadline.Deadline(monotonic() + 3)}, 100)
     assert [round(seconds + deadline.TO_ANSWER_S) for seconds in seen] == [deadline.SILENCE_S, 3]
     assert deadline.left() == deadline.SILENCE_S
+
+
+def test_a_request_that_waited_for_a_server_in_vain_is_refused_for_that_server() -> None:
+    request = deadline.Deadline(monotonic() + 3)
+    with deadline.of_request(request):
+        assert isinstance(request.refusal, deadline.TooSlow)
+        deadline.begin_wait(DatabaseUnavailable)
+        assert isinstance(request.refusal, DatabaseUnavailable)
+        deadline.end_wait()
+        assert isinstance(request.refusal, deadline.TooSlow)
+        deadline.begin_wait(DatabaseUnavailable)
+    deadline.begin_wait(DatabaseUnavailable)  # of no request
+    assert isinstance(request.refusal, DatabaseUnavailable)
