@@ -13,7 +13,7 @@ from django.contrib.admin import site
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core import checks
 from django.core.management.base import SystemCheckError
-from django.db.models import Field, Model, UniqueConstraint
+from django.db.models import Field, IntegerField, Model, UniqueConstraint
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -193,6 +193,12 @@ def orders_are_total(route: Route) -> Iterator[checks.Error]:
                 4,
                 f"is ordered by {', '.join(order.key)}, which is not unique.",
                 "End the order with a unique field, such as id: rows that compare equal would be lost between pages.",
+            )
+        elif not isinstance(getattr(last, "target_field", last), IntegerField):
+            yield route.error(
+                4,
+                f"is ordered by {', '.join(order.key)}, which ends with no whole number.",
+                "End the order with an id: an empty page turns back to the number beside its cursor's.",
             )
 
 

@@ -28,6 +28,9 @@ from makerlog.api.window import read_from
 
 WINDOW = 2_000
 
+Row = tuple[Any, ...]
+Position = Sequence[Any]
+
 
 class Bounds(NamedTuple):
     """Where a walk over the first column of its key begins and ends; None for no bound. The floor belongs to the walk."""
@@ -140,6 +143,12 @@ class Reading(NamedTuple):
         queryset = queryset.filter(self.where & start & stop)
         return queryset.order_by(*(sign + column for column in self.order))
 
+    def step_past(self, position: Position) -> Position:
+        """The position right behind ``position`` in reading order: a walk that turns back there begins with the row at
+        ``position``, if there still is one. A key ends with a whole number, so no row can lie between the two."""
+        *leading, number = position
+        return (*leading, number - 1 if self.descending else number + 1)
+
     def lowest(self) -> Q:
         return self.compared(TupleGreaterThanOrEqual, () if self.bounds.floor is None else (self.bounds.floor,))
 
@@ -193,10 +202,6 @@ def fixed(rows: QuerySet[Any]) -> QuerySet[Any]:
 
 def is_fixed(rows: QuerySet[Any]) -> bool:
     return getattr(rows, "fixed", False)
-
-
-Row = tuple[Any, ...]
-Position = Sequence[Any]
 
 
 class Slice(NamedTuple):

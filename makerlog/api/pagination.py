@@ -107,10 +107,12 @@ class KeysetPagination(BasePagination):
         backwards, position = False, None
         if text := request.query_params.get("cursor"):
             backwards, position = cursor.read(text, reading.fields)
-        piece = read(reading.reversed() if backwards else reading, position, limit, asked)
+        reading = reading.reversed() if backwards else reading
+        piece = read(reading, position, limit, asked)
         rows = piece.rows[::-1] if backwards else piece.rows
-        # Where to turn back from: the page's first row as it was read, or the cursor's own place on an empty page.
-        turn = None if position is None else piece.first or tuple(position)
+        # Where to turn back from: the page's first row as it was read. An empty page turns back to the row at its cursor,
+        # which the page before ended with.
+        turn = None if position is None else piece.first or reading.step_past(position)
         before, after = (piece.rest, turn) if backwards else (turn, piece.rest)
         self.links = {
             "next": None if after is None else cursor.link(after),

@@ -22,6 +22,7 @@ from makerlog.api.bounded_admin import BoundedAdmin
 from makerlog.api.budgets import ONE, PAGE
 from makerlog.api.pagination import KeysetPagination
 from makerlog.api.views import ApiView
+from products.models import Product
 from products.serializers import ProjectSerializer
 from tasks.models import Task, TaskComment
 from tasks.serializers import CommentSerializer
@@ -68,6 +69,12 @@ class Tied(Comments):
     queryset = Task.objects.none()
     order = ("created_at",)
     within = ("author",)
+
+
+class EndsWithText(Comments):
+    queryset = Product.objects.none()
+    order = ("slug",)
+    within = ()
 
 
 class WithoutIndex(Comments):
@@ -144,6 +151,7 @@ def errors(settings: Any) -> Any:
         (Orderless, ["makerlog.E002"]),
         (WithoutCeiling, ["makerlog.E003"]),
         (Tied, ["makerlog.E004"]),
+        (EndsWithText, ["makerlog.E004", "makerlog.E005"]),
         (WithoutIndex, ["makerlog.E005"]),
         (Nested, ["makerlog.E006"]),
         (Unthrottled, ["makerlog.E007"]),

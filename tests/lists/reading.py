@@ -45,7 +45,7 @@ def linked(response: Any, rel: str) -> str | None:
     """The address of the next or the previous page."""
     body = response.json()
     if isinstance(body, dict):
-        return body[rel]
+        return body.get(rel)
     return {rel: url for url, rel in LINK.findall(response.get("Link", ""))}.get(SHORT[rel])
 
 
