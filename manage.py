@@ -7,10 +7,11 @@ import sys
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
-from makerlog.env import SettingError
+from makerlog.env import SettingError, drop_empty_variables
 
 
 def main() -> int:
+    drop_empty_variables()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "makerlog.settings")
     if sys.argv[1:2] == ["worker"]:
         os.environ.setdefault("PROCESS", "worker")

@@ -1,4 +1,4 @@
-"""gunicorn, in development and in production: `gunicorn -c deploy/gunicorn.conf.py makerlog.asgi:application`."""
+"""gunicorn, in development and in production. `python -m deploy.serve` starts it."""
 
 import gc
 import os
@@ -11,8 +11,6 @@ from typing import Any
 
 # gunicorn reads this file before it puts the folder it runs in on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-os.environ.setdefault("PROCESS", "web")
 
 # Where the workers put what they measured, for whichever of them is asked for /metrics. Read when metrics are imported.
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="makerlog-metrics-"))

@@ -33,7 +33,7 @@ from makerlog.env import Environment, SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
 PREPARE = [sys.executable, "-m", "deploy.prepare"]
-SERVE = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "makerlog.asgi:application"]
+SERVE = [sys.executable, "-m", "deploy.serve"]
 WORK = [sys.executable, "manage.py", "worker"]
 DRAIN_SECONDS = 30
 RESTARTS = 5  # of the worker, within RESTART_SECONDS; one more, and something is wrong with it

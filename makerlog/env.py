@@ -1,7 +1,8 @@
 """Reads settings from the environment, and says plainly what is wrong with one.
 
 Nothing here knows Django. Every reader takes the setting's name and a default; a missing default means the
-setting is required. ``NAME_FILE`` may name a file that holds the value of ``NAME`` (how secrets are mounted).
+setting is required. ``NAME_FILE`` may name a file that holds the value of ``NAME`` (how secrets are mounted). An empty
+variable is an unset one: platforms set what they have no value for.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 REQUIRED: Any = object()
 TRUE = {"1", "true", "yes", "on"}
-FALSE = {"0", "false", "no", "off", ""}
+FALSE = {"0", "false", "no", "off"}
 
 
 class SettingError(Exception):
@@ -36,14 +37,18 @@ class Environment:
     def text(self, name: str, default: str = REQUIRED) -> str:
         """The value of ``name``, or the content of the file that ``name``_FILE names."""
         self.names.add(name)
-        if name in self.variables:
-            return self.variables[name]
-        path = self.variables.get(f"{name}_FILE")
-        if path:
-            return _read(name, Path(path))
+        path = self.file(name)
+        value = _read(name, path) if path else self.variables.get(name, "")
+        if value.strip():
+            return value
         if default is REQUIRED:
             raise SettingError(f"{name} is not set; see .env.example for what it holds.")
         return default
+
+    def file(self, name: str) -> Path | None:
+        """The file that holds the value of ``name``; None where the variable itself does."""
+        path = self.variables.get(f"{name}_FILE", "").strip()
+        return Path(path) if path and not self.variables.get(name, "").strip() else None
 
     def flag(self, name: str, default: bool) -> bool:
         value = self.text(name, str(default)).strip().lower()
@@ -73,8 +78,7 @@ class Environment:
     def networks(self, name: str) -> "Networks":
         """Addresses and CIDR ranges, with commas or on lines of their own. Host bits in a range are an error, not a guess.
         Those of a file can be followed while the process runs."""
-        path = None if name in self.variables else self.variables.get(f"{name}_FILE")
-        return Networks(name, self.text(name, ""), Path(path) if path else None)
+        return Networks(name, self.text(name, ""), self.file(name))
 
     def path(self, name: str, default: str) -> Path:
         return Path(self.text(name, default)).expanduser().absolute()
@@ -141,6 +145,12 @@ def _parse(name: str, value: str, parser: Callable[[str], T], kind: str) -> T:
         return parser(value)
     except ValueError as error:
         raise SettingError(f"{name} holds {value!r}, which is not {kind}: {error}.") from error
+
+
+def drop_empty_variables() -> None:
+    """For the libraries that read the environment themselves: gunicorn does not start with WEB_CONCURRENCY=."""
+    for name in [name for name, value in os.environ.items() if not value.strip()]:
+        del os.environ[name]
 
 
 def development_secret(data_dir: Path, name: str) -> str:

@@ -87,7 +87,7 @@ class Server:
 
 def ours(variables: dict[str, str]) -> Server:
     """As production: gate, bans, lanes, throttles, metrics; behind a proxy that says who is calling."""
-    command = ["-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "makerlog.asgi:application"]
+    command = ["-m", "deploy.serve"]
     return Server(command, variables, WEB_CONCURRENCY="1", TRUSTED_PROXIES="127.0.0.1/32")
 
 

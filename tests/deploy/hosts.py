@@ -25,7 +25,7 @@ from tests.deploy.template import lay
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "makerlog.asgi:application"]
+SERVE = [sys.executable, "-m", "deploy.serve"]
 UNSET = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PUBLIC_URL", "PROCESS", "PORT", "DATA_DIR")
 UNSET += ("PROMETHEUS_MULTIPROC_DIR",)
 
@@ -118,7 +118,7 @@ class App:
         self.log = data.folder / f"app-{self.at}-{self.port}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*within, *GUNICORN], cwd=code, env=data.variables | given | more, stdout=log, stderr=log
+                [*within, *SERVE], cwd=code, env=data.variables | given | more, stdout=log, stderr=log
             )
 
     def wait(self) -> None:

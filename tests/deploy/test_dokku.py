@@ -1,21 +1,28 @@
 """What Dokku reads of the repository fits together: Procfile, deploy/app.json, .python-version, deploy/setup-dokku.sh."""
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.embedded import wait_until
+from deploy.serve import OPS_PORT
 from makerlog import settings
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
-from tests.deploy.hosts import ROOT
+from tests.deploy.hosts import ROOT, Data, ask, data
 from tests.gate.serving import mirror, serve
+from tests.ports import free_port
 
 SCRIPT = ROOT / "deploy" / "setup-dokku.sh"
 
@@ -37,8 +44,57 @@ def test_every_process_that_stays_is_checked_before_it_takes_over(app: Any) -> N
 
 def test_ops_listens_where_nginx_and_its_check_look(app: Any) -> None:
     """Dokku gives a port to web alone: 5000, and nginx asks both containers there."""
-    assert "PORT=${PORT:-5000} " in procfile()["ops"]
-    assert app["healthchecks"]["ops"][0]["port"] == 5000
+    assert app["healthchecks"]["ops"][0]["port"] == int(OPS_PORT) == 5000
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Data]:
+    with data() as shared:
+        yield shared
+
+
+@contextlib.contextmanager
+def started(shared: Data, process: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A line of the Procfile, started word for word as herokuish does (procfile-exec in its include/procfile.bash), with the
+    variables that Dokku gives to a container of that kind."""
+    line = procfile()[process]
+    given = {"LINE": line, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "WEB_CONCURRENCY": ""}
+    command = ["bash", "-c", 'set -- "$LINE"; exec $(eval echo "$@")']
+    running = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=shared.variables | given | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield running
+    finally:
+        running.terminate()
+        running.communicate(timeout=60)
+
+
+def test_web_serves_at_the_port_that_dokku_gives_it(shared: Data) -> None:
+    port = free_port()
+    with started(shared, "web", PORT=str(port)):
+        assert wait_until(lambda: ask("127.0.0.1", port, "/health").status == 200, seconds=40)
+
+
+def test_ops_serves_at_its_own_port_though_dokku_gives_it_an_empty_one(shared: Data) -> None:
+    with started(shared, "ops", PORT="", GUNICORN_CMD_ARGS="--print-config") as configured:
+        assert re.search(rf"bind += \['0\.0\.0\.0:{OPS_PORT}'\]", configured.communicate(timeout=60)[0])
+    port = free_port()  # a test must not take a port that is not its own
+    with started(shared, "ops", PORT=str(port)):
+        assert wait_until(lambda: ask("127.0.0.1", port, "/admin/login/").status == 200, seconds=40)
+
+
+def test_worker_stays_up_and_release_ends_well(shared: Data) -> None:
+    with started(shared, "worker", PORT="") as worker, started(shared, "release", PORT="") as release:
+        output, _ = release.communicate(timeout=60)
+        assert release.returncode == 0, output
+        time.sleep(5)  # as long as Dokku's check of it waits: deploy/app.json
+        assert worker.poll() is None, worker.communicate()[0]
 
 
 def test_the_formation_leaves_scaling_to_a_command(app: Any) -> None:

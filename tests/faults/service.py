@@ -55,7 +55,7 @@ class Service:
         given = {"DATA_DIR": str(data_dir), "PORT": str(self.port), "WEB_CONCURRENCY": "1", "WEB_THREADS": str(THREADS)}
         self.variables = inherited | given
         self.token = re.findall(r"mkl_\S+", self.manage("create_token", "demo", "--name", "test"))[0]
-        command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "makerlog.asgi:application"]
+        command = [sys.executable, "-m", "deploy.serve"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.variables, stdout=log, stderr=log)
         assert wait_until(lambda: self.get("/health").status == 200, seconds=30), self.output()

@@ -61,6 +61,41 @@ def test_a_default_is_used() -> None:
     assert Environment({}).text("NAME", "default") == "default"
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_variable_is_an_unset_one(empty: str, tmp_path: Path) -> None:
+    (tmp_path / "ranges").write_text("10.0.0.0/8")
+    (tmp_path / "empty").touch()
+    environment = Environment({"NAME": empty, "HELD": empty, "HELD_FILE": str(tmp_path / "ranges"), "BARE_FILE": empty})
+    assert environment.text("NAME", "default") == "default"
+    assert environment.flag("NAME", True)
+    assert environment.integer("NAME", 5, least=1, most=9) == 5
+    assert environment.choice("NAME", "INFO", ("DEBUG", "INFO")) == "INFO"
+    assert environment.words("NAME", "a,b") == ["a", "b"]
+    assert environment.path("NAME", "somewhere") == Path.cwd() / "somewhere"
+    assert environment.networks("HELD").path == tmp_path / "ranges"
+    assert environment.text("BARE", "default") == "default"
+    assert Environment({"NAME_FILE": str(tmp_path / "empty")}).integer("NAME", 5, least=1, most=9) == 5
+
+
+def test_every_setting_may_be_empty() -> None:
+    """Settings are read once: in a process of its own. Of what libraries read, WEB_CONCURRENCY is one of gunicorn's own."""
+    program = (
+        "from makerlog.env import drop_empty_variables; drop_empty_variables(); import makerlog.settings as settings;"
+        "print(*sorted(f'{name}={getattr(settings, name)!r}' for name in dir(settings) if name.isupper()), sep='\\n')"
+    )
+    empty = dict.fromkeys(documented() | {f"{name}_FILE" for name in documented()}, "")
+    needed = {"PATH": os.environ["PATH"], "DATA_DIR": str(settings.DATA_DIR)}
+
+    def read(variables: dict[str, str]) -> str:
+        run = subprocess.run(
+            [sys.executable, "-c", program], env=variables, cwd=settings.BASE_DIR, capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stderr
+        return re.sub(r"0x[0-9a-f]+", "", run.stdout)
+
+    assert read(needed | {name: "" for name in empty if name != "DATA_DIR"}) == read(needed)
+
+
 def test_the_names_that_were_asked_for_are_known() -> None:
     environment = Environment({})
     environment.flag("ONE", True)
@@ -68,7 +103,7 @@ def test_the_names_that_were_asked_for_are_known() -> None:
     assert environment.names == {"ONE", "TWO"}
 
 
-@pytest.mark.parametrize(("value", "flag"), [("1", True), ("Yes", True), ("0", False), ("off", False), ("", False)])
+@pytest.mark.parametrize(("value", "flag"), [("1", True), ("Yes", True), ("0", False), ("off", False)])
 def test_a_flag_is_read(value: str, flag: bool) -> None:
     assert Environment({"NAME": value}).flag("NAME", not flag) is flag
 

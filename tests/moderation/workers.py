@@ -79,7 +79,7 @@ class Workers:
 
     def launch(self) -> None:
         self.log = (self.folder / "web.log").open("wb")
-        command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "makerlog.asgi:application"]
+        command = [sys.executable, "-m", "deploy.serve"]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=self.environment(), stdout=self.log, stderr=self.log, start_new_session=True
         )
