@@ -41,6 +41,16 @@ def own_address() -> str:
     return words[0] if words else ""
 
 
+def confirm(question: str, outcome: str) -> None:
+    """Asks on the terminal. Raises CommandError with ``outcome`` ("Nothing was hidden") unless the answer is yes."""
+    try:
+        answer = input(f"{question} [y/N] ").strip().lower()
+    except EOFError as error:
+        raise CommandError(f"{outcome}: there is no terminal to ask on; add --yes.") from error
+    if answer not in ("y", "yes"):
+        raise CommandError(f"{outcome}.")
+
+
 def moment(text: str) -> datetime:
     """An ISO 8601 date or moment; in UTC where it names no zone."""
     try:

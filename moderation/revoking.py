@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from moderation import actions
+from moderation.arguments import confirm
 from moderation.revocation import Chosen
 
 
@@ -16,9 +17,13 @@ class RevokingCommand(BaseCommand):
 
     def revoke(self, chosen: Chosen, reason: str, options: dict[str, Any]) -> None:
         self.show(chosen)
-        if options["dry_run"] or not chosen.rows or not (options["yes"] or self.confirmed()):
-            self.stdout.write("Nothing was revoked.")
+        if options["dry_run"]:
+            self.stdout.write("Nothing was revoked: this was a dry run.")
             return
+        if not chosen.rows:
+            raise CommandError("Nothing was revoked: there is no such token, or it has ended.")
+        if not options["yes"]:
+            confirm("Revoke them?", "Nothing was revoked")
         done = actions.revoke_tokens(chosen=chosen, reason=reason)
         self.stdout.write(f"Revoked {done.tokens}. Told by mail: {done.told} owners; could not be told: {done.untold}.")
 
@@ -31,9 +36,3 @@ class RevokingCommand(BaseCommand):
             self.stdout.write(f"  {token.prefix}  {token.maker.username}  {token.kind}  last used {used}")
         if chosen.more:
             self.stdout.write("There are more than one act takes: run it again for the rest.")
-
-    def confirmed(self) -> bool:
-        try:
-            return input("Revoke them? [y/N] ").strip().lower() in ("y", "yes")
-        except EOFError:
-            return False

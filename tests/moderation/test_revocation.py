@@ -265,12 +265,26 @@ def test_the_command_shows_what_it_would_hit_and_then_does_it(mailoutbox: Any) -
     assert "Why: taken." in mailoutbox[0].body
 
 
-@pytest.mark.parametrize(("answer", "status"), [("y\n", 401), ("\n", 200), ("", 200)])
-def test_the_command_asks_first(answer: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = caller()
+    monkeypatch.setattr("sys.stdin", StringIO("y\n"))
+    run("revoke_tokens", "--user", "alice")
+    assert alice.get("/tasks/").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [("\n", "Nothing was revoked."), ("", "Nothing was revoked: there is no terminal to ask on; add --yes.")],
+)
+def test_what_was_not_revoked_is_an_error(answer: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     alice = caller()
     monkeypatch.setattr("sys.stdin", StringIO(answer))
-    run("revoke_tokens", "--user", "alice")
-    assert alice.get("/tasks/").status_code == status
+    with pytest.raises(CommandError) as error:
+        run("revoke_tokens", "--user", "alice")
+    assert str(error.value) == sentence
+    assert alice.get("/tasks/").status_code == 200
+    with pytest.raises(CommandError, match="there is no such token"):
+        run("revoke_tokens", "--token", "mkl_abcdefghijk", "--yes")
 
 
 def test_the_command_reads_times_of_issue_in_utc() -> None:

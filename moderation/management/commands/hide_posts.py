@@ -8,7 +8,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from moderation import actions
-from moderation.arguments import maker_called, moment, network_called
+from moderation.arguments import confirm, maker_called, moment, network_called
 from moderation.cleanups import Hit, Posts, hit, token_named, work
 from moderation.models import UNDONE_WITHIN
 from moderation.revocation import NothingChosen
@@ -34,9 +34,13 @@ class Command(BaseCommand):
         except NothingChosen as error:
             raise CommandError(str(error)) from error
         self.show(found)
-        if options["dry_run"] or not found.count or not (options["yes"] or self.confirmed()):
-            self.stdout.write("Nothing was hidden.")
+        if options["dry_run"]:
+            self.stdout.write("Nothing was hidden: this was a dry run.")
             return
+        if not found.count:
+            raise CommandError("Nothing was hidden: there is no such post.")
+        if not options["yes"]:
+            confirm("Hide them?", "Nothing was hidden")
         cleanup = actions.hide_posts(posts=posts, reason=options["reason"])
         with tqdm(total=found.count, file=sys.stderr, disable=None, unit=" posts", leave=False) as bar:
             for changed in work(cleanup.pk):
@@ -52,12 +56,6 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {row.author.username}: {row}")
         for maker, posts in found.most:
             self.stdout.write(f"{posts} of them by {maker.username}")
-
-    def confirmed(self) -> bool:
-        try:
-            return input("Hide them? [y/N] ").strip().lower() in ("y", "yes")
-        except EOFError:
-            return False
 
 
 def chosen(options: dict[str, Any]) -> Posts:

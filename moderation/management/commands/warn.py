@@ -17,8 +17,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         maker = maker_called(options["username"])
+        if not maker.email:
+            raise CommandError(f"Nothing was sent: {maker.username} has no address.")
         try:
             actions.warn(maker=maker, reason=options["reason"])
         except ValueError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"A mail to {maker.username} is on its way." if maker.email else "No address to mail to.")
+        self.stdout.write(f"A mail to {maker.username} is on its way.")

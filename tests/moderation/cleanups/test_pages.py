@@ -121,11 +121,13 @@ def test_the_commands_use_the_same_words_and_say_how_to_undo_it() -> None:
     out = io.StringIO()
     log(make_maker("spammer"), "Buy")
     call_command("hide_posts", "--user", "spammer", "--dry-run", stdout=out)
-    assert out.getvalue() == "1 tasks\n  spammer: Buy\n1 of them by spammer\nNothing was hidden.\n"
+    assert out.getvalue() == "1 tasks\n  spammer: Buy\n1 of them by spammer\nNothing was hidden: this was a dry run.\n"
     call_command("hide_posts", "--user", "spammer", "--yes", stdout=out)
     cleanup = Cleanup.objects.get()
     assert out.getvalue().endswith(f"Hidden: 1. To undo it within 30 days: manage.py unhide_posts {cleanup.pk}\n")
     assert shown() == 0
+    with pytest.raises(CommandError, match="Nothing was hidden: there is no such post"):
+        call_command("hide_posts", "--user", "spammer", "--yes", stdout=out)
     call_command("unhide_posts", str(cleanup.pk), stdout=out)
     assert out.getvalue().endswith("Shown again: 1.\n")
     assert shown() == 1
