@@ -8,6 +8,7 @@ from django.utils import timezone
 from discussions.models import Discussion
 from discussions.serializers import DiscussionSerializer
 from makerlog.api.compiled import compiled
+from makerlog.api.renderers import rows_within
 
 CANDIDATES = 200
 MAX_TRENDING = 20
@@ -21,11 +22,13 @@ def score(reply_count: int, created_at: datetime, now: datetime) -> float:
 
 
 def trending(reader: Any) -> list[Any]:
-    """In words: the best of the newest ``CANDIDATES`` that are listed; of equals, the newest first."""
+    """In words: the best of the newest ``CANDIDATES`` that are listed; of equals, the newest first. Fewer where
+    they are heavy."""
     now = timezone.now()
     listed = Discussion.objects.filter(listed=True)
     newest = listed.order_by("-created_at", "-id").values_list("id", "reply_count", "created_at")[:CANDIDATES]
     ranked = sorted(newest, key=lambda row: (score(row[1], row[2], now), row[0]), reverse=True)[:MAX_TRENDING]
     shown = compiled(DiscussionSerializer).of(listed.filter(pk__in=[row[0] for row in ranked]), reader)
     places = {row[0]: place for place, row in enumerate(ranked)}
-    return sorted(shown, key=lambda each: places[each["id"]])
+    shown.sort(key=lambda each: places[each["id"]])
+    return shown[: rows_within(shown)]

@@ -27,11 +27,12 @@ def asked_by_all(name: Hashable, columns: Sequence[Any]) -> Asked:
 
 class Condition(NamedTuple):
     """What is asked of a row. ``name``: all that ``made`` depends on beside the ``values`` that it takes; of those, it
-    may look at what is None, True or False (see statements.py)."""
+    may look at what is None, True or False (see statements.py). ``texts``: columns that it reads from end to end."""
 
     name: Hashable
     made: Callable[..., Q]
     values: tuple[Any, ...] = ()
+    texts: tuple[str, ...] = ()
 
     @property
     def where(self) -> Q:
@@ -96,6 +97,13 @@ class Number(Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[()]]:
         return f"{self.number}", ()
+
+
+class Octets(Func):
+    """Bytes of a text; 0 of none. PostgreSQL knows them without reading the text."""
+
+    template = "coalesce(octet_length(%(expressions)s), 0)"
+    output_field = BigIntegerField()
 
 
 class AnyOf(Lookup):

@@ -106,9 +106,11 @@ class KeysetFilterSet(django_filters.FilterSet):
 
     def conditions(self, names: set[str]) -> tuple[Condition, ...]:
         """In one order, however they were asked for."""
-        return tuple(
-            Condition((type(self), name), self.filter(name).condition, self.values(name)) for name in sorted(names)
-        )
+        return tuple(self.condition(name) for name in sorted(names))
+
+    def condition(self, name: str) -> Condition:
+        each = self.filter(name)
+        return Condition((type(self), name), each.condition, self.values(name), each.texts)
 
     def values(self, name: str) -> tuple[Any, ...]:
         """What the condition of a filter is made of; of one that pins down a column, the value of that alone."""
@@ -180,7 +182,9 @@ def moment_named(request: Request, name: str) -> datetime | None:
 
 
 class ConditionFilter(django_filters.Filter):
-    """A filter that is one condition; each of a list's is one."""
+    """A filter that is one condition; each of a list's is one. ``texts``: columns that it reads from end to end."""
+
+    texts: tuple[str, ...] = ()
 
     def values(self, value: Any) -> tuple[Any, ...]:
         """What ``condition`` is made of: texts, whole numbers, moments, truths or None."""
@@ -200,13 +204,13 @@ class SearchFilter(ConditionFilter, django_filters.CharFilter):
 
     def __init__(self, *fields: str, **kwargs: Any) -> None:
         super().__init__(max_length=100, **kwargs)
-        self.fields = fields
+        self.texts = fields
 
     def values(self, value: str) -> tuple[str]:
         return (f"%{connection.ops.prep_for_like_query(value)}%",)
 
     def condition(self, pattern: str) -> Q:
-        return reduce(Q.__or__, (Q(Says(field, pattern)) for field in self.fields))
+        return reduce(Q.__or__, (Q(Says(field, pattern)) for field in self.texts))
 
 
 class RangeFilter(ConditionFilter):

@@ -1,7 +1,7 @@
 """Reading a list by an index: from a position on, in the index's own order, as many rows as are shown and one.
 
 Where filters are combined that no one index serves, a page looks at ``WINDOW`` rows of the best index and hands out what it
-found, with a position to go on from.
+found, with a position to go on from. Where texts are searched, at fewer rows if these hold more than ``WINDOW_BYTES``.
 """
 
 import itertools
@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.db.models import DateTimeField, F, Field, Lookup, Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.db.models.fields.tuple_lookups import (
     Tuple,
     TupleGreaterThan,
@@ -20,13 +21,15 @@ from django.db.models.fields.tuple_lookups import (
     TupleLessThanOrEqual,
 )
 
-from makerlog.api.columns import Asked, Condition, Number, UtcText
+from makerlog.api.columns import Asked, Condition, Number, Octets, UtcText
 from makerlog.api.prepared import fetched
 from makerlog.api.reader import rows_of
 from makerlog.api.statements import ANY_LIMIT, NO_ROWS, Written, statements, united, written
 from makerlog.api.window import read_from
 
 WINDOW = 2_000
+WINDOW_BYTES = 1024 * 1024  # of the texts that are searched for up to ORDINARY_TEXT letters, fewer for longer ones:
+ORDINARY_TEXT = 10  # what nearly matches everywhere, PostgreSQL compares letter by letter at each place
 
 Row = tuple[Any, ...]
 Position = Sequence[Any]
@@ -91,6 +94,11 @@ class Reading(NamedTuple):
         """What reads the values of the key; of a generated column, the field of what is generated."""
         found: list[Any] = [self.rows.model._meta.get_field(name) for name in self.names]
         return [field.output_field if field.generated else field for field in found]
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns that are searched."""
+        return [text for each in self.sought for text in each.texts]
 
     def reversed(self) -> "Reading":
         flipped = tuple(name[1:] if name.startswith("-") else f"-{name}" for name in self.key)
@@ -190,7 +198,8 @@ class Reading(NamedTuple):
             return None
         branches = tuple([(branch.condition, branch.narrow) for branch in self.branches])
         filters = [tuple([each.name for each in some]) for some in (self.served, self.sought)]
-        return (self.rows, self.key, *self.pins, self.columns, self.bounds.to_ceiling, branches, *filters, WINDOW)
+        window = (WINDOW, WINDOW_BYTES)
+        return (self.rows, self.key, *self.pins, self.columns, self.bounds.to_ceiling, branches, *filters, *window)
 
 
 def fixed(rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -342,7 +351,7 @@ def list_written(
 
 def merged(reading: Reading, pieces: Sequence[QuerySet[Any]], width: int, most: int) -> Written:
     """Each piece begins with the key, which orders the whole and is not answered."""
-    sql, params = united(pieces)
+    sql, params = united(map(written, pieces))
     if (sql, params) == NO_ROWS:
         return NO_ROWS
     keys = [f"k{number}" for number in range(len(reading.key))]
@@ -367,15 +376,38 @@ def branch_rows(reading: Reading, position: Position | None, end: Row | None, mo
 
 def window_ends(reading: Reading, position: Position | None) -> list[Row | None]:
     """Where the window of each branch ends; None where the branch does before that."""
-    found = {number: tuple(end) for number, *end in rows_read(reading, position, 1, "ends", [], ends_written)}
+    most = [window_bytes(reading)] if reading.texts else []
+    found = {number: tuple(end) for number, *end in rows_read(reading, position, 1, "ends", most, ends_written)}
     return [found.get(number) for number in range(len(reading.branches))]
 
 
+def window_bytes(reading: Reading) -> int:
+    """How many bytes of text a page looks at."""
+    longest = max(len(value) for each in reading.sought if each.texts for value in each.values)
+    return WINDOW_BYTES * ORDINARY_TEXT // max(ORDINARY_TEXT, longest)
+
+
 def ends_written(reading: Reading, position: Position | None, most: int, more: list[Any]) -> Written:
-    """One row of each branch."""
-    pieces = []
-    for number, branch in enumerate(reading.branches):
-        part = reading.within(branch)
-        rows = part.after(position, part.rows)[WINDOW - 1 : WINDOW]
-        pieces.append(rows.values_list(Number(number), *said(reading)))
-    return united(pieces)
+    """One row of each branch. ``more``: how many bytes a window of texts may have."""
+    write = end_by_bytes if reading.texts else end_by_rows
+    parts = enumerate(map(reading.within, reading.branches))
+    return united([write(part, position, number, *more) for number, part in parts])
+
+
+def end_by_rows(part: Reading, position: Position | None, number: int) -> Written:
+    rows = part.after(position, part.rows)[WINDOW - 1 : WINDOW]
+    return written(rows.values_list(Number(number), *said(part)))
+
+
+def end_by_bytes(part: Reading, position: Position | None, number: int, most: int) -> Written:
+    """The last of ``WINDOW`` rows, or the first with which their texts are ``most`` bytes long."""
+    size: Any = reduce(Combinable.__add__, map(Octets, part.texts))  # type: ignore[arg-type]
+    sql, params = written(part.after(position, part.rows)[:WINDOW].values_list(*said(part), size))
+    if (sql, params) == NO_ROWS:
+        return NO_ROWS
+    keys = ", ".join(f"k{place}" for place in range(len(part.key)))
+    totals = "row_number() OVER () AS place, sum(size) OVER (ROWS UNBOUNDED PRECEDING) AS total"
+    summed = f"SELECT {keys}, {totals} FROM ({sql}) looked ({keys}, size)"  # noqa: S608
+    ends = f"place = {WINDOW} OR total >= %s"
+    sql = f"SELECT {number}, {keys} FROM ({summed}) summed WHERE {ends} ORDER BY place LIMIT 1"  # noqa: S608
+    return sql, [*params, most]

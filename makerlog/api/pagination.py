@@ -1,6 +1,7 @@
 """Keyset pagination: what a page costs depends on its size, never on the table or on how far in it lies.
 
-A page may be short, even empty, where filters are combined (see keyset.py): the list ends only where ``next`` is null.
+A page may be short where its rows are heavy, and even empty where filters are combined (see keyset.py): the list ends only
+where ``next`` is null.
 """
 
 import hashlib
@@ -143,7 +144,7 @@ class KeysetPagination(BasePagination):
         limit = {"type": "integer", "minimum": 1, "maximum": self.max_limit, "default": self.default_limit}
         return [
             {"name": "cursor", "in": "query", "schema": {"type": "string"}, "description": "As found in `next`."},
-            {"name": "limit", "in": "query", "schema": limit, "description": "Rows a page."},
+            {"name": "limit", "in": "query", "schema": limit, "description": "Rows a page; it ends at about 256 KB."},
         ]
 
 

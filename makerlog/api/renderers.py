@@ -1,6 +1,8 @@
 """JSON, always, written by orjson; and the ceiling that no answer passes."""
 
 import logging
+from collections.abc import Sequence
+from itertools import accumulate, takewhile
 from typing import Any
 
 import orjson
@@ -12,7 +14,7 @@ logger = logging.getLogger("makerlog.ceiling")
 
 MAX_ROWS = 100
 MAX_BYTES = 4 * 1024 * 1024
-PAGE_BYTES = MAX_BYTES - 64 * 1024  # the rows of a list, beside its links
+PAGE_BYTES = 256 * 1024  # of the rows of one page, whatever `limit` says; a single row may be larger
 
 
 class AlwaysJSON(BaseContentNegotiation):
@@ -64,6 +66,12 @@ class BoundedJSONRenderer(BaseRenderer):
 
 def written(data: Any) -> bytes:
     return orjson.dumps(data, default=plain, option=orjson.OPT_NON_STR_KEYS)
+
+
+def rows_within(rows: Sequence[Any], size: int = PAGE_BYTES) -> int:
+    """How many of the first ``rows`` fit into ``size`` bytes of JSON; 1 at least, where there are any."""
+    ends = accumulate(len(orjson.dumps(row)) + 1 for row in rows)
+    return max(min(1, len(rows)), sum(1 for _ in takewhile(lambda end: end < size, ends)))
 
 
 def weight(data: Any) -> int:

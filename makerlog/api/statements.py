@@ -128,9 +128,9 @@ def written(queryset: QuerySet[Any]) -> Written:
         return NO_ROWS
 
 
-def united(pieces: Iterable[QuerySet[Any]]) -> Written:
+def united(pieces: Iterable[Written]) -> Written:
     """All rows of ``pieces``, in one statement."""
-    some = [piece for piece in map(written, pieces) if piece is not NO_ROWS]
+    some = [piece for piece in pieces if piece is not NO_ROWS]
     if len(some) <= 1:
         return some[0] if some else NO_ROWS
     sql = " UNION ALL ".join(f"({sql})" for sql, _ in some)

@@ -28,7 +28,7 @@ from makerlog.api.keyset import Bounds, Branch, Reading, Row
 from makerlog.api.limits import limit_called
 from makerlog.api.pagination import KeysetPagination
 from makerlog.api.prepared import fetched
-from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES
+from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES, rows_within
 from makerlog.api.statements import Written, statements, written
 from makerlog.api.timezones import request_timezone
 from makerlog.gate.wsgi import PUBLIC_FOR
@@ -213,10 +213,10 @@ class Endpoint(generics.GenericAPIView):
         return compiled(self.get_serializer_class())
 
     def lightened(self, read: Callable[[int], T], rows_of: Callable[[T], list[Row]]) -> tuple[T, orjson.Fragment]:
-        """What ``read`` gives of at most so many rows, and those rows written, so few that the renderer takes them.
+        """What ``read`` gives of at most so many rows, and those rows as JSON of about ``PAGE_BYTES`` at most.
 
         A row may be as heavy as its author likes, within what a row may hold: a page of such is shorter, so that nobody
-        can write a list past the renderer's ceiling, and so take it from everybody.
+        can make a list slow, or larger than the renderer lets through, and so take it from everybody.
         """
         most = MAX_ROWS
         while True:
@@ -225,7 +225,7 @@ class Endpoint(generics.GenericAPIView):
             body = orjson.dumps(shown)
             if len(shown) <= 1 or len(body) <= PAGE_BYTES:
                 return found, orjson.Fragment(body)
-            most = len(shown) // 2
+            most = rows_within(shown)
 
     def reading(
         self, queryset: QuerySet[Any], branches: tuple[Branch, ...], bounds: Bounds, pins: dict[str, Any]

@@ -104,5 +104,5 @@ def test_the_longest_list_is_found_however_deep(data: Any, rows: int) -> None:
 
 
 def test_a_page_of_rows_stays_under_the_ceiling_with_its_links() -> None:
-    assert renderers.PAGE_BYTES + 64 * 1024 == MAX_BYTES
+    assert renderers.PAGE_BYTES + 64 * 1024 <= MAX_BYTES
     assert renderers.weight({"a": "é"}) == len('{"a":"é"}'.encode())

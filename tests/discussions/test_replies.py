@@ -166,7 +166,7 @@ def test_a_page_of_the_longest_replies_is_shorter_and_goes_on() -> None:
     discussion = make_discussion(alice)
     Reply.objects.bulk_create(Reply(discussion=discussion, author=alice, body="🐝" * 20_000) for _ in range(100))
     answer = anonymous().get(REPLIES)
-    assert (answer.status_code, len(answer.json())) == (200, 25)
+    assert (answer.status_code, len(answer.json())) == (200, 2)  # of 92 KB each
     assert 'rel="next"' in answer["Link"]
 
 
