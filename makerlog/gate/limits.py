@@ -13,7 +13,7 @@ class Lane:
 
     name: str
     threads: int  # its own. Higher lanes borrow them, lower ones never
-    waiting: int  # the most; whoever asked least of late is let in first, whoever asked most is turned away first
+    waiting: int  # the most; who had us work least of late is let in first, who did most is turned away first
     per_client: int  # of one token, IPv4 address or IPv6 /64, in flight and waiting together
     longest_wait: float = 1.0  # for a thread; then 503. Longer, and the client has given up while we still work for it
     deadline: float = 10.0  # from arrival to answer; then 503
@@ -22,7 +22,8 @@ class Lane:
     share: float = (
         1.0  # of the time of one process, as long as a higher lane is in use: threads take it from each other
     )
-    half_life: float = 10.0  # after which a request counts for half in its client's demand
+    half_life: float = 10.0  # after which a second of work counts for half in its client's demand
+    client_part: float = 1.0  # of the time of one process, that one client gets for long while others ask as well
 
 
 def lanes(threads: int = 8) -> tuple[Lane, ...]:
@@ -38,7 +39,7 @@ def lanes(threads: int = 8) -> tuple[Lane, ...]:
         # within the last minutes stays behind who did not, else one knock a minute from each of many would do.
         Lane("sign_in", 1, 8, 2, longest_wait=4.0, deadline=15.0, burst=5, begins=0.5, half_life=600.0),
         # Whoever has a genuine token. 24: the calls a page makes at once, over HTTP/2.
-        Lane("token", threads=threads - 3 - anonymous, waiting=64, per_client=24),
+        Lane("token", threads=threads - 3 - anonymous, waiting=64, per_client=24, client_part=1 / 4),
         # Makers logging in, registering, choosing a password: as staff, in a queue of their own. What they hash is hashed by
         # a child that gives way to all others (accounts/hashing.py).
         Lane("log_in", 1, 8, 2, longest_wait=3.0, deadline=15.0, burst=10, begins=0.5, half_life=600.0),

@@ -2,8 +2,9 @@
 
 All decisions are made on the event loop, so there is nothing to lock: a thread takes work that was already admitted
 and hands back the outcome. That costs one turn of the loop between two jobs of a busy thread, some 50 microseconds,
-and buys that lanes can choose who is next: the highest lane first, and within a lane whoever asked least of late. So a
-flood waits behind everybody else, from however many connections it comes.
+and buys that lanes can choose who is next: the highest lane first, and within a lane the client with the least work of
+late. So a flood waits behind everybody else, from however many connections it comes. While others ask as well, one client
+runs in at most a third of a lane's places, and for a part of the time; alone, in all of them.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from typing import Generic, TypeVar
 from makerlog.gate.answers import Refusal
 from makerlog.gate.body import HungUp
 from makerlog.gate.deadline import Deadline
-from makerlog.gate.demand import Demand
+from makerlog.gate.demand import REQUEST_S, Demand
 from makerlog.gate.fibres import Elsewhere, Fibres
 from makerlog.gate.limits import Lane
 
@@ -27,6 +28,8 @@ T = TypeVar("T")
 Light = Callable[[], T | None]
 
 CLEARLY = 1.5  # so many times as much as a newcomer must one who waits have asked for, to be turned away for it
+CLIENT_SHARE = 3  # one client runs in a third of a lane's places at most, while others ask as well
+SOON_S = 0.002  # the least that who had its part of the time waits
 IN_USE_S = 1.0  # a lane is in use for so long after it was asked for
 STRAINED_S = 1.0  # after the loop was late: lower lanes get a part of what they get otherwise
 STRAINED = 1 / 4
@@ -111,7 +114,14 @@ class _Lane(Generic[T]):
         self.demand = Demand(half_life=limits.half_life, most=remembered)
         self.waiting: list[Job[T]] = []
         self.clients: Counter[Hashable] = Counter()  # in flight and waiting
+        self.running_of: Counter[Hashable] = Counter()
         self.running = 0
+        self.places = 0  # its own threads and those it may borrow
+        self.most_demand = (
+            self.demand.of_constant(limits.client_part) if limits.client_part < 1.0 else float("inf")
+        )  # of one client, while others ask as well
+        self._latest: tuple[Hashable, float] = (None, -IN_USE_S)  # who asked last, and when
+        self._another_at = -IN_USE_S  # when anybody else did
         self.shed = 0
         self.used_at = -IN_USE_S
         self._rests_until = 0.0
@@ -135,13 +145,54 @@ class _Lane(Generic[T]):
     def refill(self) -> None:
         self._left = self.limits.burst
 
-    def begin(self) -> None:
+    def arrive(self, client: Hashable, now: float) -> float:
+        """Notes a request of ``client``: its demand."""
+        latest, at = self._latest
+        if latest != client:
+            self._another_at = at
+        self._latest = client, now
+        self.used_at = now
+        return self.demand.arrive(client)
+
+    def begin(self, job: Job[T]) -> None:
         self.running += 1
+        self.running_of[job.client] += 1
         self._left -= 1.0
 
-    def next(self) -> Job[T]:
-        """Who asked least of late; among equals, who came first."""
-        return min(self.waiting, key=lambda job: job.demand)
+    def finish(self, job: Job[T], worked: float) -> None:
+        self.running -= 1
+        self.running_of[job.client] -= 1
+        if not self.running_of[job.client]:
+            del self.running_of[job.client]
+        self.forget(job.client)
+        more = max(0.0, worked - REQUEST_S)
+        self.demand.add(job.client, more)
+        for each in self.waiting:
+            if each.client == job.client:
+                each.demand += more
+
+    def next(self, now: float) -> Job[T] | None:
+        """The client with the least work of late, of those that may run now; among equals, the first."""
+        holds: dict[Hashable, float] = {}
+        for job in self.waiting:
+            if job.client not in holds:
+                holds[job.client] = self.seconds_held(job.client, now)
+        return min((job for job in self.waiting if not holds[job.client]), key=lambda job: job.demand, default=None)
+
+    def seconds_held(self, client: Hashable, now: float) -> float:
+        """How long at least ``client`` must leave what is free to others: 0.0 where it may run now."""
+        if not self.has_others(client, now):
+            return 0.0
+        if self.running_of.get(client, 0) >= max(1, self.places // CLIENT_SHARE):
+            return IN_USE_S  # or until one of its own has finished
+        seconds = self.demand.fades_to(client, self.most_demand)
+        return min(IN_USE_S, max(SOON_S, seconds)) if seconds else 0.0
+
+    def has_others(self, client: Hashable, now: float) -> bool:
+        """Whether anybody else waits, or came lately."""
+        latest, at = self._latest
+        others_at = self._another_at if latest == client else at
+        return now - others_at < IN_USE_S or any(job.client != client for job in self.waiting)
 
     def greediest(self) -> Job[T]:
         return max(self.waiting, key=lambda job: job.demand)
@@ -166,6 +217,8 @@ class Pool(Generic[T]):
         self.size = sum(lane.threads for lane in lanes)
         self.begun = 0
         self._order = list(self.lanes.values())
+        for number, place in enumerate(self._order):
+            place.places = sum(each.limits.threads for each in self._order[number:])
         self._admitted: SimpleQueue[Job[T] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._fibres = Fibres(fibres)
@@ -196,9 +249,9 @@ class Pool(Generic[T]):
         ``deadline``: see ``deadline_in``, which is asked where none is given."""
         place = self.lanes[lane]
         self._refuse_greed(place, client)
-        place.used_at = asyncio.get_running_loop().time()
-        job = Job(work, light, place, client, place.demand.arrive(client), deadline or self.deadline_in(lane))
-        at_once = self._may_begin(place) and not place.waiting and not place.seconds_to_begin(job.asked_at)
+        demand = place.arrive(client, asyncio.get_running_loop().time())
+        job = Job(work, light, place, client, demand, deadline or self.deadline_in(lane))
+        at_once = self._is_free_for(job)
         if not at_once:
             self._make_room(place, job)
         place.clients[client] += 1
@@ -210,6 +263,11 @@ class Pool(Generic[T]):
             self._enqueue(job)
         return job
 
+    def _is_free_for(self, job: Job[T]) -> bool:
+        lane, now = job.lane, job.asked_at
+        is_free = self._may_begin(lane) and not lane.waiting and not lane.seconds_to_begin(now)
+        return is_free and not lane.seconds_held(job.client, now)
+
     def deadline_in(self, lane: str) -> Deadline:
         """Of work that is offered now."""
         return Deadline(asyncio.get_running_loop().time() + self.lanes[lane].limits.deadline)
@@ -219,7 +277,9 @@ class Pool(Generic[T]):
         made. For whoever wants to know before there is any work; ``offer`` asks again."""
         place = self.lanes[lane]
         self._refuse_greed(place, client)
-        if len(place.waiting) >= place.limits.waiting > 0 and not self._gives_way(place, place.demand.of(client) + 1.0):
+        if len(place.waiting) >= place.limits.waiting > 0 and not self._gives_way(
+            place, place.demand.of(client) + REQUEST_S
+        ):
             place.demand.arrive(client)
             place.shed += 1
             raise NoRoom
@@ -319,10 +379,14 @@ class Pool(Generic[T]):
     def _begin_next(self) -> None:
         for lane in self._order:
             while lane.waiting and self._may_begin(lane):
-                if seconds := lane.seconds_to_begin(asyncio.get_running_loop().time()):
+                now = asyncio.get_running_loop().time()
+                if seconds := lane.seconds_to_begin(now):
                     self._wake_in(seconds)
                     break
-                job = lane.next()
+                job = lane.next(now)
+                if job is None:
+                    self._wake_in(min(lane.seconds_held(each.client, now) for each in lane.waiting))
+                    break
                 self._leave_queue(job)
                 if job.future.done():
                     lane.forget(job.client)
@@ -346,7 +410,7 @@ class Pool(Generic[T]):
 
     def _begin(self, job: Job[T]) -> None:
         job.begun_at = job.loop.time()
-        job.lane.begin()
+        job.lane.begin(job)
         self.begun += 1
         if job.light is None or not self._fibres.begin(partial(_outcome, job.light), partial(self._after_fibre, job)):
             self._to_thread(job)
@@ -380,8 +444,7 @@ class Pool(Generic[T]):
             del job, outcome  # an idle thread must not keep the last body alive
 
     def _finish(self, job: Job[T], outcome: T | "Crash") -> None:
-        job.lane.running -= 1
-        job.lane.forget(job.client)
+        job.lane.finish(job, 0.0 if job.begun_at is None else job.loop.time() - job.begun_at)
         self._let_rest(job)
         job.settle(outcome)
         self._begin_next()

@@ -11,11 +11,11 @@ import pytest
 import time_machine
 
 from makerlog.gate.caller import Caller, identify
-from makerlog.gate.demand import Demand
+from makerlog.gate.demand import REQUEST_S, Demand
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.lanes import WHOSE, client_in, is_near, lane_of
 from makerlog.gate.limits import LEAST_THREADS, Lane, Limits, lanes
-from makerlog.gate.pool import NoRoom, Pool, TooManyAtOnce
+from makerlog.gate.pool import IN_USE_S, NoRoom, Pool, TooManyAtOnce
 from tests.gate.serving import Stuck, is_refusal, one_lane, serve, until
 
 STRANGER = Caller("93.184.216.34", "https")
@@ -245,16 +245,106 @@ def test_a_lane_leaves_time_to_higher_ones_as_long_as_they_are_in_use(
     run(scenario, HIGH, Lane("low", threads=1, waiting=10, per_client=9, share=1 / 3))
 
 
+# --- One client among others ---
+
+SIX = Lane("only", threads=6, waiting=30, per_client=24, longest_wait=5.0)
+
+
+def test_alone_one_client_runs_in_all_places() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        jobs = [hold("only", client="greedy") for _ in range(8)]
+        assert [pool.waits(job) for job in jobs] == [False] * 6 + [True] * 2
+        go.set()
+        await asyncio.gather(*(job.future for job in jobs))
+
+    run(scenario, SIX)
+
+
+def test_while_others_came_lately_one_client_runs_in_a_third_of_the_places() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        go.set()
+        await hold("only", client="bystander").future
+        go.clear()
+        jobs = [hold("only", client="greedy") for _ in range(8)]
+        assert [pool.waits(job) for job in jobs] == [False] * 2 + [True] * 6
+        late = [hold("only", client="bystander") for _ in range(2)]
+        assert not any(pool.waits(job) for job in late)
+        await asyncio.sleep(IN_USE_S / 2)
+        assert pool.running == 4
+        go.set()
+        await asyncio.gather(*(job.future for job in [*jobs, *late]))
+
+    run(scenario, SIX)
+
+
+def test_when_the_others_are_gone_one_client_has_all_places_again() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        go.set()
+        await hold("only", client="bystander").future
+        go.clear()
+        jobs = [hold("only", client="greedy") for _ in range(8)]
+        await asyncio.sleep(IN_USE_S + 0.2)
+        assert [pool.waits(job) for job in jobs] == [False] * 6 + [True] * 2
+        go.set()
+        await asyncio.gather(*(job.future for job in jobs))
+
+    run(scenario, SIX)
+
+
+def test_a_client_with_little_work_goes_before_one_with_much_however_often_it_came() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        await pool.offer(lambda: time.sleep(0.3), "only", "dear").future
+        go.set()
+        for _ in range(20):
+            await hold("only", "cheap", "cheap").future
+        go.clear()
+        jobs = [hold("only", "first", "first"), hold("only", "dear", "dear"), hold("only", "cheap", "cheap")]
+        go.set()
+        await asyncio.gather(*(job.future for job in jobs))
+
+    assert run(scenario, Lane("only", threads=1, waiting=10, per_client=9))[-3:] == ["first", "cheap", "dear"]
+
+
+def test_what_a_client_works_on_counts_against_what_it_has_waiting() -> None:
+    """All of it came at once: when the first has taken long, the rest goes behind those who came after."""
+
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        dear = pool.offer(lambda: time.sleep(0.2), "only", "dear")
+        jobs = [hold("only", "dear", "dear"), *(hold("only", "cheap", "cheap") for _ in range(3))]
+        go.set()
+        await asyncio.gather(dear.future, *(job.future for job in jobs))
+
+    assert run(scenario, Lane("only", threads=1, waiting=10, per_client=9)) == ["cheap"] * 3 + ["dear"]
+
+
+@pytest.mark.parametrize(("has_others", "least"), [(True, 0.3), (False, 0.0)])
+def test_while_others_ask_one_client_gets_a_part_of_the_time(has_others: bool, least: float) -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        go.set()
+        began = asyncio.get_running_loop().time()
+        for _ in range(10):
+            if has_others:
+                await hold("only", client="bystander").future
+            await pool.offer(lambda: time.sleep(0.02), "only", "dear").future
+        took = asyncio.get_running_loop().time() - began
+        assert took >= 0.2 + least
+        assert has_others or took < 0.4
+
+    run(scenario, Lane("only", 6, 30, 24, longest_wait=5.0, half_life=0.05, client_part=1 / 4))
+
+
 # --- Demand ---
 
 
 def test_demand_is_forgotten_by_halves() -> None:
     now = [100.0]
     demand = Demand(half_life=10, most=100, clock=lambda: now[0])
-    assert [demand.arrive("a") for _ in range(3)] == [1, 2, 3]
+    assert [demand.add("a", 1.0) for _ in range(3)] == [1, 2, 3]
+    assert demand.fades_to("a", 0.75) == pytest.approx(20)
     now[0] += 10
-    assert demand.arrive("a") == 2.5
-    assert demand.arrive("b") == 1
+    assert demand.add("a", 1.0) == 2.5
+    assert demand.arrive("b") == REQUEST_S
+    assert demand.fades_to("b", REQUEST_S) == 0
 
 
 def test_a_crowd_of_addresses_costs_bounded_memory() -> None:
