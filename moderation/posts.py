@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import F
+from django.db.models.functions import Left
 
 from discussions.models import Discussion, Reply
 from products.models import Product
@@ -35,14 +36,15 @@ SOURCES = (
     Source(Reply, "body"),
 )
 
-LINK = re.compile(r"\w+://\S+")
+LINK = re.compile(r"(?<!\w)\w{1,20}://\S+")
 NO_LETTER = re.compile(r"[\W\d_]+")
-KEPT = 120  # characters that tell one text from another
+READ = 2_000  # characters of a text that are looked at; the database sends no more
+KEPT = 120  # characters, of those, that tell one text from another
 
 
 def fingerprint(content: str) -> bytes:
     """The same for texts that differ in case, numbers, signs, spaces and links only; b"" where nothing else is there."""
-    words = NO_LETTER.sub(" ", LINK.sub(" ", content.casefold())).strip()
+    words = NO_LETTER.sub(" ", LINK.sub(" ", content[:READ].casefold())).strip()
     return hashlib.blake2b(words[:KEPT].encode(), digest_size=8).digest() if words else b""
 
 
@@ -69,7 +71,7 @@ class Posts:
 
     def _read(self, source: Source) -> None:
         rows = source.model.objects.filter(pk__gt=self.last[source.model]).order_by("pk")
-        fields = ("pk", "posted_with", source.text, "created_at", F(source.day))
+        fields = ("pk", "posted_with", Left(source.text, READ), "created_at", F(source.day))
         for pk, token, text, created, day in rows.values_list(*fields)[:AT_ONCE]:
             self.last[source.model] = pk
             if token is not None and created - day < TODAY:

@@ -8,7 +8,6 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularSwaggerView
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.request import Request
@@ -16,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer, URLField
 
 from makerlog.api.budgets import DOCUMENT, ONE
+from makerlog.api.renderers import AlwaysJSON
 from makerlog.api.views import ApiView
 
 RENDERERS = {"json": OpenApiJsonRenderer(), "yaml": OpenApiYamlRenderer()}
@@ -45,7 +45,7 @@ class Docs(SpectacularSwaggerView):
     budgets = {"get": DOCUMENT}
     bounded_by = "one page"
     permission_classes = [AllowAny]
-    content_negotiation_class = DefaultContentNegotiation
+    content_negotiation_class = AlwaysJSON
     renderer_classes = [TemplateHTMLRenderer]
 
 

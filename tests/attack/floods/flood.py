@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.attack.floods.targets import ADMIN, LOG_IN, SOCKETS
+from tests.attack.floods.targets import ADMIN, LOG_IN, LONG_TEXTS, SOCKETS
 
 PATIENCE_S = 10.0  # then a request counts as timed out, and its connection is closed
 TICK_S = 0.002
@@ -29,6 +29,8 @@ SHED = ("503", "429")
 LOOPBACK = "127."
 NUMBER = "{number}"  # in a path: what no other client asks for, so that nobody is answered with what another was
 IP_BIND_ADDRESS_NO_PORT = 24  # Linux: many connections from one address to one port
+LONGEST_REPLY = 20_000  # characters
+JSON = "Content-Type: application/json\r\n"
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # leaves no connection in TIME_WAIT
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="(\w+)"')
@@ -50,6 +52,7 @@ class Plan:
     keep_alive: bool = True
     sources: list[str] = field(default_factory=lambda: ["127.0.0.1"])
     username: str = ""
+    token: str = ""
 
 
 @dataclass
@@ -267,7 +270,10 @@ class Flood:
         path = path.replace(NUMBER, str(number))
         if plan.target == LOG_IN:
             body = json.dumps({"username": plan.username, "password": f"guess {number}"})
-            return self.message("POST", path, address, body, "Content-Type: application/json\r\n")
+            return self.message("POST", path, address, body, JSON)
+        if plan.target == LONG_TEXTS:
+            body = json.dumps({"body": f"{number:04}{'a' * (LONGEST_REPLY - 4)}"})
+            return self.message("POST", path, address, body, f"{JSON}Authorization: Token {plan.token}\r\n")
         return self.message("GET", path, address, more=UPGRADE if plan.target == SOCKETS else "")
 
     def form_of(self, client: Client) -> bytes:

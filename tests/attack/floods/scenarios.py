@@ -35,7 +35,7 @@ from tests.attack.floods.listeners import Heard
 from tests.attack.floods.listeners import Plan as ListenerPlan
 from tests.attack.floods.run import BODY, PROXIES, RAMP_S, RESTS_S, Run, figures
 from tests.attack.floods.service import DESCRIPTORS, Tool, answers, flooded, probed
-from tests.attack.floods.targets import ADMIN, DETAILS, FILTERS, LISTS, LOG_IN, SOCKETS
+from tests.attack.floods.targets import ADMIN, DETAILS, FILTERS, LISTS, LOG_IN, LONG_TEXTS, SOCKETS
 
 Scenario = Callable[[Run], Iterator[Row]]
 
@@ -93,6 +93,24 @@ def flood_of(target: str) -> Scenario:
             yield run.flood_row(name, plan, run.unloaded_lately())
 
     return scenario
+
+
+REPLIES_PER_S = 25
+LONG_TEXTS_S = 5.0  # the rules look every two
+
+
+def long_texts(run: Run) -> Iterator[Row]:
+    """One token posts the longest replies there are, of one letter: what the rules against spam read of each. It is within
+    its limits for as long as the flood lasts; what a rule's pattern needs the square of stops every process."""
+    world = run.service.world
+    replies = [f"/discussions/{slug}/replies/" for slug in world.discussions[:20]]
+    seconds = RAMP_S + max(run.length.flood, LONG_TEXTS_S)
+    plan = run.plan(
+        LONG_TEXTS, replies, seconds=seconds, addresses=run.addresses(1), rate=REPLIES_PER_S, token=world.attacker
+    )
+    told, probes = run.under(plan)
+    posted = Check(f"{told.of(201)} replies of 20,000 letters posted", told.of(201) >= REPLIES_PER_S)
+    yield Row(LONG_TEXTS, figures(told, plan), [posted, *judge(probes, run.unloaded_lately())])
 
 
 def kill(run: Run) -> Iterator[Row]:
@@ -358,6 +376,7 @@ def connections(run: Run) -> Row:
 
 SCENARIOS: dict[str, Scenario] = {
     **{target: flood_of(target) for target in (LISTS, FILTERS, DETAILS, LOG_IN, ADMIN, SOCKETS)},
+    LONG_TEXTS.replace(" ", "-"): long_texts,
     "banned": banned,
     **{kind.replace(" ", "-"): dawdlers(kind) for kind in DAWDLERS},
     "dawdlers": dawdlers(*DAWDLERS),
