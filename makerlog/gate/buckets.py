@@ -12,6 +12,23 @@ from makerlog.gate.fading import let_go
 SLACK = 1e-6  # units: what doubles lose
 
 
+class Bucket:
+    """One of them, for whoever keeps it. ``most``: units in a full one; ``back``: units that come back each second."""
+
+    def __init__(self, most: float, back: float) -> None:
+        self.most = most
+        self.back = back
+        self._full_at = 0.0
+
+    def left(self, now: float) -> float:
+        """Units; below 0 is a debt."""
+        return self.most - max(0.0, self._full_at - now) * self.back
+
+    def charge(self, units: float, now: float) -> None:
+        """Takes ``units``, whether they are there or not."""
+        self._full_at = max(self._full_at, now) + units / self.back
+
+
 class Buckets:
     """Of the clients whose bucket is not full, ``remembered`` at most, those that took something last. ``most``: units in a
     full one; ``back``: units that come back each second; ``clock``: seconds."""

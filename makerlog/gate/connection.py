@@ -8,11 +8,13 @@ short the longest idle goes. None of it costs a thread.
 import asyncio
 import logging
 import resource
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from makerlog.env import Network
@@ -141,6 +143,7 @@ class Connection(HttpToolsProtocol):
         self._head = 0  # bytes of the current message's line, headers and trailers
         self._unparsed = 0  # bytes in pieces of which the parser has made nothing yet
         self._between = False  # two requests: from the first byte on, the next one's head has its deadline
+        self._packet = b""  # that is being parsed
         self._at_once = 0  # requests in the packet at hand that were answered without a task
         self._refused = False
         self._answering: RequestResponseCycle | None = None  # `cycle` is the newest, which may wait for this one
@@ -175,7 +178,9 @@ class Connection(HttpToolsProtocol):
         self._between = self.timeout_keep_alive_task is not None
         self._unparsed += len(data)
         self._at_once = 0
+        self._packet = data
         super().data_received(data)
+        self._packet = b""
         if self._between:
             self._wait_for_head()
         if max(self._head, self._unparsed) > self.limits.head:
@@ -194,6 +199,10 @@ class Connection(HttpToolsProtocol):
             return
         self._end()
         super().handle_websocket_upgrade()
+        parsed = sys.exception()  # by which the parser says where the head of an upgrade ends
+        if isinstance(parsed, HttpParserUpgrade) and (behind := self._packet[parsed.args[0] :]):
+            protocol: Any = self.transport.get_protocol()
+            protocol.data_received(behind)
 
     def pause_writing(self) -> None:
         """The reader is slow. It may be, as long as something moves."""

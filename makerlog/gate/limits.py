@@ -111,8 +111,11 @@ class Limits:
     brief_debt: int = 250  # at most
     brief_seconds: float = 10.0
     message: int = 4 * KIB  # from a client
-    messages: int = 30  # from one socket at once, pings and fragments counted; then 4429
+    messages: int = 30  # frames of every kind from one socket at once, counted before they are parsed; then 4429
     messages_back: float = 2.0  # of them come back each second
+    received: int = 32 * KIB  # bytes from one socket at once, and so what is parsed in a turn of the loop; then 4429
+    received_back: float = 4.0 * KIB  # of them come back each second
+    least_received: int = 64  # that a piece counts for, however short it is: each takes a turn of the loop
     unread: int = 256 * KIB  # that one socket has not taken yet; then it is cut off
     unread_in_all: int = 64 * MIB  # when that is passed, an eighth of it is too much for one
     close_seconds: float = 2.0  # for the answer to our close

@@ -13,14 +13,18 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from starlette.types import Send
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from makerlog.gate.answers import Refusal
+from makerlog.gate.answers import Refusal, new_request_id
+from makerlog.gate.buckets import Bucket
 from makerlog.gate.caller import Caller
-from makerlog.gate.connection import Connections
+from makerlog.gate.connection import Connections, Malformed, on_the_wire
+from makerlog.gate.frames import FrameScanner
 from makerlog.gate.lanes import client_in
+from makerlog.gate.level import lockdown
 
 log = logging.getLogger("makerlog.socket")
 log.setLevel(logging.CRITICAL)  # what clients send wrong is theirs to know: a flood of it must not fill the log
@@ -158,7 +162,10 @@ class Socket(WebSocketsSansIOProtocol):
         self.maker: int | None = None  # whose token it is, once the database has been asked
         self._expiry: asyncio.TimerHandle | None = None
         self._ended: tuple[int, str] | None = None  # before it was open
-        self._spent_until = 0.0
+        self._scanner = FrameScanner()
+        self._frames = Bucket(self.limits.messages, self.limits.messages_back)
+        self._bytes = Bucket(self.limits.received, self.limits.received_back)
+        self._early = b""  # sent before the handshake was answered
 
     @property
     def is_open(self) -> bool:
@@ -170,8 +177,18 @@ class Socket(WebSocketsSansIOProtocol):
             await send({"type": "websocket.accept"})
         if self._ended is not None:
             self.end(*self._ended)
+        early, self._early = self._early, b""
+        if early:
+            self._take(early)
 
     # --- What is sent ---
+
+    async def send(self, message: Any) -> None:
+        """Raises ClientDisconnected where the socket has ended meanwhile, which uvicorn takes for a fault of the app's."""
+        await self.writable.wait()
+        if self.close_sent:
+            raise ClientDisconnected
+        await super().send(message)
 
     def deliver(self, frame: bytes) -> int:
         """Sends a whole frame, as ``text_frame`` makes it, and says how many bytes the reader has yet to take."""
@@ -229,11 +246,16 @@ class Socket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.transport.get_write_buffer_size() > self.all.most_unread:  # whoever pings and reads no answer
-            self.transport.abort()
-        elif self.transport.is_closing():
-            self._cut_off_soon()  # closing waits for a reader to take what is left, for ever if need be
+        if self.transport.is_closing():
+            return
+        if not self.handshake_initiated:
+            self._shake_hands(data)
+            return
+        self._bytes.charge(max(len(data), self.limits.least_received), self.loop.time())
+        if self.handshake_complete:
+            self._take(data)
+        else:
+            self._keep_early(data)
 
     async def run_asgi(self) -> None:
         scope: Any = self.scope
@@ -248,22 +270,44 @@ class Socket(WebSocketsSansIOProtocol):
         if self.close_timer is None:
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
-    # --- What is received: each frame counts, for each costs ---
+    # --- What is received ---
 
-    def handle_ping(self) -> None:
-        super().handle_ping()
-        self._spend()
+    def _shake_hands(self, head: bytes) -> None:
+        """The head of the request, which the connection has read and found to be HTTP."""
+        try:
+            super().data_received(head)
+        except ValueError:  # uvicorn takes a path for ASCII
+            self.handshake_initiated = False
+        if not self.handshake_initiated:
+            close = [lockdown.header, (b"connection", b"close")]
+            self.transport.write(on_the_wire(Malformed().answer(new_request_id()), close))
+            self.transport.close()
 
-    def handle_cont(self, event: Frame) -> None:
-        super().handle_cont(event)
-        self._spend()
+    def _keep_early(self, data: bytes) -> None:
+        """What comes before the handshake is answered is parsed after that. Few clients send anything so early."""
+        self._early += data
+        if len(self._early) > self.limits.message or self._bytes.left(self.loop.time()) < 0:
+            self.transport.abort()
 
-    def send_receive_event_to_app(self) -> None:
-        super().send_receive_event_to_app()
-        self._spend()
-
-    def _spend(self) -> None:
+    def _take(self, data: bytes) -> None:
+        """Parses what the client may send, and nothing once either side has said the end."""
         now = self.loop.time()
-        self._spent_until = max(self._spent_until, now) + 1 / self.limits.messages_back
-        if self._spent_until - now > self.limits.messages / self.limits.messages_back:
+        self._frames.charge(self._scanner.count(data, self._frames.left(now)), now)
+        if min(self._frames.left(now), self._bytes.left(now)) < 0:
+            self._stop_listening()
+        elif not self.is_open:
+            if self._scanner.saw_close:
+                self.transport.close()
+        else:
+            super().data_received(data)
+            if self.transport.get_write_buffer_size() > self.all.most_unread:  # whoever pings and reads no answer
+                self.transport.abort()
+        if self.transport.is_closing():
+            self._cut_off_soon()  # closing waits for a reader to take what is left, for ever if need be
+
+    def _stop_listening(self) -> None:
+        """The client is over its budget: nothing more is read. It finds the close, and is cut off soon."""
+        if self.is_open:
             self.end(TOO_MANY, "Too many messages.")
+        self.read_paused = False  # or uvicorn would read on once its queue is empty
+        self.transport.pause_reading()
