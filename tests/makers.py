@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from rest_framework.test import APIClient
 
-from makerlog.accounts.actions import create_token
+from makerlog.accounts.actions import create_token, log_in
 from makerlog.accounts.models import Maker
 from makerlog.api.throttling import limiter
 
@@ -31,6 +31,15 @@ def caller(username: str = "alice", scopes: list[str] | None = None, **values: A
     client = Caller()
     client.maker = Maker.objects.filter(username=username).first() or make_maker(username, **values)
     _, client.token = create_token(maker=client.maker, scopes=scopes)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {client.token}")
+    return client
+
+
+def just_logged_in(username: str = "alice", **values: Any) -> Caller:
+    """A client with a log-in token of this moment, which may do what asks again who is there."""
+    client = Caller()
+    client.maker = Maker.objects.filter(username=username).first() or make_maker(username, **values)
+    client.token = log_in(maker=client.maker)
     client.credentials(HTTP_AUTHORIZATION=f"Token {client.token}")
     return client
 

@@ -248,6 +248,7 @@ class AccessToken(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["maker", "kind", "id"], name="token_live", condition=Q(revoked_at=None)),
+            models.Index(fields=["maker", "id"], name="token_of_maker", condition=Q(revoked_at=None)),
             models.Index(fields=["last_used_from", "id"], name="token_by_address", condition=Q(revoked_at=None)),
             models.Index(fields=["created_at", "id"], name="token_by_issue", condition=Q(revoked_at=None)),
             models.Index(fields=["revoked_at", "id"], name="token_revoked", condition=Q(revoked_at__isnull=False)),

@@ -6,7 +6,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from makerlog.accounts.scopes import grants
+from makerlog.accounts.scopes import TOKENS, grants
 from makerlog.accounts.suspension import is_read_only, why_paused, why_suspended
 
 
@@ -25,9 +25,12 @@ class HasScope(BasePermission):
             raise PermissionDenied(why_suspended(token.maker), "suspended")
         if verb == "write" and token.is_paused:
             raise PermissionDenied(why_paused(token), "token_paused")
-        if not grants(token.scopes, view.scope, verb):
+        if not self.is_granted(token, view, verb):
             raise PermissionDenied(f"This token lacks the scope {view.scope}:{verb}.", "missing_scope")
         return True
+
+    def is_granted(self, token: Any, view: Any, verb: str) -> bool:
+        return grants(token.scopes, view.scope, verb)
 
     def verb(self, request: Request) -> str:
         return "read" if request.method in SAFE_METHODS else "write"
@@ -45,3 +48,17 @@ class HasOwnScope(HasScope):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return (request.auth is not None or request.method == "OPTIONS") and super().has_permission(request, view)
+
+
+class ManagesTokens(HasOwnScope):
+    """For a maker's tokens: the scope ``tokens`` will do, too."""
+
+    def is_granted(self, token: Any, view: Any, verb: str) -> bool:
+        return TOKENS in token.scopes or super().is_granted(token, view, verb)
+
+
+class HasToken(BasePermission):
+    """Any token, whatever it is good for, and whether or not it may write."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return request.auth is not None or request.method == "OPTIONS"

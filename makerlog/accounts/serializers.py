@@ -14,7 +14,7 @@ from makerlog.accounts import links
 from makerlog.accounts.actions import EMAIL_TAKEN, USERNAME_TAKEN
 from makerlog.accounts.models import DEFAULT_AVATAR, AccessToken, Maker, validate_timezone
 from makerlog.accounts.names import validate_username
-from makerlog.accounts.scopes import SCOPES, unknown_scopes
+from makerlog.accounts.scopes import KNOWN_SCOPES, TOKENS, unknown_scopes
 from makerlog.accounts.tokens import LAST_EXPIRY
 from makerlog.api.compiled import Through
 from makerlog.api.fields import (
@@ -72,6 +72,16 @@ class PasswordField(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, write_only=True, max_length=1024, **kwargs)
+
+
+class WithPassword(serializers.Serializer):
+    """A body that may hold the password of the caller's account (see reauthentication.py). Empty counts as not sent."""
+
+    password = PasswordField(
+        required=False,
+        allow_blank=True,
+        help_text="The account's password; not needed with a log-in token of the last hour.",
+    )
 
 
 class DerivedSerializer(serializers.ModelSerializer):
@@ -132,14 +142,14 @@ class MeSerializer(DerivedSerializer):
         read_only_fields = [name for name in FIELDS if name not in {*OWN, *SETTINGS, "avatar", "header"}]
 
 
-class PrivilegedSerializer(MeSerializer):
-    """Oneself, with what nobody else is told."""
+class PrivilegedSerializer(WithPassword, MeSerializer):
+    """Oneself, with what nobody else is told. A new address asks for the password, or a log-in of the last hour."""
 
     email = EmailUnlessEmpty(required=False, max_length=254)
     needs_setup = serializers.BooleanField(read_only=True)
 
     class Meta(MeSerializer.Meta):
-        fields = [*FIELDS, "email", "needs_setup"]
+        fields = [*FIELDS, "email", "needs_setup", "password"]
 
     def validate_email(self, email: str) -> str:
         email = Maker.objects.normalize_email(email)
@@ -157,12 +167,12 @@ class FollowingSerializer(serializers.Serializer):
 
 
 class TokenSerializer(serializers.ModelSerializer):
-    """A personal token. Its secret is in the answer to its creation and nowhere else."""
+    """A token. Its secret is in the answer to its creation and nowhere else."""
 
     name = TextField(max_length=100)
     scopes = FlexibleListField(
-        child=serializers.CharField(), required=False, allow_empty=False, max_length=len(SCOPES),
-        help_text="Default: those of the token that asks.",
+        child=serializers.CharField(), required=False, allow_empty=False, max_length=len(KNOWN_SCOPES),
+        help_text=f"Default: those of the token that asks, but for `{TOKENS}`.",
     )  # fmt: skip
     created_at = UtcDateTimeField(read_only=True)
     last_used_at = UtcDateTimeField(read_only=True, allow_null=True)
@@ -170,17 +180,23 @@ class TokenSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = AccessToken
-        fields = ["id", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at"]
+        fields = ["id", "kind", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at"]
+        read_only_fields = ["kind"]
 
     def validate_scopes(self, scopes: list[str]) -> list[str]:
         if unknown := unknown_scopes(scopes):
-            raise serializers.ValidationError(f"Unknown: {', '.join(unknown)}. Known: {', '.join(SCOPES)}.")
+            raise serializers.ValidationError(f"Unknown: {', '.join(unknown)}. Known: {', '.join(KNOWN_SCOPES)}.")
         return scopes
 
     def validate_expires_at(self, moment: datetime | None) -> datetime | None:
         if moment and not timezone.now() < moment < LAST_EXPIRY:
             raise serializers.ValidationError(f"The moment must be in the future, and before {LAST_EXPIRY.year}.")
         return moment
+
+
+class TokenInputSerializer(WithPassword, TokenSerializer):
+    class Meta(TokenSerializer.Meta):
+        fields = [*TokenSerializer.Meta.fields, "password"]
 
 
 class NewTokenSerializer(TokenSerializer):
@@ -284,7 +300,11 @@ class ChangePasswordSerializer(serializers.Serializer):
         return attrs
 
 
-class DeleteAccountSerializer(serializers.Serializer):
+class NewUsernameSerializer(WithPassword, UsernameSerializer):
+    pass
+
+
+class DeleteAccountSerializer(WithPassword):
     validation = serializers.CharField(help_text="One's username: nobody deletes an account by mistake.")
 
     def validate_validation(self, text: str) -> str:

@@ -10,6 +10,7 @@ maker = views.Makers.as_view(one)
 urlpatterns = [
     path("api-token-auth/", views.LogIn.as_view()),
     path("tokens/", views.Tokens.as_view({"get": "list", "post": "create"})),
+    path("tokens/current/", views.CurrentToken.as_view()),
     path("tokens/<int:pk>/", views.Tokens.as_view({"delete": "destroy"})),
     path("me/", views.Me.as_view(one)),
     path("me/privileged/", views.PrivilegedMe.as_view(one)),

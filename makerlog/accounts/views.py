@@ -14,8 +14,9 @@ from rest_framework.response import Response
 
 from makerlog.accounts import actions, links
 from makerlog.accounts.models import AccessToken, Follow, Maker
-from makerlog.accounts.permissions import HasOwnScope, HasWriteScope
-from makerlog.accounts.scopes import SCOPES, covers
+from makerlog.accounts.permissions import HasOwnScope, HasToken, HasWriteScope, ManagesTokens
+from makerlog.accounts.reauthentication import Sensitive
+from makerlog.accounts.scopes import TOKENS, covers
 from makerlog.accounts.serializers import (
     ChangePasswordSerializer,
     DeleteAccountSerializer,
@@ -26,6 +27,7 @@ from makerlog.accounts.serializers import (
     MakerSerializer,
     MeSerializer,
     NewTokenSerializer,
+    NewUsernameSerializer,
     PreflightSerializer,
     PrivilegedSerializer,
     RefusalSerializer,
@@ -34,8 +36,10 @@ from makerlog.accounts.serializers import (
     SecretSerializer,
     SuccessSerializer,
     TimezoneSerializer,
+    TokenInputSerializer,
     TokenSerializer,
     UsernameSerializer,
+    WithPassword,
 )
 from makerlog.api.budgets import ONE, PAGE, WHOLE, WRITE, WRITES
 from makerlog.api.columns import by
@@ -61,23 +65,35 @@ def active_maker(name: str) -> Maker:
 
 
 class LogIn(ApiView):
-    """Username or e-mail address and password for a log-in token, which is good for everything."""
+    """Username or e-mail address and password for a log-in token, which is good for everything. DELETE ends it."""
 
-    budgets = {"post": WRITE}
+    budgets = {"post": WRITE, "delete": WRITE}
     permission_classes = [AllowAny]
     serializer_class = LogInSerializer
     hashes_password = True
-    limits = ("log-in",)
     answers_with_secret = True
+
+    def get_permissions(self) -> Any:
+        return [HasToken()] if self.request.method == "DELETE" else super().get_permissions()
 
     @extend_schema(responses=SecretSerializer)
     def post(self, request: Request) -> Response:
+        self.charge("log-in")
         maker = actions.maker_with_password(**self.validated())
         if maker is None:
             raise ValidationError({"non_field_errors": ["Unable to log in with these credentials."]})
         if not maker.is_active:
             raise ValidationError({"non_field_errors": [why_closed(maker)]})
         return Response({"token": actions.log_in(maker=maker)})
+
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request) -> Response:
+        """Logs out: revokes the log-in token that is used. A personal token may be in use elsewhere and is left alone."""
+        own: Any = request.auth
+        if own.kind != AccessToken.Kind.LOGIN:
+            raise PermissionDenied("This is a personal token: revoke it at DELETE /tokens/{id}/.", "not_a_login")
+        actions.revoke_token(token=own)
+        return Response(status=204)
 
 
 def why_closed(maker: Maker) -> str:
@@ -87,46 +103,79 @@ def why_closed(maker: Maker) -> str:
     return "This account is closed."
 
 
-class Tokens(ViewSet):
-    """One's personal tokens. The secret is in the answer to POST and nowhere else."""
+class Tokens(Sensitive, ViewSet):
+    """One's tokens: personal ones, and log-ins. The secret is in the answer to POST and nowhere else.
+
+    POST and DELETE need a log-in token of the last hour, the account's password as `password` in the body, or a personal
+    token with the scope `tokens`. A token may always revoke itself.
+    """
 
     scope = "user"
     budgets = {"list": PAGE, **WRITES}
-    permission_classes = [HasOwnScope]
+    permission_classes = [ManagesTokens]
     serializer_class = TokenSerializer
     answers_with_secret = True
     queryset = AccessToken.objects.none()
     order = ("-id",)
-    within = ("maker", "kind")
-
-    def get_queryset(self) -> QuerySet[AccessToken]:
-        return self.caller.tokens.filter(kind=AccessToken.Kind.PERSONAL, revoked_at=None)
+    within = ("maker",)
 
     live = fixed(AccessToken.objects.filter(revoked_at=None))
 
-    def list(self, request: Request) -> Response:
-        return self.listed(self.live, maker=self.caller.pk, kind=AccessToken.Kind.PERSONAL)
+    def get_queryset(self) -> QuerySet[AccessToken]:
+        return self.caller.tokens.filter(revoked_at=None)
 
-    @extend_schema(responses={201: NewTokenSerializer})
+    def list(self, request: Request) -> Response:
+        return self.listed(self.live, maker=self.caller.pk)
+
+    @extend_schema(request=TokenInputSerializer, responses={201: NewTokenSerializer})
     def create(self, request: Request) -> Response:
-        values = within_own_power(request.auth, self.validated())
-        made, text = actions.create_token(maker=self.caller, **values)
+        values = self.validated(TokenInputSerializer)
+        self.authorize(values.pop("password", ""))
+        made, text = actions.create_token(maker=self.caller, **within_own_power(request.auth, values))
         made.token = text  # type: ignore[attr-defined]
         return Response(NewTokenSerializer(made).data, status=201)
 
+    @extend_schema(request=WithPassword)
     def destroy(self, request: Request, pk: int) -> Response:
-        actions.revoke_token(token=self.get_object())
+        token, own = self.get_object(), request.auth
+        password = self.validated(WithPassword).get("password", "")
+        if token != own:
+            self.authorize(password)
+        actions.revoke_token(token=token)
         return Response(status=204)
+
+    def authorize(self, password: str) -> None:
+        """A log-in never has the scope; a personal token has it only where its maker gave it that."""
+        own: Any = self.request.auth
+        if TOKENS not in own.scopes:
+            self.reauthenticate(password)
 
 
 def within_own_power(own: Any, values: dict[str, Any]) -> dict[str, Any]:
     """No token makes one that may more than itself, or lives longer. What is not said is as with ``own``."""
-    values = {"scopes": own.scopes, **values, "expires_at": values.get("expires_at") or own.expires_at}
-    if not covers(own.scopes, values["scopes"]):
+    power = [*own.scopes, TOKENS] if own.kind == AccessToken.Kind.LOGIN else own.scopes
+    ordinary = [scope for scope in own.scopes if scope != TOKENS]
+    values = {"scopes": ordinary, **values, "expires_at": values.get("expires_at") or own.expires_at}
+    if not covers(power, values["scopes"]):
         raise PermissionDenied("A token cannot make one with scopes it lacks itself.", "missing_scope")
     if own.expires_at and values["expires_at"] > own.expires_at:
         raise PermissionDenied("A token cannot make one that outlives it.", "outlives_its_maker")
     return values
+
+
+class CurrentToken(ApiView):
+    """The token that the request is made with: what it is good for, until when, and since when. Any token may ask."""
+
+    scope = "user"
+    budgets = {"get": ONE}
+    permission_classes = [HasToken]
+    serializer_class = TokenSerializer
+    bounded_by = "one token"
+
+    def get(self, request: Request) -> Response:
+        response = self.answer(request.auth)
+        response["Cache-Control"] = "no-store"
+        return response
 
 
 # --- Me ---
@@ -150,23 +199,18 @@ class Me(ViewSet):
         return self.answer(actions.update_profile(maker=self.caller, **values))
 
 
-class PrivilegedMe(Me):
-    """Oneself, with what nobody else is told."""
+class PrivilegedMe(Sensitive, Me):
+    """Oneself, with what nobody else is told. A new e-mail address needs a log-in token of the last hour, or `password`."""
 
     serializer_class = PrivilegedSerializer
 
     def partial_update(self, request: Request) -> Response:
         values = self.validated(instance=self.caller, partial=True)
+        password = values.pop("password", "")
         if values.get("email", self.caller.email) != self.caller.email:
-            require_all_scopes(request.auth)
+            self.reauthenticate(password)
             self.charge("mail", subject=mailbox(self.caller.email))
         return self.answer(actions.update_profile(maker=self.caller, **values))
-
-
-def require_all_scopes(own: Any) -> None:
-    """Whoever holds the address can have a new password mailed to it, and with that a token that may do everything."""
-    if not covers(own.scopes, list(SCOPES)):
-        raise PermissionDenied("Only a token with all scopes may change the e-mail address.", "missing_scope")
 
 
 class SetTimezone(ApiView):
@@ -431,7 +475,7 @@ class ChangePassword(ApiView):
     permission_classes = [HasOwnScope]
     serializer_class = ChangePasswordSerializer
     hashes_password = True
-    limits = ("password",)
+    limits = ("password", "log-in")
 
     @extend_schema(responses=SuccessSerializer)
     def put(self, request: Request) -> Response:
@@ -444,8 +488,8 @@ class ChangePassword(ApiView):
         return self.put(request)
 
 
-class ChangeUsername(ApiView):
-    """GET says whether one may have it, POST takes it."""
+class ChangeUsername(Sensitive, ApiView):
+    """GET says whether one may have it, POST takes it: with a log-in token of the last hour, or `password`."""
 
     scope = "user"
     budgets = {"get": ONE, "post": WRITE}
@@ -458,14 +502,16 @@ class ChangeUsername(ApiView):
         self.get_serializer(data=request.query_params).is_valid(raise_exception=True)
         return Response({"available": True})
 
-    @extend_schema(responses=MeSerializer)
+    @extend_schema(request=NewUsernameSerializer, responses=MeSerializer)
     def post(self, request: Request) -> Response:
-        maker = actions.change_username(maker=self.caller, **self.validated())
+        values = self.validated(NewUsernameSerializer)
+        self.reauthenticate(values.pop("password", ""))
+        maker = actions.change_username(maker=self.caller, **values)
         return Response({"success": True, **MeSerializer(maker).data})
 
 
-class DeleteAccount(ApiView):
-    """For good, with all one posted."""
+class DeleteAccount(Sensitive, ApiView):
+    """For good, with all one posted: with a log-in token of the last hour, or `password`."""
 
     scope = "user"
     budgets = {"post": WHOLE}
@@ -474,6 +520,6 @@ class DeleteAccount(ApiView):
 
     @extend_schema(responses=SuccessSerializer)
     def post(self, request: Request) -> Response:
-        self.validated()
+        self.reauthenticate(self.validated().get("password", ""))
         actions.delete_account(maker=self.caller)
         return Response({"success": True})

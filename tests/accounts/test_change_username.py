@@ -6,7 +6,7 @@ import pytest
 
 from makerlog.accounts.models import Maker
 from tests.errors import assert_error, assert_invalid
-from tests.makers import anonymous, caller, make_maker
+from tests.makers import anonymous, caller, just_logged_in, make_maker
 
 pytestmark = pytest.mark.django_db
 
@@ -14,7 +14,7 @@ PATH = "/accounts/change_username/"
 
 
 def test_a_free_name_is_available_and_can_be_had() -> None:
-    alice = caller()
+    alice = just_logged_in()
     assert alice.get(f"{PATH}?username=Alicia").json() == {"available": True}
     body = alice.post(PATH, {"username": "Alicia"}).json()
     assert (body["success"], body["username"], body["id"]) == (True, "Alicia", alice.maker.pk)
@@ -23,7 +23,7 @@ def test_a_free_name_is_available_and_can_be_had() -> None:
 
 
 def test_ones_own_name_in_other_letters_is_available() -> None:
-    alice = caller()
+    alice = just_logged_in()
     assert alice.get(f"{PATH}?username=ALICE").json() == {"available": True}
     assert alice.post(PATH, {"username": "ALICE"}).json()["username"] == "ALICE"
 
@@ -48,7 +48,7 @@ def test_a_name_taken_between_the_check_and_the_write_is_a_400(monkeypatch: pyte
         return username
 
     monkeypatch.setattr("makerlog.accounts.serializers.UsernameSerializer.validate_username", check_late)
-    assert_invalid(caller().post(PATH, {"username": "Bob"}), "username")
+    assert_invalid(just_logged_in().post(PATH, {"username": "Bob"}), "username")
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

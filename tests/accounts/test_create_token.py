@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from makerlog.accounts.models import AccessToken
-from makerlog.accounts.scopes import SCOPES
+from makerlog.accounts.scopes import KNOWN_SCOPES, SCOPES
 from tests.makers import anonymous, make_maker
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +57,7 @@ def test_a_date_is_an_expiry(expires: str) -> None:
         (["alice", "--expires", "2001-01-01"], "--expires is 2001-01-01; it must be in the future, and before 2106."),
         (["alice", "--expires", "99999d"], "--expires is 99999d; it must be in the future, and before 2106."),
         (["alice", "--scopes", ","], "--scopes is empty; leave it out for all."),
-        (["alice", "--scopes", "x"], f"--scopes names x, which there is not. Known: {', '.join(SCOPES)}."),
+        (["alice", "--scopes", "x"], f"--scopes names x, which there is not. Known: {', '.join(KNOWN_SCOPES)}."),
         (["alice", "--name", "x" * 101], "--name is 101 characters long; at most 100 are kept."),
     ],
 )

@@ -13,7 +13,7 @@ from makerlog.api.models import IdempotencyKey
 from tasks.models import Task, TaskComment, TaskPraise
 from tests.accounts.test_me import picture
 from tests.errors import assert_error, assert_invalid
-from tests.makers import Caller, anonymous, caller
+from tests.makers import Caller, anonymous, caller, just_logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def log(maker: Caller, **values: Any) -> int:
 
 
 def test_an_account_goes_with_all_it_posted() -> None:
-    alice, bob = caller(), caller("bob")
+    alice, bob = just_logged_in(), caller("bob")
     mine = log(alice)
     bob.post(f"/tasks/{mine}/praise/")
     bob.post(f"/tasks/{mine}/comments/", {"content": "nice"})
@@ -45,7 +45,7 @@ def test_an_account_goes_with_all_it_posted() -> None:
 
 
 def test_what_one_counted_for_elsewhere_is_taken_back() -> None:
-    alice, bob, charlie = caller(), caller("bob"), caller("charlie")
+    alice, bob, charlie = just_logged_in(), caller("bob"), caller("charlie")
     task, other = log(bob), log(bob)
     for maker in (alice, charlie):
         maker.post(f"/tasks/{task}/praise/")
@@ -65,12 +65,12 @@ def test_what_one_counted_for_elsewhere_is_taken_back() -> None:
 def test_a_task_nobody_counted_on_is_left_alone() -> None:
     bob = caller("bob")
     before = Task.objects.filter(pk=log(bob)).values().get()
-    gone(caller())
+    gone(just_logged_in())
     assert Task.objects.values().get() == before
 
 
 def test_files_go_on_commit(committed: Any) -> None:
-    alice = caller()
+    alice = just_logged_in()
     alice.patch("/me/", {"avatar": picture()}, format="multipart")
     alice.post("/tasks/", {"content": "with a picture", "attachment": picture()}, format="multipart")
     with committed():
@@ -80,7 +80,7 @@ def test_files_go_on_commit(committed: Any) -> None:
 
 
 def test_answers_kept_for_ones_apps_go_too() -> None:
-    alice, bob = caller(), caller("bob")
+    alice, bob = just_logged_in(), caller("bob")
     for maker in (alice, bob):
         maker.post("/tasks/", {"content": "a secret plan"}, HTTP_IDEMPOTENCY_KEY="k")
     gone(alice)
@@ -88,7 +88,7 @@ def test_answers_kept_for_ones_apps_go_too() -> None:
 
 
 def test_the_name_and_the_address_are_free_again(mailoutbox: Any, committed: Any) -> None:
-    gone(caller())
+    gone(just_logged_in())
     sent = {
         "email": "alice@example.com",
         "username": "alice",

@@ -25,7 +25,7 @@ from moderation.roles import Role
 from tasks.models import Task
 from tests.accounts.test_me import picture
 from tests.jobs.queue import run_jobs
-from tests.makers import Caller, caller, make_maker
+from tests.makers import Caller, caller, just_logged_in, make_maker
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +67,7 @@ def references() -> list[tuple[str, str]]:
 @pytest.fixture
 def zelda(committed: Any) -> Caller:
     """Has done all that one can do here, and was done all that one can be done."""
-    zelda = caller(NAME)
+    zelda = just_logged_in(NAME)
     Maker.objects.filter(pk=zelda.maker.pk).update(email=OLD)
     zelda.defaults["REMOTE_ADDR"] = ADDRESS
     said = {"first_name": SAID[0], "status": SAID[1], "twitter_handle": SAID[2], "website": SAID[4]}

@@ -13,7 +13,7 @@ from makerlog.api import idempotency
 from makerlog.api.models import IdempotencyKey
 from tasks.models import Task
 from tests.errors import assert_error, assert_invalid
-from tests.makers import Caller, anonymous, caller
+from tests.makers import Caller, anonymous, caller, just_logged_in
 from tests.tasks.images import image_bytes, upload
 from tests.tasks.logs import NOON
 from tests.tasks.threads import at_once
@@ -163,6 +163,7 @@ def test_a_file_is_read_whole_after_its_fingerprint_was_taken(alice: Caller, tmp
 
 
 def test_an_answer_that_holds_a_secret_is_not_kept(alice: Caller) -> None:
+    alice = just_logged_in()
     first = alice.post("/tokens/", {"name": "mine"}, HTTP_IDEMPOTENCY_KEY="k")
     assert first.status_code == 201
     secret = first.json()["token"]

@@ -21,7 +21,7 @@ from tasks.models import Task
 from tests.accounts.test_me import picture
 from tests.errors import assert_error
 from tests.jobs.queue import run_jobs
-from tests.makers import Caller, caller
+from tests.makers import Caller, caller, just_logged_in
 from tests.s3 import running_bucket
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ def exported(client: Caller, root: Path) -> dict[str, bytes]:
 
 
 def test_an_export_holds_all_that_is_ones_own(exports_root: Path) -> None:
-    alice = caller("alice")
+    alice = just_logged_in()
     made, text = posts(alice), "bob's words"
     files = exported(alice, exports_root)
     assert {name.removesuffix(".json") for name in files if name.endswith(".json")} == {
@@ -108,7 +108,7 @@ def test_an_export_holds_all_that_is_ones_own(exports_root: Path) -> None:
 
 def test_it_is_under_way_then_ready_with_links_that_only_we_make(exports_root: Path, time_machine: Any) -> None:
     time_machine.move_to("2026-11-22 12:00Z", tick=False)
-    alice = caller()
+    alice = just_logged_in()
     begun = alice.get(URL)
     assert (begun.status_code, begun.json()["state"], begun.json()["links"]) == (202, "under_way", [])
     assert [alice.get(URL).status_code, alice.post(URL).status_code] == [202, 202]
@@ -128,13 +128,14 @@ def test_it_is_under_way_then_ready_with_links_that_only_we_make(exports_root: P
     ]
     time_machine.shift(3601)
     assert not admits(name, token)
+    alice = just_logged_in()
     assert alice.get(URL).json()["links"] != [link]
 
 
 def test_a_maker_with_much_gets_it_in_parts_each_row_and_upload_once(
     exports_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alice, moment = caller(), timezone.now()
+    alice, moment = just_logged_in(), timezone.now()
     for number in range(60):
         alice.post("/tasks/", {"content": f"Task {number}", "description": "words " * 30})
     with_image = Task.objects.order_by("pk")[7]
@@ -153,7 +154,7 @@ def test_a_maker_with_much_gets_it_in_parts_each_row_and_upload_once(
 
 
 def test_what_is_too_large_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    alice = caller()
+    alice = just_logged_in()
     monkeypatch.setattr(packing, "PART_BYTES", 1)
     monkeypatch.setattr(actions, "MOST_PARTS", 2)
     alice.get(URL)
@@ -163,7 +164,7 @@ def test_what_is_too_large_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_job_that_runs_twice_or_died_half_way_does_no_harm(exports_root: Path) -> None:
-    alice = caller()
+    alice = just_logged_in()
     alice.get(URL)
     export = Export.objects.get()
     exports_root.mkdir()
@@ -177,7 +178,7 @@ def test_a_job_that_runs_twice_or_died_half_way_does_no_harm(exports_root: Path)
 
 
 def test_a_new_one_takes_the_place_of_the_old(exports_root: Path, django_capture_on_commit_callbacks: Any) -> None:
-    alice = caller()
+    alice = just_logged_in()
     exported(alice, exports_root)
     [old] = exports_root.iterdir()
     with django_capture_on_commit_callbacks(execute=True):
@@ -192,7 +193,7 @@ def test_a_new_one_takes_the_place_of_the_old(exports_root: Path, django_capture
 
 
 def test_it_goes_after_three_days(exports_root: Path) -> None:
-    alice = caller()
+    alice = just_logged_in()
     exported(alice, exports_root)
     assert purge_exports() == 0
     Export.objects.update(asked_at=timezone.now() - KEPT - timedelta(seconds=1))
@@ -201,7 +202,7 @@ def test_it_goes_after_three_days(exports_root: Path) -> None:
 
 
 def test_it_goes_with_the_account(exports_root: Path, django_capture_on_commit_callbacks: Any) -> None:
-    alice = caller()
+    alice = just_logged_in()
     exported(alice, exports_root)
     with django_capture_on_commit_callbacks(execute=True):
         alice.post(URL)  # a job is to come
@@ -224,7 +225,7 @@ class LeavesMeanwhile(SignedStorage):
 def test_what_a_job_stores_for_a_maker_who_has_just_gone_goes_as_well(exports_root: Path, settings: Any) -> None:
     kept = settings.STORAGES["exports"]
     settings.STORAGES = {**settings.STORAGES, "exports": {**kept, "BACKEND": f"{__name__}.LeavesMeanwhile"}}
-    caller().get(URL)
+    just_logged_in().get(URL)
     assert run_jobs() == 1
     assert list(exports_root.iterdir()) == []
 
@@ -232,20 +233,20 @@ def test_what_a_job_stores_for_a_maker_who_has_just_gone_goes_as_well(exports_ro
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_only_a_token_that_may_read_everything_gets_it(method: str) -> None:
     assert_error(getattr(Caller(), method)(URL), 401, "not_authenticated")
-    assert getattr(caller("alice", READS), method)(URL).status_code == 202
+    assert getattr(just_logged_in(), method)(URL).status_code == 202
     for lacking in READS:
         poor = caller("bob", [scope for scope in READS if scope != lacking])
         assert_error(getattr(poor, method)(URL), 403, "missing_scope")
 
 
 def test_whoever_may_only_read_may_take_their_own_along() -> None:
-    alice = caller("alice", suspended="read_only")
+    alice = just_logged_in(suspended="read_only")
     assert_error(alice.post("/tasks/", {"content": "x"}), 403, "suspended")
     assert alice.get(URL).status_code == 202
 
 
 def test_three_at_once_and_no_more() -> None:
-    alice = caller()
+    alice = just_logged_in()
     for _ in range(3):
         assert alice.post(URL).status_code == 202
         run_jobs()
@@ -261,7 +262,7 @@ def test_in_a_private_bucket_links_are_signed_by_it(settings: Any) -> None:
             **settings.STORAGES,
             "exports": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {**options, **keys}},
         }
-        alice = caller()
+        alice = just_logged_in()
         alice.get(URL)
         run_jobs()
         [link] = alice.get(URL).json()["links"]

@@ -240,6 +240,7 @@ SINGLE = {
     "schema/",
     "health/ready/",
     "metrics/",
+    "tokens/current/",
     "limits/",
     "me/",
     "me/privileged/",

@@ -10,7 +10,7 @@ from tasks import actions
 from tasks.consumers import Followed, MakerTaskStream
 from tasks.models import Task
 from tests.live.serving import Live
-from tests.makers import anonymous, caller
+from tests.makers import anonymous, caller, just_logged_in
 from tests.tasks.logs import log
 
 
@@ -154,7 +154,7 @@ def test_what_is_hidden_is_told_to_nobody(service: Live) -> None:
 
 
 def test_an_account_that_goes_takes_its_tasks_along(service: Live) -> None:
-    alice = caller("alice")
+    alice = just_logged_in("alice")
     task = log(alice.maker)
     explore = service.follows("/explore/stream/")
     assert alice.post("/accounts/delete_account/", {"validation": "alice"}).status_code == 200

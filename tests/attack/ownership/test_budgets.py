@@ -30,6 +30,7 @@ READS = {
     "docs/": "docs/",
     "limits/": "limits/",
     "me/refusals/": "me/refusals/",
+    "tokens/current/": "tokens/current/",
     "users/<str:maker>/is_following/": "users/bob/is_following/",
     "accounts/register_preflight/": "accounts/register_preflight/",
     "accounts/reset/<str:uid>/<str:token>/": "accounts/reset/$alice_uid/$reset/",

@@ -12,7 +12,7 @@ from tasks.models import Task
 from tests.attack.ownership.snapshot import taken
 from tests.attack.ownership.world import World
 from tests.errors import assert_error
-from tests.makers import Caller, caller
+from tests.makers import Caller, caller, just_logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def with_secret(secret: str) -> Caller:
 @pytest.mark.parametrize("scope", LACKED)
 @pytest.mark.parametrize("way", ["json", "form", "commas", "object"])
 def test_a_token_makes_none_with_a_scope_it_lacks(scope: str, way: str, world: World) -> None:
-    client = caller("alice", scopes=["user:write"])
+    client = caller("alice", scopes=["user:write", "tokens"])
     AccessToken.objects.update(last_used_at=timezone.now())
     before = taken()
     asked: dict[str, Any] = {
@@ -43,16 +43,16 @@ def test_a_token_makes_none_with_a_scope_it_lacks(scope: str, way: str, world: W
 
 
 def test_what_a_token_makes_is_as_weak_down_to_the_last(world: World) -> None:
-    client = caller("alice", scopes=["user:write", "tasks:read"])
+    client, scopes = caller("alice", scopes=["user:write", "tasks:read", "tokens"]), ["tokens", "tasks:read"]
     for _ in range(3):
-        client = with_secret(client.post("/tokens/", {"name": "x"}, format="json").json()["token"])
+        client = with_secret(client.post("/tokens/", {"name": "x", "scopes": scopes}, format="json").json()["token"])
     assert_error(client.post("/tasks/", {"content": "New"}), 403, "missing_scope")
     assert_error(client.post("/tokens/", {"name": "x", "scopes": ["tasks:write"]}, format="json"), 403, "missing_scope")
 
 
 def test_what_a_token_makes_does_not_outlive_it(world: World) -> None:
-    client, tomorrow = caller("alice"), timezone.now() + timedelta(days=1)
-    body = {"name": "x", "expires_at": tomorrow.isoformat()}
+    client, tomorrow = just_logged_in("alice"), timezone.now() + timedelta(days=1)
+    body = {"name": "x", "scopes": ["tokens", "user:write"], "expires_at": tomorrow.isoformat()}
     short = with_secret(client.post("/tokens/", body, format="json").json()["token"])
     made = short.post("/tokens/", {"name": "y", "expires_at": None}, format="json").json()
     assert AccessToken.objects.get(pk=made["id"]).expires_at == AccessToken.objects.get(name="x").expires_at

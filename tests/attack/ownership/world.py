@@ -18,7 +18,7 @@ from tasks.actions import comment, praise
 from tests.attack.ownership.snapshot import Snapshot, taken
 from tests.discussions.talks import make_discussion, make_reply
 from tests.lists.rows import hide
-from tests.makers import Caller, anonymous, caller, make_maker
+from tests.makers import Caller, anonymous, caller, just_logged_in, make_maker
 from tests.products.products import make_product, make_project
 from tests.tasks.logs import log
 
@@ -153,8 +153,8 @@ def tokens_and_links(world: World) -> None:
     world.names |= {"alice_uid": links.uid_of(alice), "bob_uid": links.uid_of(bob), "wanda_uid": links.uid_of(wanda)}
     world.names["reset"] = links.reset_tokens.make_token(alice)
     world.names["activation"] = links.activation_tokens.make_token(wanda)
-    world.callers = {"owner": caller("alice"), "anonymous": anonymous()}
-    world.callers |= {role: caller(name) for role, name in ROLES.items()}
+    world.callers = {"owner": just_logged_in("alice"), "app": caller("alice"), "anonymous": anonymous()}
+    world.callers |= {role: just_logged_in(name) for role, name in ROLES.items()}
     world.narrow = {
         resource: caller("alice", scopes=[scope for scope in SCOPES if scope != f"{resource}:write"])
         for resource in RESOURCES

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from makerlog.accounts.actions import create_token
 from makerlog.accounts.models import AccessToken, Maker
-from makerlog.accounts.scopes import SCOPES, unknown_scopes
+from makerlog.accounts.scopes import KNOWN_SCOPES, SCOPES, unknown_scopes
 from makerlog.accounts.tokens import LAST_EXPIRY
 from makerlog.api.exceptions import Conflict
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--name", default="create_token", help="what its owner sees it as")
-        parser.add_argument("--scopes", default=",".join(SCOPES), help="comma-separated; default: all")
+        parser.add_argument("--scopes", default=",".join(SCOPES), help="comma-separated; default: all but `tokens`")
         parser.add_argument("--expires", default="", help="30d, or an ISO 8601 date; default: never")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -59,7 +59,9 @@ def scopes_named(text: str) -> list[str]:
     if not scopes:
         raise CommandError("--scopes is empty; leave it out for all.")
     if unknown := unknown_scopes(scopes):
-        raise CommandError(f"--scopes names {', '.join(unknown)}, which there is not. Known: {', '.join(SCOPES)}.")
+        raise CommandError(
+            f"--scopes names {', '.join(unknown)}, which there is not. Known: {', '.join(KNOWN_SCOPES)}."
+        )
     return scopes
 
 
