@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole first deploy, on a machine with Dokku 0.35 or newer, as root:
+# The whole first deploy, on a machine with Dokku 0.35 to 0.38, as root:
 #
 #     APP=makerlog DOMAIN=makerlog.example.com EMAIL=you@example.com bash deploy/setup-dokku.sh
 #
@@ -10,6 +10,9 @@ set -euo pipefail
 : "${APP:=makerlog}"
 : "${DOMAIN:?Set DOMAIN to the name that makers will use.}"
 : "${EMAIL:?Set EMAIL to where notices about certificates go.}"
+
+# Its services, folders, command and cron file are called after it; cron passes over a file with a dot in its name.
+[[ "$APP" =~ ^[a-z][a-z0-9-]{0,30}$ ]] || { echo "APP is '$APP': use small letters, digits and -, at most 31." >&2; exit 2; }
 
 say() { printf '\n==> %s\n' "$*"; }
 has_plugin() { dokku plugin:list | awk '{print $1}' | grep -qx "$1"; }
@@ -69,7 +72,8 @@ dokku resource:limit --memory 512m --process-type ops "$APP"
 dokku resource:limit --memory 512m --process-type worker "$APP"
 dokku docker-options:report "$APP" | grep -q 'nofile=65536' ||
   dokku docker-options:add "$APP" deploy "--ulimit nofile=65536:65536"
-dokku ps:set "$APP" stop-timeout 40
+dokku ps:set "$APP" stop-timeout-seconds 40 2>/dev/null ||
+  dokku config:set --no-restart "$APP" DOKKU_DOCKER_STOP_TIMEOUT=40 # so it is set before Dokku 0.36
 dokku ps:set "$APP" restart-policy unless-stopped
 dokku checks:set "$APP" wait-to-retire 60
 
@@ -77,9 +81,17 @@ say "Logs are rotated: what the processes print by Docker, nginx's by the host's
 dokku logs:set "$APP" max-size 50m
 [ ! -e /etc/logrotate.d/nginx ] || logrotate --debug /etc/logrotate.d/nginx >/dev/null 2>&1 || say "Look at /etc/logrotate.d/nginx"
 
+say "The command $APP-manage: manage.py in a container, with its words as they were typed (dokku run takes their quotes off)"
+cat >"/usr/local/bin/$APP-manage" <<MANAGE
+#!/bin/sh
+[ -t 0 ] && [ -t 1 ] || plain=--no-tty # else each line of a file would end with a carriage return
+exec dokku run \$plain $APP python manage.py quoted "\$(printf '%s\\0' "\$@" | base64 -w0)"
+MANAGE
+chmod 755 "/usr/local/bin/$APP-manage"
+
 say "A backup each night at 3:20, kept for two weeks: copy that folder to another machine as well"
 cat >"/etc/cron.d/$APP-backup" <<CRON
-20 3 * * * root dokku run $APP python manage.py backup "/app/backups/\$(date +\\%F)" && find /var/lib/dokku/data/storage/$APP-backups -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +
+20 3 * * * root /usr/local/bin/$APP-manage backup "/app/backups/\$(date +\\%F)" && find /var/lib/dokku/data/storage/$APP-backups -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +
 CRON
 
 say "nginx may hold as many connections as a flood opens (Debian's 768 are none)"
@@ -103,8 +115,8 @@ dokku letsencrypt:active "$APP" >/dev/null 2>&1 || dokku letsencrypt:enable "$AP
 dokku letsencrypt:cron-job --add
 
 say "The first admin: asks for a name and a password"
-dokku run "$APP" python manage.py createsuperuser || say "No admin was made; run it again: dokku run $APP python manage.py createsuperuser"
+"$APP-manage" createsuperuser || say "No admin was made; run it again: $APP-manage createsuperuser"
 
 say "Is it well?"
-dokku run "$APP" python manage.py check --deploy
+"$APP-manage" check --deploy
 curl --fail --silent --show-error "https://$DOMAIN/health" && echo

@@ -20,6 +20,7 @@ from deploy.serve import OPS_PORT
 from makerlog import settings
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
+from manage import decode_words
 from tests.deploy.hosts import ROOT, Data, ask, data
 from tests.gate.serving import mirror, serve
 from tests.ports import free_port
@@ -147,15 +148,47 @@ def test_files_are_where_the_script_says_and_it_says_so_before_the_first_push() 
 def test_the_script_sets_nothing_that_the_service_does_not_read() -> None:
     text = SCRIPT.read_text()
     within = "".join(re.findall(r"config:set (?:.*\\\n)*.*", text))
-    names = set(re.findall(r"\b([A-Z][A-Z_]+)=", within))
+    names = set(re.findall(r"\b((?!DOKKU_)[A-Z][A-Z_]+)=", within))  # its own are Dokku's
     assert {"PUBLIC_URL", "SECRET_KEY", "TOKEN_PEPPERS", "TRUSTED_PROXIES_FILE"} <= names
     assert {name.removesuffix("_FILE") for name in names} <= settings.env.names
 
 
 def test_a_stop_lasts_as_long_as_gunicorn_may_take() -> None:
-    found = re.search(r"stop-timeout (\d+)", SCRIPT.read_text())
-    assert found is not None
-    assert int(found.group(1)) >= 30 + Limits().stop_seconds
+    """By the name of Dokku 0.36 and newer, and by the one before it."""
+    stops = re.findall(r"stop-timeout-seconds (\d+)|DOKKU_DOCKER_STOP_TIMEOUT=(\d+)", SCRIPT.read_text())
+    assert [int(newer or older) >= 30 + Limits().stop_seconds for newer, older in stops] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["", "node.example", "Shop", "-x", "a b", "x" * 32])
+def test_the_script_refuses_a_name_that_would_break_a_file(name: str) -> None:
+    variables = {"APP": name, "DOMAIN": "x.example", "EMAIL": "x@example.com", "PATH": ""}
+    done = subprocess.run(["/bin/bash", str(SCRIPT)], env=variables, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.startswith("APP is ")) == ((2, True) if name else (127, False)), done.stderr
+
+
+# `dokku run` hands its words to herokuish, which starts them as a line of the Procfile: include/procfile.bash.
+DOKKU = """#!/bin/bash
+[ "$1" = run ] && shift && [ "$1" = --no-tty ] && shift && shift
+exec $(eval echo "$@")
+"""
+WORDS = [
+    ["lockdown", "normal", "--notice", 'Back at noon; sorry, it\'s "us" & `them` $HOME * (x) \\n > here'],
+    ["ban", "93.184.216.34", "--reason", "", "--preview"],
+    ["ban", "2a00:1450::/48", "--reason", "हिन्दी  two  blanks\nand a line"],
+]
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_the_installed_command_keeps_words_as_they_were_typed(words: list[str], tmp_path: Path) -> None:
+    written = re.search(r'cat >"/usr/local/bin/\$APP-manage" (<<MANAGE\n.*?\nMANAGE\n)', SCRIPT.read_text(), re.DOTALL)
+    assert written is not None
+    program = subprocess.run(["bash", "-c", f"cat {written[1]}"], env={"APP": "shop"}, capture_output=True).stdout
+    for name, content in {"manage": program, "dokku": DOKKU.encode(), "python": b'#!/bin/sh\nprintf %s "$3"\n'}.items():
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run([str(tmp_path / "manage"), *words], env={"PATH": path}, capture_output=True, text=True)
+    assert (decode_words(done.stdout), done.stderr) == (words, "")
 
 
 def test_the_script_is_bash() -> None:
@@ -172,7 +205,7 @@ def test_the_nightly_backup_is_a_line_that_cron_takes() -> None:
     written = subprocess.run(
         ["bash", "-c", f"cat {found[1]}"], env={"APP": "shop"}, capture_output=True, text=True
     ).stdout
-    backup = 'dokku run shop python manage.py backup "/app/backups/$(date +\\%F)"'
+    backup = '/usr/local/bin/shop-manage backup "/app/backups/$(date +\\%F)"'
     assert written.startswith(f"20 3 * * * root {backup} && find /var/lib/dokku/data/storage/shop-backups ")
     assert written.count("\n") == 1
 
