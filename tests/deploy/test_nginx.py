@@ -212,9 +212,16 @@ class Front:
         return [json.loads(line) for line in (self.folder / "access.log").read_text().splitlines()]
 
     def line_of(self, path: str) -> dict[str, Any]:
-        """The last one, once it is written."""
-        assert wait_until(lambda: any(line["path"] == path for line in self.lines()), seconds=5), path
-        return next(line for line in reversed(self.lines()) if line["path"] == path)
+        """Of a path that was asked for once: of one of two, the other may not be written yet. See ``line_about``."""
+        return self._line("path", path)
+
+    def line_about(self, reply: Reply) -> dict[str, Any]:
+        return self._line("id", reply.headers["x-request-id"])
+
+    def _line(self, field: str, value: str) -> dict[str, Any]:
+        """Once it is written."""
+        assert wait_until(lambda: any(line[field] == value for line in self.lines()), seconds=5), value
+        return next(line for line in self.lines() if line[field] == value)
 
     def through_cdn(self, address: str) -> http.client.HTTPConnection:
         """An open connection of a client at ``address``."""
@@ -358,8 +365,8 @@ def test_no_client_chooses_its_own_address(front: Front) -> None:
             }
             assert ask_on(banned_one, "/static/nothing", **headers).status == 403, forged
         # Past the CDN: who says there that he is the banned one is only himself, and nobody else is hit either.
-        assert ask("127.0.0.1", front.plain, "/static/nothing", X_Forwarded_For=BANNED).status == 404
-        assert front.line_of("/static/nothing")["address"] == "127.0.0.1"
+        reply = ask("127.0.0.1", front.plain, "/static/nothing", X_Forwarded_For=BANNED)
+        assert (reply.status, front.line_about(reply)["address"]) == (404, "127.0.0.1")
         banned_one.close()
 
 
@@ -393,15 +400,18 @@ def test_a_ban_bites_on_open_connections_of_every_kind_and_not_on_neighbours(fro
 def test_the_admin_is_served_by_ops_and_by_web_when_ops_is_gone(front: Front) -> None:
     with contextlib.closing(front.through_cdn("93.184.216.40")) as connection:
         for path in ("/admin/login/", "/metrics/", "/metrics", "/health/ready/"):
-            assert ask_on(connection, path, Authorization=f"Bearer {METRICS_TOKEN}").status == 200
-            assert front.line_of(path)["upstream"].startswith("127.0.0.2:"), path
-        assert ask_on(connection, "/administrators/").status == 404
-        assert front.line_of("/administrators/")["upstream"].startswith(f"{front.web.at}:")
+            reply = ask_on(connection, path, Authorization=f"Bearer {METRICS_TOKEN}")
+            assert reply.status == 200
+            assert front.line_about(reply)["upstream"].startswith("127.0.0.2:"), path
+        reply = ask_on(connection, "/administrators/")
+        assert reply.status == 404
+        assert front.line_about(reply)["upstream"].startswith(f"{front.web.at}:")
         assert ask_on(connection, "/metrics/").status == 403  # from outside: for who knows the secret
         front.ops.kill()
         try:
-            assert ask_on(connection, "/admin/login/").status == 200
-            assert front.line_of("/admin/login/")["upstream"].endswith(f"{front.web.at}:{front.web.port}")
+            reply = ask_on(connection, "/admin/login/")
+            assert reply.status == 200
+            assert front.line_about(reply)["upstream"].endswith(f"{front.web.at}:{front.web.port}")
         finally:
             front.start_ops()
 
