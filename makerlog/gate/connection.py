@@ -61,6 +61,17 @@ class NoSocket(Refusal):
     detail = "A WebSocket is opened by a GET without a body."
 
 
+class TwoHosts(Refusal):
+    """RFC 9112, 3.2: whoever reads the first and whoever reads the last would not mean the same."""
+
+    detail = "The request has more than one Host header."
+
+
+class TooManyPieces(Refusal):
+    code = "too_many_chunks"
+    detail = "The body comes in too many small chunks; send fewer and larger ones."
+
+
 class Connections:
     """All client connections of this process, sockets and requests alike; those that wait for a request, oldest first.
 
@@ -141,6 +152,8 @@ class Connection(HttpToolsProtocol):
         self.limits = self.all.limits
         self.peer = ""
         self._head = 0  # bytes of the current message's line, headers and trailers
+        self._head_is_complete = False  # what comes after it are trailers, and no header of the request
+        self._pieces = self._body_bytes = 0  # of the current message's body, as the parser found them
         self._unparsed = 0  # bytes in pieces of which the parser has made nothing yet
         self._between = False  # two requests: from the first byte on, the next one's head has its deadline
         self._packet = b""  # that is being parsed
@@ -217,7 +230,8 @@ class Connection(HttpToolsProtocol):
     # --- The parser's side ---
 
     def on_message_begin(self) -> None:
-        self._head = 0
+        self._head = self._pieces = self._body_bytes = 0
+        self._head_is_complete = False
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -228,18 +242,23 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head += len(name) + len(value) + 4
         self._unparsed = 0
+        if self._head_is_complete:
+            return  # a trailer: it would speak for a request that was admitted without it
         if len(self.headers) >= self.limits.headers:
             self._stop_parsing(TooManyHeaders(self.limits.headers))
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._between = False
+        self._head_is_complete = True
         self._stop_waiting()
         self._unparsed = 0
         if self._head > self.limits.head:
             self._stop_parsing(HeadTooLarge(self.limits.head))
         if max(len(self.pipeline), self._at_once) >= self.limits.pipelined:
             self._stop_parsing(Malformed())  # in the middle of another answer: it is told nothing
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            self._stop_parsing(TwoHosts())
         if self._opens_socket() and not self._may_open_socket():
             self._stop_parsing(NoSocket())
         super().on_headers_complete()
@@ -256,7 +275,13 @@ class Connection(HttpToolsProtocol):
         raise ValueError("the parser stops here, and send_400_response says why")
 
     def on_body(self, body: bytes) -> None:
+        """One chunk, or as much of a body as came at once. Each takes as long as a kilobyte: they are counted as they are
+        found, so that one packet of tiny ones ends here too."""
         self._unparsed = 0
+        self._pieces += 1
+        self._body_bytes += len(body)
+        if self._pieces > self.limits.pieces + self._body_bytes // self.limits.piece:
+            self._stop_parsing(TooManyPieces())
         super().on_body(body)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -324,7 +349,7 @@ class Connection(HttpToolsProtocol):
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self.cycle is not None and not self.cycle.response_complete and not self._forget_unread():
             self.transport.abort()  # in the middle of another answer
             return
         self.transport.write(
@@ -332,6 +357,16 @@ class Connection(HttpToolsProtocol):
         )
         self.transport.write_eof()
         self.loop.call_later(self.limits.linger, self.transport.abort)
+
+    def _forget_unread(self) -> bool:
+        """Whether the request under way could be given up, as if its client were gone: nothing was begun for it, for its body
+        is not here yet."""
+        cycle = self.cycle
+        if self.pipeline or cycle.response_started or not cycle.more_body:
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
 
     def _end(self) -> None:
         self._stop_waiting()

@@ -120,14 +120,87 @@ def test_a_header_without_an_end_is_not_waited_for(service: Service) -> None:
         is_refusal(answer_on(connection), 431, "headers_too_large")
 
 
-def test_trailers_count_as_headers(service: Service) -> None:
+CHUNKED = b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+
+
+def test_trailers_are_bounded_as_headers_are(service: Service) -> None:
     with service.dial() as connection:
-        connection.sendall(b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n")
+        connection.sendall(CHUNKED + b"\r\n1\r\na\r\n0\r\n")
         time.sleep(0.05)
         connection.sendall(b"X-T: a")
         time.sleep(0.05)
         connection.sendall(b"a" * 3_000)
+        is_refusal(answer_on(connection), 431, "headers_too_large")
         assert is_closed(connection)
+
+
+@pytest.mark.parametrize(
+    ("trailer", "key"),
+    [
+        (b"Authorization: Token mkl_x", "HTTP_AUTHORIZATION"),
+        (b"X-Forwarded-For: 93.184.216.7", "REMOTE_ADDR"),
+        (b"Idempotency-Key: one", "HTTP_IDEMPOTENCY_KEY"),
+        (b"Content-Type: application/json", "CONTENT_TYPE"),
+        (b"Host: other", "HTTP_HOST"),
+        (b"Cookie: a=b", "HTTP_COOKIE"),
+    ],
+)
+def test_what_is_sent_behind_the_body_is_no_header_of_the_request(trailer: bytes, key: str) -> None:
+    door = FrontDoor(mirror, trusted=[ip_network("127.0.0.1/32")])
+    with serve(door) as service:
+        asked = [service.raw(CHUNKED + b"\r\n1\r\na\r\n0\r\n" + each) for each in (b"\r\n", trailer + b"\r\n\r\n")]
+    without, with_it = (each.json()["environ"] for each in asked)
+    assert with_it.get(key) == without.get(key)
+
+
+def test_a_token_behind_the_body_admits_no_upload_and_is_not_taken_for_the_next_request(service: Service) -> None:
+    with service.dial() as connection:
+        connection.sendall(CHUNKED + b"\r\n1\r\na\r\n0\r\nAuthorization: Token mkl_x\r\n\r\n" + GET)
+        for _ in range(2):
+            assert "HTTP_AUTHORIZATION" not in answer_on(connection).json()["environ"]
+
+
+def test_a_body_in_chunks_of_one_byte_ends_early_and_is_told_why(service: Service) -> None:
+    with service.dial() as connection:
+        connection.sendall(CHUNKED + b"\r\n" + b"1\r\na\r\n" * 10_000)
+        is_refusal(answer_on(connection), 400, "too_many_chunks")
+
+
+@pytest.mark.parametrize(("pieces", "size"), [(1_500, 1), (3_000, 100), (200, 4_096)])
+def test_a_body_in_ordinary_chunks_is_read(service: Service, pieces: int, size: int) -> None:
+    chunk = b"%x\r\n%b\r\n" % (size, b"a" * size)
+    reply = service.raw(CHUNKED + b"\r\n" + chunk * pieces + b"0\r\n\r\n")
+    assert (reply.status, reply.json()["size"]) == (200, pieces * size)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /x HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+        b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+        b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost: x\r\nAuthorization: Token\r\n mkl_x\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost: x\r\nAuthorization : Token mkl_x\r\n\r\n",
+    ],
+    ids=["two hosts", "one host twice", "one length twice", "two lengths", "both", "not chunked", "folded", "a space"],
+)
+def test_a_head_that_can_be_read_in_two_ways_is_refused(service: Service, head: bytes) -> None:
+    with service.dial() as connection:
+        connection.sendall(head)
+        is_refusal(answer_on(connection), 400, "bad_request")
+        assert is_closed(connection)
+
+
+def test_two_authorization_headers_are_none_of_ours() -> None:
+    door = FrontDoor(mirror, recognise=lambda header: "known" if header == b"Token good" else None)
+    with serve(door) as service:
+        before = count("token", "served"), count("anonymous", "served")
+        head = b"GET /x HTTP/1.1\r\nHost: x\r\nAuthorization: Token good\r\nAuthorization: Token bad\r\n\r\n"
+        assert service.raw(head).json()["environ"]["HTTP_AUTHORIZATION"] == "Token good,Token bad"
+        assert (count("token", "served"), count("anonymous", "served")) == (before[0], before[1] + 1)
 
 
 def test_what_is_not_http_is_answered_in_our_shape_and_logged_nowhere(service: Service, caplog) -> None:
