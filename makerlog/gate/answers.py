@@ -4,6 +4,7 @@ The one place in the gate that knows the error body: ``{"detail": ..., "code": .
 """
 
 import random
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import orjson
@@ -104,14 +105,22 @@ def in_json(status: int, body: bytes, request_id: str, extra: Headers | None = N
     return Answer(status, [size, number, *FOR_ANYBODY, *(extra or ())], body)
 
 
-async def deliver(answer: Answer, method: str, send: Send) -> None:
+def ignore(size: int) -> None:
+    """For ``deliver``, where nobody wants to know."""
+
+
+async def deliver(answer: Answer, method: str, send: Send, note_unsent: Callable[[int], None] = ignore) -> None:
     """Send all of ``answer``; HEAD gets the headers of the GET and no body.
 
-    A large body goes in pieces, each waiting for the reader: so a slow one is seen to move, or not to.
+    A large body goes in pieces, each waiting for the reader: so a slow one is seen to move, or not to. ``note_unsent`` is
+    told how many bytes of the body are not written yet.
     """
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     body = b"" if method == "HEAD" else answer.body
+    note_unsent(len(body))
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     last = max(0, len(body) - 1) // PIECE * PIECE
     for start in range(0, last, PIECE):
         await send({"type": "http.response.body", "body": body[start : start + PIECE], "more_body": True})
+        note_unsent(len(body) - start - PIECE)
     await send({"type": "http.response.body", "body": body[last:]})
+    note_unsent(0)

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from makerlog.env import Network
 from makerlog.gate.address import UNIX_PEER, peer_is_trusted
 from makerlog.gate.answers import AT_ONCE, PIECE, Answer, Headers, Refusal, new_request_id
+from makerlog.gate.backlog import READER, UNSENT, Reader
 from makerlog.gate.body import has_body
 from makerlog.gate.level import lockdown
 from makerlog.gate.limits import Limits
@@ -160,6 +161,7 @@ class Connection(HttpToolsProtocol):
         self._at_once = 0  # requests in the packet at hand that were answered without a task
         self._refused = False
         self._answering: RequestResponseCycle | None = None  # `cycle` is the newest, which may wait for this one
+        self._unsent = 0  # bytes of its answer that are not written yet
         self._reason: Refusal = Malformed()  # why the parser stops
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -172,6 +174,7 @@ class Connection(HttpToolsProtocol):
         if not self.all.add(self, self.peer):
             transport.abort()
             return
+        transport.set_write_buffer_limits(self.limits.unwatched)
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -211,6 +214,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(refusal)
             return
         self._end()
+        self.transport.set_write_buffer_limits()
         super().handle_websocket_upgrade()
         parsed = sys.exception()  # by which the parser says where the head of an upgrade ends
         if isinstance(parsed, HttpParserUpgrade) and (behind := self._packet[parsed.args[0] :]):
@@ -218,12 +222,22 @@ class Connection(HttpToolsProtocol):
             protocol.data_received(behind)
 
     def pause_writing(self) -> None:
-        """The reader is slow. It may be, as long as something moves."""
+        """The reader is slow. It may be, as long as something moves and there is memory for what waits."""
         super().pause_writing()
         self._write_timer = self.loop.call_later(self.limits.write_seconds, self.transport.abort)
+        self._join_backlog()
+
+    def _join_backlog(self) -> None:
+        scope: Any = self._answering.scope if self._answering else {}
+        reader = scope.get(READER) or Reader(client_of(self.peer or UNIX_PEER), False)
+        self.app.backlog.wait(self, reader, self.transport.get_write_buffer_size() + self._unsent)
+
+    def cut_off(self) -> None:
+        self.transport.abort()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self.app.backlog.forget(self)
         if self._write_timer is not None:
             self._write_timer.cancel()
 
@@ -287,11 +301,13 @@ class Connection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """A task only for what the door does not answer at once; a reader that is slow is waited for in one."""
         self._answering = cycle
+        self._unsent = 0
         # Where the connection stays, the parser passes over a body that nobody waits for; who asked first sends none.
         stays = cycle.keep_alive and not cycle.waiting_for_100_continue
         answer = None if self.flow.write_paused else self.app.greet(cycle.scope, passes_over=stays)
         if answer is None:
             cycle.scope[AT_ONCE] = partial(self._answer, cycle)  # type: ignore[literal-required]
+            cycle.scope[UNSENT] = self._note_unsent  # type: ignore[literal-required]
             in_task = partial(super()._start_asgi_task, cycle, app)
             if self.flow.write_paused or not self.app.begin(cycle.scope, in_task):
                 in_task()
@@ -308,10 +324,16 @@ class Connection(HttpToolsProtocol):
         self._complete(cycle, answer)
         return True
 
+    def _note_unsent(self, size: int) -> None:
+        self._unsent = size
+        if self.flow.write_paused and not self.transport.is_closing():
+            self._join_backlog()
+
     def _complete(self, cycle: RequestResponseCycle, answer: Answer) -> None:
         """Sends ``answer`` in one piece, and leaves ``cycle`` as its own ``send`` would."""
         cycle.response_started = cycle.response_complete = True
         cycle.scope.pop(AT_ONCE, None)  # type: ignore[misc]  # leads back to the cycle
+        cycle.scope.pop(UNSENT, None)  # type: ignore[misc]
         cycle.waiting_for_100_continue = False
         cycle.message_event.set()
         close = [] if cycle.keep_alive else [(b"connection", b"close")]

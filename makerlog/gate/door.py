@@ -20,6 +20,7 @@ from makerlog.env import Network
 from makerlog.gate import metrics, wsgi
 from makerlog.gate.address import UNIX_PEER
 from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, in_json
+from makerlog.gate.backlog import READER, Backlog, Reader
 from makerlog.gate.banned import BanGuard, Spared
 from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import Bodies, HungUp, has_body, has_small_body, until_hung_up
@@ -112,6 +113,7 @@ class FrontDoor:
         self.owners = Owners(self.limits.remembered)
         self.bodies = Bodies(self.limits)
         self.connections = Connections(self.limits, trusted)
+        self.backlog = Backlog(self.limits)
         self.hang_ups = HangUps(self.limits.hang_ups_told)
         self.files = Files(folders or {}, self.limits)
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -150,6 +152,8 @@ class FrontDoor:
             metrics.CONNECTIONS: lambda: len(self.connections),
             metrics.DROPPED: lambda: self.connections.dropped,
             metrics.BODIES: lambda: self.bodies.held,
+            metrics.UNREAD: lambda: self.backlog.held,
+            metrics.UNREAD_DROPPED: lambda: self.backlog.dropped,
             metrics.SHARED: lambda: self.sharing.held,
             metrics.SOCKETS: lambda: len(self.sockets),
             metrics.SOCKETS_DROPPED: lambda: self.sockets.dropped,
@@ -261,6 +265,7 @@ class FrontDoor:
         self.guard.refuse(caller, visit.method, visit.path, visit.began)
         self.spared.refuse_if_spent(caller, visit.path, visit.began)
         if self.files.serve(visit.path):
+            self._note_reader(visit, caller)
             return None
         self.strikes.refuse_if_spent(caller, visit.method, visit.path)
         self.spent.refuse(client_in(caller), visit.method, visit.path)
@@ -270,14 +275,21 @@ class FrontDoor:
     def _room(self, visit: Visit, caller: Caller) -> Answer | None:
         """An answer that is at hand for anybody needs no room. Raises NoRoom where it needs some and there is none."""
         self._follow_level()
+        reader = self._note_reader(visit, caller)
+        self.backlog.refuse_if_full(reader)
         if self.shares and caller.token is None:
             visit.read = read_of(visit.scope, visit.request_id)
         answer = self.sharing.at_hand(visit.read, client_in(caller)) if visit.read else None
         if answer is not None:
             visit.outcome = "shared"
         elif visit.read is None or not self.sharing.expects(visit.read):
-            self.pool.refuse(queue_of(visit), self.owners.client_in(caller))
+            self.pool.refuse(queue_of(visit), reader.client)
         return answer
+
+    def _note_reader(self, visit: Visit, caller: Caller) -> Reader:
+        """For the backlog: whose memory it is that the answer takes until it is read."""
+        reader = visit.scope[READER] = Reader(self.owners.client_in(caller), caller.token is not None)
+        return reader
 
     async def _http(self, visit: Visit) -> None:
         try:

@@ -77,6 +77,11 @@ class Limits:
     piece: int = 64  # one more for so many bytes of it; then 400
     linger: float = 1.0  # how long an oversized body is read and thrown away, so that its sender can read the 413
     answer: int = 8 * MIB  # a larger answer of ours is a bug, and becomes a 500
+    unread_answers: int = (
+        64 * MIB
+    )  # of all that wait for slow readers, a half for tokens; then who holds most is cut off
+    unread_answers_per_client: int = 16 * MIB  # then 503, until some of it was read
+    unwatched: int = 4 * KIB  # of one connection, too little to be counted
 
     shared: int = 2_000  # answers without a credential at hand for others, those used last
     shared_bytes: int = 32 * MIB  # of them together

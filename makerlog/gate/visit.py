@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
 
-from makerlog.gate.answers import AT_ONCE, Answer, Headers, deliver, new_request_id
+from makerlog.gate.answers import AT_ONCE, Answer, Headers, deliver, ignore, new_request_id
+from makerlog.gate.backlog import UNSENT
 from makerlog.gate.body import drain, has_body
 from makerlog.gate.caller import Caller
 from makerlog.gate.level import lockdown
@@ -106,7 +107,7 @@ class Visit:
 
     async def answer(self, answer: Answer) -> None:
         if not self.answer_at_once(answer):
-            await deliver(answer, self.method, self.reply)
+            await deliver(answer, self.method, self.reply, self.scope.pop(UNSENT, ignore))
 
     async def refuse(self, answer: Answer, linger: float) -> None:
         """``answer`` instead of what was asked for. Where a body is on its way: at once, listening ``linger`` seconds

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from http.client import HTTPResponse
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -15,7 +16,7 @@ from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
-from tests.gate.serving import Reply, Service, Stuck, _reply, is_refusal, mirror, says, serve, until
+from tests.gate.serving import Reply, Service, Stuck, _reply, is_refusal, mirror, one_lane, says, serve, until
 
 QUICK = Limits(head=2_000, head_seconds=0.3, write_seconds=0.5, linger=0.2)
 GET = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -384,3 +385,113 @@ def test_a_socket_that_is_asked_for_with_a_body_is_refused_and_not_waited_for(se
         connection.sendall(sent + upgrade + b"\r\nabc")
         is_refusal(answer_on(connection), 400, "bad_request")
         assert is_closed(connection)
+
+
+# --- Answers that nobody reads ---
+
+MIB = 1_048_576
+
+
+def leave_unread(service: Service, head: bytes = GET) -> socket.socket:
+    """Asks for a large answer and takes none of it."""
+    reader = socket.socket()
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    reader.connect(("127.0.0.1", service.port))
+    reader.sendall(head)
+    return reader
+
+
+@contextlib.contextmanager
+def large_answers(**limits: Any) -> Iterator[Service]:
+    """Of seven megabytes each, which no system keeps for whoever does not read."""
+    app = says("200 OK", [], b"x" * 7 * MIB)
+    door = FrontDoor(
+        app,
+        limits=Limits(**{"lanes": one_lane(4), **limits}),
+        trusted=[ip_network("127.0.0.1/32")],
+        recognise=lambda header: header.decode() or None,
+    )
+    with serve(door) as service:
+        yield service
+
+
+def asked_by(address: str, more: str = "") -> bytes:
+    return f"GET /x HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\n{more}\r\n".encode()
+
+
+def test_who_leaves_many_answers_unread_is_refused_more_until_they_were_read() -> None:
+    with large_answers(unread_answers_per_client=8 * MIB) as service, contextlib.ExitStack() as stack:
+        readers = [stack.enter_context(leave_unread(service, asked_by("93.184.216.7"))) for _ in range(2)]
+        until(lambda: service.door.backlog.held > 8 * MIB)
+        refused = service.get("/x", {"X-Forwarded-For": "93.184.216.7"})
+        is_refusal(refused, 503, "too_many_at_once")
+        assert service.get("/health", {"X-Forwarded-For": "93.184.216.7"}).status == 200
+        assert service.get("/x", {"X-Forwarded-For": "93.184.216.8"}).status == 200, "a neighbour"
+        for reader in readers:
+            assert len(everything_on_until(reader, 7 * MIB)) >= 7 * MIB
+        until(lambda: service.door.backlog.held == 0)
+        assert service.get("/x", {"X-Forwarded-For": "93.184.216.7"}).status == 200
+
+
+def everything_on_until(connection: socket.socket, size: int) -> bytes:
+    received = bytearray()
+    while len(received) < size and (piece := connection.recv(262_144)):
+        received += piece
+    return bytes(received)
+
+
+def test_many_clients_that_read_nothing_fill_no_more_than_their_half_of_the_memory() -> None:
+    with large_answers(unread_answers=32 * MIB) as service, contextlib.ExitStack() as stack:
+        held = service.door.backlog
+        patient = stack.enter_context(leave_unread(service, asked_by("93.184.216.7", "Authorization: good\r\n")))
+        until(lambda: held.held > 0)
+        for number in range(12):
+            for _ in range(2):
+                stack.enter_context(leave_unread(service, asked_by(f"93.184.217.{number}")))
+        until(lambda: held.dropped >= 18)
+        until(lambda: service.door.pool.running == 0)
+        assert held.held < 24 * MIB
+        assert len(everything_on_until(patient, 7 * MIB)) >= 7 * MIB, "whoever has a token has a half of their own"
+
+
+def test_where_the_memory_is_full_the_client_that_holds_most_is_cut_off() -> None:
+    with large_answers(unread_answers=32 * MIB) as service, contextlib.ExitStack() as stack:
+        one = stack.enter_context(leave_unread(service, asked_by("93.184.216.7")))
+        greedy = [stack.enter_context(leave_unread(service, asked_by("93.184.216.8"))) for _ in range(6)]
+        until(lambda: service.door.backlog.dropped >= 4)
+        assert len(everything_on_until(one, 7 * MIB)) >= 7 * MIB
+        cut = 0
+        for reader in greedy:
+            with contextlib.suppress(ConnectionResetError):
+                cut += len(everything_on_until(reader, 7 * MIB)) < 7 * MIB
+                continue
+            cut += 1
+        assert cut >= 4
+
+
+def test_answers_ahead_on_one_connection_wait_in_the_same_memory() -> None:
+    """The second is made while the first is unread: it must not be held beside what is counted."""
+    with large_answers() as service, leave_unread(service, asked_by("93.184.216.7") * 3) as reader:
+        until(lambda: service.door.backlog.held > 3 * MIB)
+        assert service.door.backlog.held < 8 * MIB
+        assert len(everything_on_until(reader, 21 * MIB)) >= 21 * MIB
+        until(lambda: service.door.backlog.held == 0)
+
+
+def test_small_answers_that_nobody_reads_are_counted_too() -> None:
+    app = says("200 OK", [], b"x" * 60_000)
+    limits = Limits(lanes=one_lane(4), unread_answers=4 * MIB, unread_answers_per_client=30_000)
+    with serve(FrontDoor(app, limits=limits)) as service, leave_unread(service) as reader:
+        for _ in range(20):  # what the system takes comes first
+            reader.sendall(GET * 8)
+            time.sleep(0.02)
+        until(lambda: service.door.backlog.held > 30_000)
+        is_refusal(service.get("/x"), 503, "too_many_at_once")
+
+
+def test_nothing_is_held_for_connections_that_are_gone() -> None:
+    with large_answers() as service:
+        for _ in range(3):
+            with leave_unread(service):
+                until(lambda: service.door.backlog.held > 0)
+            until(lambda: service.door.backlog.held == 0)
