@@ -218,7 +218,7 @@ def made(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> 
     if has_it(environ.get("HTTP_IF_NONE_MATCH", "").encode("latin-1"), tag.encode()):
         spent.hold(read.route, read.budget, 0)
         common = known.unchanged
-        return None if common is None else Answer(304, [*common, *own_headers({}, tag, environ)], b"")
+        return None if common is None else Answer(304, [*common, *own_headers(response.headers, tag, environ)], b"")
     spent.hold(read.route, read.budget, len(body))
     account_in(environ).settle()
     own = own_headers(response.headers, tag, environ)

@@ -5,10 +5,12 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import ListSerializer
 
 from makerlog.api.errors import PROBLEM
 from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.preconditions import METHODS
 
 ERROR = {
     "type": "object",
@@ -20,6 +22,14 @@ THROTTLED = (
     "Too often: the limit that `detail` names is used up. Come back in `Retry-After` seconds. All answers, not this alone,"
     " carry the RateLimit headers; `/limits/` has the whole table, and `/me/refusals/` what one's own tokens were refused."
 )
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The `ETag` that GET of this address gave, or several, or `*`: the change is made only if that is still what"
+    " GET gives you. Otherwise 412, and nothing was changed.",
+)
+CHANGED = "Its `ETag` is none of those in `If-Match` any more; read it again. The `code` is `precondition_failed`."
 HEADERS = {
     name: {"description": description, "schema": {"type": kind}}
     for name, kind, description in (
@@ -69,7 +79,11 @@ class AutoSchema(SpectacularAutoSchema):
         self.registry.register_on_missing(error)
         content = {"application/json": {"schema": error.ref}, PROBLEM: {"schema": error.ref}}
         default = {"description": "An error.", "content": content}
-        return {**super()._get_response_bodies(direction), **self.throttled(content), "default": default}
+        own = {"412": {"description": CHANGED, "content": content}} if self.method in METHODS else {}
+        return {**super()._get_response_bodies(direction), **own, **self.throttled(content), "default": default}
+
+    def get_override_parameters(self) -> list[Any]:
+        return [IF_MATCH] if self.method in METHODS else []
 
     def throttled(self, content: dict[str, Any]) -> dict[str, Any]:
         if getattr(self.view, "unlimited", ""):

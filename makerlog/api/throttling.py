@@ -90,13 +90,18 @@ def charges(request: Request, view: Any) -> list[Charge]:
     if write and "maker" in owners and not view_says(view, "charges_each"):
         found += written(request, owners, 1)
     found += [charge(limit_called(name), owners, 1) for name in view_says(view, "limits") or ()]
-    if request.method != "GET" or write or "If-None-Match" not in request.headers:
+    if request.method not in ("GET", "HEAD") or write or not names_tags(request.headers.get("If-None-Match", "")):
         return found
     tenths = [Charge(each.limit, each.subject, -(-each.time // UNCHANGED)) for each in found]
     account_of(request).rest = [
         Charge(each.limit, each.subject, each.time - tenth.time) for each, tenth in zip(found, tenths, strict=True)
     ]
     return tenths
+
+
+def names_tags(condition: str) -> bool:
+    """Whether If-None-Match tells of an answer that was given before. ``*`` holds of any answer whatever."""
+    return condition.strip() not in ("", "*")
 
 
 def owners_of(request: Request) -> dict[str, str]:

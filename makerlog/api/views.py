@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from makerlog.api import idempotency, throttling
+from makerlog.api import idempotency, preconditions, throttling
 from makerlog.api.audience import audience_of
 from makerlog.api.budgets import Budgets
 from makerlog.api.columns import Asked, Condition, asked_by_all
@@ -83,6 +83,9 @@ class Endpoint(generics.GenericAPIView):
         # After this DRF looks up the handler of the method, and finds the one that is set here.
         if key := idempotency.requested_key(request):
             self.post = idempotency.once(self.post, key, secret=self.answers_with_secret)
+        if preconditions.is_conditional(request):
+            method = str(request.method).lower()
+            setattr(self, method, preconditions.guarded(getattr(self, method, self.http_method_not_allowed), self))
 
     def begin(self, request: Request) -> None:
         """What comes before the handler, once the caller is let in."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.errors import assert_error
 from tests.makers import Caller, anonymous, caller
 from tests.tasks.logs import log
 
@@ -69,3 +70,40 @@ def test_writes_and_errors_have_no_304(alice: Caller) -> None:
     tagged: Any = alice.post("/tasks/", {"content": "x"}, HTTP_IF_NONE_MATCH="*")
     assert tagged.status_code == 201
     assert alice.get("/tasks/999999999/", HTTP_IF_NONE_MATCH="*").status_code == 404
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_head_has_the_headers_of_get(path: str, alice: Caller) -> None:
+    log(alice.maker)
+    get, head = alice.get(path), alice.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert set(head.headers) == set(get.headers)
+    own = {"X-Request-Id", "RateLimit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+    assert {name: head[name] for name in head.headers if name not in own} == {
+        name: get[name] for name in get.headers if name not in own
+    }
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_head_of_what_was_read_before_is_a_304(path: str, alice: Caller) -> None:
+    response = alice.head(path, HTTP_IF_NONE_MATCH=tag(alice, path))
+    assert (response.status_code, response["ETag"]) == (304, tag(alice, path))
+
+
+def test_a_304_tells_of_the_next_page_too(alice: Caller) -> None:
+    for _ in range(3):
+        log(alice.maker)
+    path = "/tasks/me/?limit=1"
+    assert alice.get(path, HTTP_IF_NONE_MATCH=tag(alice, path))["Link"] == alice.get(path)["Link"]
+
+
+def test_who_reads_only_what_they_know_is_told_in_json_that_it_is_another(alice: Caller) -> None:
+    assert alice.get("/me/", HTTP_IF_MATCH=tag(alice, "/me/")).status_code == 200
+    assert alice.get("/me/", HTTP_IF_MATCH="*").status_code == 200
+    assert_error(alice.get("/me/", HTTP_IF_MATCH='"another"'), 412, "precondition_failed")
+
+
+def test_a_date_that_is_asked_for_of_what_has_none_is_passed_over(alice: Caller) -> None:
+    then = "Wed, 20 May 2020 12:00:00 GMT"
+    assert alice.get("/me/", HTTP_IF_UNMODIFIED_SINCE=then).status_code == 200
+    assert alice.get("/me/", HTTP_IF_MODIFIED_SINCE=then).status_code == 200

@@ -189,6 +189,39 @@ def test_what_was_read_before_costs_a_tenth(alice: Caller, monkeypatch: pytest.M
     assert "RateLimit-Policy" in responses[-1]
 
 
+def test_what_was_read_before_costs_a_tenth_of_a_head_too(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow(monkeypatch, "token", 50)
+    tag = alice.get("/tasks/")["ETag"]
+    responses = [alice.head("/tasks/", HTTP_IF_NONE_MATCH=tag) for _ in range(20)]
+    assert {response.status_code for response in responses} == {304}
+    assert used(responses[-1], "token") == [3]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["*", " * ", "", "*, *", "W/*", ", ".join(f'"{number:032x}"' for number in range(500)), 'W/"x"'],
+    ids=["any", "any, spaced", "empty", "any twice", "weak any", "many made up", "weak"],
+)
+def test_a_condition_that_names_nothing_that_was_read_costs_the_whole(
+    condition: str, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each such answer is made as any other; a tenth is for whoever has read it before."""
+    narrow(monkeypatch, "token", 50)
+    for _ in range(10):
+        response = alice.get("/tasks/", HTTP_IF_NONE_MATCH=condition)
+    assert used(response, "token") == [10]
+
+
+def test_a_tag_among_many_costs_a_tenth_where_it_was_read_before(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow(monkeypatch, "token", 50)
+    condition = ", ".join(['"made-up"', f"W/{alice.get('/tasks/')['ETag']}"])
+    for _ in range(10):
+        response = alice.get("/tasks/", HTTP_IF_NONE_MATCH=condition)
+    assert (response.status_code, used(response, "token")) == (304, [2])
+
+
 def test_what_has_changed_since_costs_the_whole(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     narrow(monkeypatch, "token", 50)
     for _ in range(10):
