@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from makerlog.gate.fading import let_go
+from makerlog.gate.networks import SITE_CLIENTS, client_of, site_of
 
 SLACK = 1e-6  # units: what doubles lose
 
@@ -63,4 +64,37 @@ class Buckets:
         if self.left(client) < 1.0 - SLACK:
             return False
         self.charge(client)
+        return True
+
+
+class AddressBuckets:
+    """Buckets of clients by their address, and of the sites that they are part of, which hold SITE_CLIENTS times as much.
+    Arguments as of Buckets."""
+
+    def __init__(self, most: float, back: float, remembered: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clients = Buckets(most, back, remembered, clock)
+        self.sites = Buckets(most * SITE_CLIENTS, back * SITE_CLIENTS, remembered, clock)
+
+    def __len__(self) -> int:
+        return len(self.clients)
+
+    def left(self, address: str) -> float:
+        """Units that ``address`` may still take; below 0 is a debt, its client's or its site's."""
+        return min(self.clients.left(client_of(address)), self.sites.left(site_of(address)))
+
+    def next_in(self, address: str) -> float:
+        """Seconds until there is one unit."""
+        short = 1.0 - SLACK - self.clients.left(client_of(address)), 1.0 - SLACK - self.sites.left(site_of(address))
+        return max(0.0, short[0] / self.clients.back, short[1] / self.sites.back)
+
+    def charge(self, address: str, units: float = 1.0) -> None:
+        """Takes ``units``, whether they are there or not."""
+        self.clients.charge(client_of(address), units)
+        self.sites.charge(site_of(address), units)
+
+    def take(self, address: str) -> bool:
+        """One unit, where there is one: whether there was."""
+        if self.left(address) < 1.0 - SLACK:
+            return False
+        self.charge(address)
         return True

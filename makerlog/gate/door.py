@@ -157,6 +157,7 @@ class FrontDoor:
             metrics.SHARED: lambda: self.sharing.held,
             metrics.SOCKETS: lambda: len(self.sockets),
             metrics.SOCKETS_DROPPED: lambda: self.sockets.dropped,
+            metrics.SOCKETS_EVICTED: lambda: self.sockets.evicted,
         }
 
     def bans_changed(self) -> None:

@@ -105,8 +105,10 @@ class Limits:
     file_seconds: float = 120.0  # for one file: 10 MiB at 85 KiB/s
     file_threads: int = 8  # read from disk, for microseconds each; never wait for a reader
 
-    sockets: int = 2_500  # WebSockets, at most three quarters of the connections that descriptors allow
-    sockets_per_client: int = 20  # of one token; without one, of an IPv4 address or IPv6 /64
+    # WebSockets, at most three quarters of the connections that descriptors allow. Half of them are for tokens: of the others
+    # the one that is open longest makes room for the next.
+    sockets: int = 2_500
+    sockets_per_client: int = 20  # of one token; without one, of an IPv4 address or IPv6 /64 (a site: see networks.py)
     sockets_per_maker: int = 50
     connects: int = 40  # of one client at once; then 4429
     connects_back: float = 1.0  # of them come back each second

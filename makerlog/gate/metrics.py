@@ -33,6 +33,9 @@ THREADS = Gauge("makerlog_threads", "Threads for Django, at most.", multiprocess
 CONNECTIONS = Gauge("makerlog_connections", "Client connections without WebSockets.", multiprocess_mode="livesum")
 DROPPED = Gauge("makerlog_connections_dropped", "Idle ones closed for want of room.", multiprocess_mode="livesum")
 SOCKETS = Gauge("makerlog_sockets", "Open WebSockets.", multiprocess_mode="livesum")
+SOCKETS_EVICTED = Gauge(
+    "makerlog_sockets_evicted", "Anonymous sockets that made room for others.", multiprocess_mode="livesum"
+)
 SOCKETS_DROPPED = Gauge("makerlog_sockets_dropped", "Readers that were too slow.", multiprocess_mode="livesum")
 SHARED = Gauge("makerlog_shared_bytes", "Held by answers that are shared.", multiprocess_mode="livesum")
 BODIES = Gauge("makerlog_body_bytes", "Held by bodies.", multiprocess_mode="livesum")

@@ -10,6 +10,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 
 CLIENT_PREFIX = {4: 32, 6: 64}
 SITE_PREFIX = {4: 24, 6: 48}
+SITE_CLIENTS = 8  # a site has as much of every limit as so many clients; each of its clients still has no more than one
 REMEMBERED = 512  # results of each function: a flood is the same few again and again
 MAPPED = 0xFFFF  # ::ffff:0:0/96, an IPv4 address written as IPv6
 

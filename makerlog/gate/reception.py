@@ -21,7 +21,7 @@ from makerlog.env import Network
 from makerlog.gate import deadline, metrics
 from makerlog.gate.answers import Refusal, ServerFault
 from makerlog.gate.banned import BanGuard
-from makerlog.gate.buckets import Buckets
+from makerlog.gate.buckets import AddressBuckets, Buckets
 from makerlog.gate.caller import Caller, Recognise, identify
 from makerlog.gate.deadline import Deadline
 from makerlog.gate.lanes import client_in
@@ -102,7 +102,9 @@ class Reception:
         self.observers = observers
         self.switches = switches
         limits = sockets.limits
-        self.connects = Buckets(limits.connects, limits.connects_back, limits.connecting_clients)
+        connects = limits.connects, limits.connects_back, limits.connecting_clients
+        self.connects_by_token = Buckets(*connects)
+        self.connects_by_address = AddressBuckets(*connects)
         self.brief = Buckets(limits.brief, limits.brief_back, 1)  # of all together
 
     def turn_away(self, scope: Scope) -> Refusal | None:
@@ -170,13 +172,18 @@ class Reception:
         self.warn(caller, now)
         self.guard.refuse(caller, "GET", scope["path"], now)
         self.strikes.refuse_if_spent(caller, "GET", scope["path"])
-        if not self.connects.take(client_in(caller)):
+        if not self._may_connect(caller):
             raise TooManyConnects
         if credential and caller.token is None:
             self.strikes.count(BadCredential.status, caller, scope["path"])
             raise BadCredential
         self.switches(scope["path"], credential, now)
         self.sockets.add(socket, caller)
+
+    def _may_connect(self, caller: Caller) -> bool:
+        if caller.token is not None:
+            return self.connects_by_token.take(caller.token)
+        return self.connects_by_address.take(caller.address)
 
     def _refuse_switched(self, socket: Socket, now: float) -> None:
         scope: Any = socket.scope

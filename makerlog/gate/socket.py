@@ -10,7 +10,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import Send
 from uvicorn.protocols.utils import ClientDisconnected
@@ -25,6 +25,7 @@ from makerlog.gate.connection import Connections, Malformed, on_the_wire
 from makerlog.gate.frames import FrameScanner
 from makerlog.gate.lanes import client_in
 from makerlog.gate.level import lockdown
+from makerlog.gate.networks import SITE_CLIENTS, site_of
 
 log = logging.getLogger("makerlog.socket")
 log.setLevel(logging.CRITICAL)  # what clients send wrong is theirs to know: a flood of it must not fill the log
@@ -61,6 +62,13 @@ def text_frame(text: bytes) -> bytes:
     return Frame(Opcode.TEXT, text).serialize(mask=False)
 
 
+class Place(NamedTuple):
+    """Of whom a socket is. ``site``: "" for one with a genuine token, which stands for itself wherever it comes from."""
+
+    client: Hashable
+    site: str
+
+
 class Sockets:
     """All WebSockets of this process that were let in. Used on the event loop, but for ``close_where`` and ``of_makers``."""
 
@@ -68,11 +76,15 @@ class Sockets:
         self.connections = connections
         self.limits = connections.limits
         self.most = min(self.limits.sockets, connections.most * 3 // 4)
+        self.most_anonymous = max(1, self.most // 2)
         self.dropped = 0  # readers that were too slow
+        self.evicted = 0  # anonymous ones that made room
         self.unread = 0  # bytes that all had not taken at the last look
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._all: dict[Socket, Hashable] = {}
+        self._all: dict[Socket, Place] = {}
+        self._anonymous: dict[Socket, None] = {}  # the oldest first
         self._of_client: Counter[Hashable] = Counter()
+        self._of_site: Counter[str] = Counter()
         self._of_maker: Counter[int] = Counter()
 
     def __len__(self) -> int:
@@ -80,15 +92,28 @@ class Sockets:
 
     def add(self, socket: "Socket", caller: Caller) -> None:
         """Raises TooManySockets or NoRoomForSockets."""
-        client = client_in(caller)
-        if self._of_client[client] >= self.limits.sockets_per_client:
+        place = Place(client_in(caller), "" if caller.token else site_of(caller.address))
+        most = self.limits.sockets_per_client
+        if self._of_client[place.client] >= most or (place.site and self._of_site[place.site] >= most * SITE_CLIENTS):
             raise TooManySockets
-        if len(self._all) >= self.most:
-            raise NoRoomForSockets
+        if len(self._all) >= self.most or (place.site and len(self._anonymous) >= self.most_anonymous):
+            self._evict_oldest_anonymous()
         self.loop = socket.loop
         socket.caller = caller
-        self._all[socket] = client
-        self._of_client[client] += 1
+        self._all[socket] = place
+        self._of_client[place.client] += 1
+        if place.site:
+            self._anonymous[socket] = None
+            self._of_site[place.site] += 1
+
+    def _evict_oldest_anonymous(self) -> None:
+        """Raises NoRoomForSockets where there is none. Its place is free at once, though its end may take a moment."""
+        oldest = next(iter(self._anonymous), None)
+        if oldest is None:
+            raise NoRoomForSockets
+        self.evicted += 1
+        self.remove(oldest)
+        oldest.end(close_code(NoRoomForSockets()), NoRoomForSockets.detail)
 
     def belongs(self, socket: "Socket", maker: int) -> None:
         """``socket`` is this maker's. Raises TooManySockets."""
@@ -98,10 +123,13 @@ class Sockets:
         self._of_maker[maker] += 1
 
     def remove(self, socket: "Socket") -> None:
-        client = self._all.pop(socket, None)
-        if client is None:
+        place = self._all.pop(socket, None)
+        if place is None:
             return
-        _take_one(self._of_client, client)
+        _take_one(self._of_client, place.client)
+        if place.site:
+            del self._anonymous[socket]
+            _take_one(self._of_site, place.site)
         if socket.maker is not None:
             _take_one(self._of_maker, socket.maker)
 

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from makerlog.accounts.actions import create_token, revoke_token
 from makerlog.gate.limits import Limits
+from makerlog.gate.networks import SITE_CLIENTS
 from moderation import actions
 from moderation.actions import switch_route
 from moderation.standing import route_switches
@@ -187,10 +188,62 @@ def test_while_token_holders_are_about_few_others_may_come_and_go(transactional_
         service.follows(f"/explore/stream/?token={token}")
 
 
-def test_a_full_process_says_4503(transactional_db: None) -> None:
-    with live(limits=Limits(sockets=1)) as service:
-        service.follows("/explore/stream/")
+def test_a_process_full_of_tokens_says_4503(transactional_db: None) -> None:
+    with live(limits=Limits(sockets=2)) as service:
+        tokens = [caller(name).token for name in ("alice", "bob", "charlie")]
+        for token in tokens[:2]:
+            service.follows("/stream/", token)
+        assert service.follow("/stream/", tokens[2]).closed()[0] == 4503
         assert service.follow("/explore/stream/").closed()[0] == 4503
+
+
+def test_one_ipv6_48_cannot_take_the_places_of_others(transactional_db: None) -> None:
+    with live(trusted=PROXY, limits=Limits(sockets=1_000, sockets_per_client=1)) as service:
+        for number in range(SITE_CLIENTS):
+            from_address(service, f"2a00:1450:4001:{number:x}::1")
+        assert service.follow("/explore/stream/", X_Forwarded_For="2a00:1450:4001:ffff::1").closed()[0] == 4429
+        from_address(service, "2a00:1450:4002::1")
+        from_address(service, "2a00:1450:4001:ffff::1", caller("alice").token)
+
+
+def test_one_ipv4_24_cannot_take_the_places_of_others(transactional_db: None) -> None:
+    with live(trusted=PROXY, limits=Limits(sockets=1_000, sockets_per_client=1)) as service:
+        first, *_ = [from_address(service, f"93.184.216.{number}") for number in range(SITE_CLIENTS)]
+        assert service.follow("/explore/stream/", X_Forwarded_For="93.184.216.200").closed()[0] == 4429
+        from_address(service, "93.184.217.1")
+        first.socket.close()
+        until(lambda: len(service.door.sockets) == SITE_CLIENTS)
+        from_address(service, "93.184.216.200")
+
+
+def test_a_makers_own_stream_has_a_place_however_many_read_without_a_token(transactional_db: None) -> None:
+    with live(trusted=PROXY, limits=Limits(sockets=4)) as service:
+        first, second, *_ = [from_address(service, f"93.184.{number}.1") for number in range(3)]
+        assert first.closed()[0] == 4503
+        own = [service.follows("/stream/", caller(name).token) for name in ("alice", "bob")]
+        service.follows("/stream/", caller("charlie").token)
+        assert second.closed()[0] == 4503
+        assert all(reader.hears_nothing() for reader in own)
+
+
+def test_of_the_sockets_without_a_token_the_oldest_makes_room(transactional_db: None) -> None:
+    with live(trusted=PROXY, limits=Limits(sockets=4)) as service:
+        oldest, older = [from_address(service, f"93.184.{number}.1") for number in range(2)]
+        newest = from_address(service, "93.184.9.1")
+        assert oldest.closed() == (4503, "The server has no room for another socket; try again in a moment.")
+        assert older.hears_nothing()
+        assert newest.hears_nothing()
+        assert service.door.sockets.evicted == 1
+
+
+def test_one_ipv6_48_cannot_connect_without_end(transactional_db: None) -> None:
+    with live(trusted=PROXY, limits=Limits(connects=1, connects_back=0.001)) as service:
+        codes = [
+            service.follow("/users/nobody/stream/", X_Forwarded_For=f"2a00:1450:4001:{number:x}::1").closed()[0]
+            for number in range(SITE_CLIENTS + 2)
+        ]
+        assert codes == [4404] * SITE_CLIENTS + [4429] * 2
+        assert service.follow("/users/nobody/stream/", X_Forwarded_For="2a00:1450:4002::1").closed()[0] == 4404
 
 
 def test_whoever_connects_too_often_is_refused_without_a_question_to_the_database(transactional_db: None) -> None:

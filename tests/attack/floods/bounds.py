@@ -30,7 +30,7 @@ BANNED_P50_TIMES = 1.2
 OUTAGE_TIMES = 10  # the token holders' p50, against the unloaded one
 OUTAGE_HEALTH_S = 1.0
 
-# WebSockets, all and those of a /24 that is banned.
+# WebSockets, all and those of a range that is banned.
 OPEN_SOCKETS = (2000, 500)
 SOCKETS_CLOSED_S = 1.0
 EVENT_S = 1.0  # from posting a task to the last who hears of it
