@@ -300,6 +300,9 @@ MEDIA_S3_ENDPOINT = env.text("MEDIA_S3_ENDPOINT", "")
 MEDIA_S3_PUBLIC_URL = env.text("MEDIA_S3_PUBLIC_URL", "").rstrip("/")
 if MEDIA_S3_BUCKET and "://" not in MEDIA_S3_PUBLIC_URL:
     raise SettingError("MEDIA_S3_PUBLIC_URL must be the address that makers read uploads from, with https://.")
+# Of one maker's images together; and what uploads leave free of the disk that they are on.
+MEDIA_QUOTA_MB = env.integer("MEDIA_QUOTA_MB", 250, least=1, most=1_000_000)
+MEDIA_FREE_MB = env.integer("MEDIA_FREE_MB", 1024, least=0, most=10_000_000)
 
 # What makers export of their own data: private, each file behind a link that is good for so many seconds.
 EXPORTS_URL = "/exports/"

@@ -16,15 +16,16 @@ from django.utils import timezone
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from makerlog import content
+from makerlog.accounts import media
 from makerlog.accounts.models import Maker
 from makerlog.accounts.slugs import create_with_slug
 from makerlog.api.exceptions import Conflict
-from makerlog.api.files import forget_files
 from makerlog.api.written import instances
 from makerlog.changes.journal import announce
 from products.models import MAX_HOLDERS, MAX_TEAM, Membership, Product, Project
 
 OF_THE_TEAM = {"private", "team", "projects"}
+ICON = Product._meta.get_field("icon")
 
 
 def get_or_create_project(*, author: Maker, name: str, **values: Any) -> Project:
@@ -83,15 +84,16 @@ def delete_project(*, project: Project) -> None:
     project.delete()
 
 
-@transaction.atomic
+@media.atomic()
 def create_product(
     *, author: Maker, team: Collection[int] = (), projects: Collection[int] = (), **values: Any
 ) -> Product:
     lock_makers({author.pk, *team})
     author.refresh_from_db(fields=["private"])
+    values = media.with_file(settled(values), ICON, maker=author)
     listed = not (author.private or values.get("private"))
     product = create_with_slug(
-        Product.objects.all(), text=values["name"], kind="product", author=author, listed=listed, **settled(values)
+        Product.objects.all(), text=values["name"], kind="product", author=author, listed=listed, **values
     )
     Membership.objects.create(product=product, maker=author, owner=True, listed=listed)
     set_team(product, team)
@@ -99,18 +101,19 @@ def create_product(
     return product
 
 
-@transaction.atomic
+@media.atomic()
 def change_product(*, product: Product, maker: Maker, **values: Any) -> None:
     """Changes a product; its team and the projects under it, where they are given, become exactly those.
 
     The team may change everything but who is on it and whether it is private: that is the owner's.
     """
-    touched = OF_THE_TEAM & {name for name, value in values.items() if value is not None}
+    touched = OF_THE_TEAM & {name for name, value in values.items() if value is not None} or "icon" in values
     team, projects = values.pop("team", None), values.pop("projects", None)
     product = locked(product, maker=maker, team=team or ()) if touched else current(product)
     if maker.pk != product.author_id:
         require_unchanged(product, values.get("private"), team)
-    write(product, settled(values, product))
+    values = media.with_file(settled(values, product), ICON, maker=product.author, old=product.icon.name or "")
+    write(product, values)
     parted = set() if team is None else set_team(product, team)
     if projects is not None:
         set_projects(product, projects, maker=maker)
@@ -124,7 +127,7 @@ def delete_product(*, product: Product, maker: Maker) -> None:
     product = locked(product, maker=maker)
     take_out(product, held_by(product))
     product.delete()
-    forget_files([product.icon.name or ""])
+    media.forget([product.icon.name or ""])
 
 
 @transaction.atomic
@@ -154,7 +157,7 @@ def require_unchanged(product: Product, private: bool | None, team: Collection[i
 
 def write(product: Product, values: dict[str, Any]) -> None:
     """The columns; where it became private or public, its place in the lists and the tasks of its projects too."""
-    was_private, old_icon = product.private, product.icon.name
+    was_private = product.private
     for name, value in values.items():
         setattr(product, name, value)
     if product.private == was_private:
@@ -164,14 +167,10 @@ def write(product: Product, values: dict[str, Any]) -> None:
         product.save(update_fields=[*values, "listed"])
         product.memberships.update(listed=product.listed)
         content.relist(projects=held_by(product))
-    if "icon" in values:
-        forget_files([old_icon or ""])
 
 
 def settled(values: dict[str, Any], product: Product | None = None) -> dict[str, Any]:
-    """``values`` with the moment of a first launch, which is kept from then on; no icon is an empty name."""
-    if "icon" in values:
-        values = {**values, "icon": values["icon"] or ""}
+    """``values`` with the moment of a first launch, which is kept from then on."""
     if values.get("launched") and not (product and product.launched_at):
         values = {**values, "launched_at": timezone.now()}
     return values

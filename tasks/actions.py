@@ -14,9 +14,9 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
+from makerlog.accounts import media
 from makerlog.accounts.actions import locked_maker
 from makerlog.accounts.models import Maker
-from makerlog.api.files import forget_files
 from makerlog.api.written import fetched
 from products.actions import get_or_create_project
 from products.models import Product
@@ -24,14 +24,16 @@ from tasks import days, events
 from tasks.hashtags import project_names
 from tasks.models import DeletedTask, Task, TaskComment, TaskPraise, TaskProduct, TaskProject
 
+ATTACHMENT = Task._meta.get_field("attachment")
 
-@transaction.atomic
+
+@media.atomic()
 def log_task(*, author: Maker, external_id: str | None = None, **values: Any) -> tuple[Task, bool]:
     """A new task and True; or, where ``external_id`` is known, the task it names and False."""
     author = locked_maker(author, no_key=True)
     if external_id and (known := author.tasks.filter(external_id=external_id).first()):
         return known, False
-    values = settled(values)
+    values = media.with_file(settled(values), ATTACHMENT, maker=author)
     done_on = days.day_of(author, values.get("done_at"))
     filed = named_in(values["content"], author)
     listed = not (author.private or filed.private)
@@ -42,24 +44,22 @@ def log_task(*, author: Maker, external_id: str | None = None, **values: Any) ->
     return task, True
 
 
-@transaction.atomic
+@media.atomic()
 def change_task(*, task: Task, **values: Any) -> Task:
     """Changes a task of one's own; its projects and its author's day counts follow."""
     author = locked_maker(task.author, no_key=True)
     task = locked(task)
     task.author = author
-    before, old_file, shown = days.counted_on(task, author), task.attachment.name, set(events.public(task))
+    before, shown = days.counted_on(task, author), set(events.public(task))
     if external_id := values.get("external_id"):
         require_free(external_id, task)
-    values = settled(values, task)
+    values = media.with_file(settled(values, task), ATTACHMENT, maker=author, old=task.attachment.name or "")
     if values.get("done_at", task.done_at) != task.done_at:
         values["done_on"] = days.day_of(author, values["done_at"])
     for name, value in values.items():
         setattr(task, name, value)
     task.save(update_fields=[*values])
     Task.objects.filter(pk=task.pk).change()
-    if "attachment" in values:
-        forget_files([old_file or ""])
     if "content" in values:
         file_anew(task)
     if "done_on" in values and not task.hidden:
@@ -77,7 +77,7 @@ def delete_task(*, task: Task) -> None:
     if not task.hidden:
         days.move(maker=author, left=days.counted_on(task, author), reached=None)
         events.deleted(task)
-    forget_files([task.attachment.name or ""])
+    media.forget([task.attachment.name or ""])
     task.delete()
 
 

@@ -31,7 +31,7 @@ class TaskSerializer(serializers.ModelSerializer):
     due_at = UtcDateTimeField(required=False, allow_null=True)
     done_at = UtcDateTimeField(required=False, allow_null=True)
     external_id = NullableTextField(max_length=200)
-    attachment = CleanImageField(side=2048)
+    attachment = CleanImageField(side=2048, animated=True)
     created_at = UtcDateTimeField(read_only=True)
     updated_at = UtcDateTimeField(read_only=True)
     user = MakerSerializer(source="author", read_only=True)

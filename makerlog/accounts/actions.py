@@ -15,7 +15,7 @@ from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
 
 from makerlog import content
-from makerlog.accounts import emails, tokens
+from makerlog.accounts import emails, media, tokens
 from makerlog.accounts.authentication import PEPPERS
 from makerlog.accounts.links import activation_tokens, bad_link, reset_tokens
 from makerlog.accounts.models import AccessToken, Follow, Maker
@@ -203,7 +203,7 @@ def locked_maker(maker: Maker, *, no_key: bool = False) -> Maker:
     return found[0]
 
 
-@transaction.atomic
+@media.atomic()
 def update_profile(*, maker: Maker, **values: Any) -> Maker:
     """Changes what a maker says of themselves. Their content leaves public lists, or comes back, in the same moment
     that ``private`` changes; files that are replaced go on commit.
@@ -212,7 +212,8 @@ def update_profile(*, maker: Maker, **values: Any) -> Maker:
     """
     maker = locked_maker(maker, no_key=True)
     before = {name: getattr(maker, name) for name in ("private", "email", "timezone")}
-    forget_files(getattr(maker, name).name for name in FILES if name in values)
+    for name in FILES:
+        values = media.with_file(values, Maker._meta.get_field(name), maker=maker, old=getattr(maker, name).name or "")
     for name, value in values.items():
         setattr(maker, name, value)
     save_unique(maker, [*values])

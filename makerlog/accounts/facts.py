@@ -9,4 +9,10 @@ KEPT = [
         "kept.follower_count",
         "SELECT count(*) FROM accounts_follow WHERE followed_id = kept.id",
     ),
+    Kept(
+        "bytes of files of maker",
+        "accounts_maker",
+        "kept.media_bytes",
+        "SELECT coalesce(sum(bytes), 0) FROM accounts_storedfile WHERE maker_id = kept.id",
+    ),
 ]

@@ -9,15 +9,12 @@ share (a cache, the whole of one where they are threads of it) goes to whoever c
 
 import base64
 import contextlib
-import fcntl
 import hashlib
 import logging
 import os
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,16 +22,14 @@ from contextvars import ContextVar
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from makerlog.api.exceptions import Busy
+from makerlog.api.machine_slots import MachineSlots
 from makerlog.gate import deadline
 
 logger = logging.getLogger("makerlog.hashing")
 
 WAIT_S = 2.0
-LOOK_EVERY_S = 0.02
 MAX_WAITING = 2
 IDLE_S = 5.0  # of one alone on a core it needs half a second
-PLACES = max(1, (os.cpu_count() or 1) // 2)  # of a machine
-PLACE = f"{tempfile.gettempdir()}/makerlog-{os.getuid()}-hashes"
 # Told on its standard input, for arguments can be read by every process of the machine. A core whose only work is idle counts
 # as a free one: what wakes up is put there and not behind something else. To be nice does not do that.
 CHILD = """
@@ -71,45 +66,12 @@ def taken(semaphore: threading.Semaphore, *, timeout: float) -> Iterator[None]:
         semaphore.release()
 
 
-@contextmanager
-def place_on_machine() -> Iterator[None]:
-    """One of its PLACES, for makers' hashes of all processes; Busy where none is free in ``WAIT_S``. A process that dies
-    leaves its own, and on a machine that has no such file nobody waits."""
-    ends = time.monotonic() + min(WAIT_S, deadline.left())
-    try:
-        while (place := free_place()) is None:
-            if time.monotonic() >= ends:
-                raise busy()
-            time.sleep(LOOK_EVERY_S)
-    except OSError as error:
-        logger.warning("No place is kept for whoever hashes passwords: %s", error)
-        place = None
-    try:
-        yield
-    finally:
-        if place is not None:
-            os.close(place)
-
-
-def free_place() -> int | None:
-    """A descriptor, to be closed by whoever leaves it; None where all are taken."""
-    for number in range(PLACES):
-        place = os.open(f"{PLACE}-{number}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(place)
-            if not isinstance(error, BlockingIOError):
-                raise
-        else:
-            return place
-    return None
-
-
 def busy() -> Busy:
     return Busy("Too many sign-ins at once. Try again in a moment.", "hashing_busy")
 
 
+# All processes of a machine together hash for makers on half of its cores.
+machine = MachineSlots("hashes", max(1, (os.cpu_count() or 1) // 2), WAIT_S, busy)
 slots = {"makers": Slot(), "staff": Slot()}
 queue: ContextVar[str] = ContextVar("queue", default="makers")
 
@@ -140,7 +102,7 @@ class SlottedPBKDF2PasswordHasher(PBKDF2PasswordHasher):
             if queue.get() == "staff":
                 return super().encode(password, salt, iterations)
             self._check_encode_args(password, salt)  # type: ignore[attr-defined]
-            with place_on_machine():
+            with machine.hold():
                 hashed = base64.b64encode(hashed_aside(password, salt, iterations)).decode()
             return f"{self.algorithm}${iterations}${salt}${hashed}"
 

@@ -124,6 +124,9 @@ class Maker(AbstractUser):
     follower_count = models.PositiveIntegerField(default=0)
     run_length = models.PositiveIntegerField(default=0)
     last_day = models.DateField(null=True, blank=True)
+    media_bytes = models.PositiveBigIntegerField(
+        default=0, db_default=0, editable=False
+    )  # of their files: see media.py
     week_counts = ArrayField(models.PositiveIntegerField(), size=WEEK, default=no_week)
 
     objects: ClassVar[MakerManager] = MakerManager()
@@ -202,6 +205,14 @@ class Maker(AbstractUser):
     @derived()
     def og_image(self) -> None:
         """Pictures for link previews are not made here; the key is on the wire."""
+
+
+class StoredFile(models.Model):
+    """What a file in the storage counts for, and whose quota. Files from before there were quotas have no row."""
+
+    name = models.CharField(max_length=100, unique=True)
+    maker = models.ForeignKey(Maker, models.CASCADE, related_name="files")
+    bytes = models.PositiveIntegerField()
 
 
 class Follow(models.Model):

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -27,6 +28,7 @@ from makerlog.api.fields import (
     says_nothing,
 )
 from makerlog.api.files import CleanImageField
+from makerlog.gate.limits import MIB
 
 
 class PublicDefault(Constant, serializers.BooleanField):
@@ -121,6 +123,10 @@ class FollowedSerializer(Through, MakerSerializer):
     through = "followed"
 
 
+class MediaQuota(Constant, serializers.IntegerField):
+    constant = settings.MEDIA_QUOTA_MB * MIB
+
+
 class MeSerializer(DerivedSerializer):
     """Oneself: settings with their values."""
 
@@ -135,10 +141,12 @@ class MeSerializer(DerivedSerializer):
     timezone = UnlessEmpty(required=False, max_length=64, validators=[validate_timezone])
     avatar = CleanImageField(side=512, nothing=DEFAULT_AVATAR)
     header = CleanImageField(side=1920, nothing="")
+    media_bytes = serializers.IntegerField(read_only=True, help_text="What one's images take.")
+    media_quota = MediaQuota(help_text="What they may take, in bytes.")
 
     class Meta:
         model = Maker
-        fields = FIELDS
+        fields = [*FIELDS, "media_bytes", "media_quota"]
         read_only_fields = [name for name in FIELDS if name not in {*OWN, *SETTINGS, "avatar", "header"}]
 
 
@@ -149,7 +157,7 @@ class PrivilegedSerializer(WithPassword, MeSerializer):
     needs_setup = serializers.BooleanField(read_only=True)
 
     class Meta(MeSerializer.Meta):
-        fields = [*FIELDS, "email", "needs_setup", "password"]
+        fields = [*MeSerializer.Meta.fields, "email", "needs_setup", "password"]
 
     def validate_email(self, email: str) -> str:
         email = Maker.objects.normalize_email(email)

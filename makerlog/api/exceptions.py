@@ -41,6 +41,19 @@ class BodyTooLarge(APIException):
     default_code = "body_too_large"
 
 
+class OverQuota(APIException):
+    """A maker's files take all that they may."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "media_quota"
+
+
+class DiskFull(APIException):
+    status_code = status.HTTP_507_INSUFFICIENT_STORAGE
+    default_detail = "There is no room for files just now. Everything else works; we have been told."
+    default_code = "disk_full"
+
+
 class BadParameter(APIException):
     """A query parameter or header that cannot be used."""
 

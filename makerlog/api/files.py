@@ -1,12 +1,10 @@
 """Uploads: images are judged by their content, bounded in size and written anew; names are ours."""
 
-import io
 import secrets
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterable
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.conf import settings
@@ -15,21 +13,14 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, default_storage
 from django.db import transaction
 from django.utils.deconstruct import deconstructible
-from PIL import Image, ImageOps, UnidentifiedImageError
 from rest_framework import serializers
 from rest_framework.fields import SkipField, empty
 
-from makerlog.api.exceptions import Busy
+from makerlog.api.exceptions import DiskFull
 from makerlog.api.fields import says_nothing
-
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-MAX_PIXELS = 40_000_000
-
-# A file of 5 KB can hold so many pixels, and takes 0.5 GB and a second to write anew: one at a time in a process. One more
-# may wait: whoever waits holds a thread, and one maker's uploads would hold them all.
-WAIT_S = 2.0
-darkroom = threading.BoundedSemaphore(1)
-line = threading.BoundedSemaphore(2)  # at work and waiting
+from makerlog.api.images import TAKEN, BadImage, rewrite_image
+from makerlog.api.limits import IMAGE_UNIT_S
+from makerlog.gate.limits import MIB
 
 
 class LocalStorage(FileSystemStorage):
@@ -37,6 +28,23 @@ class LocalStorage(FileSystemStorage):
 
     def url(self, name: str | None) -> str:
         return f"{settings.PUBLIC_URL}{super().url(name)}"
+
+    def _save(self, name: str, content: Any) -> str:
+        """All of the file or nothing: what a full disk cut off is deleted."""
+        try:
+            return super()._save(name, content)  # type: ignore[misc]  # Django has it, its stubs do not
+        except OSError as error:
+            Path(self.path(name)).unlink(missing_ok=True)
+            raise DiskFull from error
+
+
+def require_free_disk() -> None:
+    """DiskFull where uploads go to a disk that has less than MEDIA_FREE_MB left: the rest is for the database and logs."""
+    if settings.MEDIA_S3_BUCKET:
+        return
+    there = next(each for each in (settings.MEDIA_ROOT, *settings.MEDIA_ROOT.parents) if each.exists())
+    if shutil.disk_usage(there).free < settings.MEDIA_FREE_MB * MIB:
+        raise DiskFull
 
 
 class HashedStaticStorage(ManifestStaticFilesStorage):
@@ -86,19 +94,28 @@ class StoredFileField(serializers.FileField):
 class CleanImageField(StoredFileField):
     """An image, written anew from its pixels: no metadata, no second content behind the first.
 
-    ``side``: the longest side in pixels; larger ones are scaled down. Sent as null or an empty string: no image. The address
-    of the image that is there (``<field>_url`` of the instance) leaves it there: old apps send whole objects back.
+    ``side``: the longest side in pixels; larger ones are scaled down. ``animated``: an animation stays one; elsewhere its
+    first picture is taken. Sent as null or an empty string: no image. The address of the image that is there
+    (``<field>_url`` of the instance) leaves it there: old apps send whole objects back.
     """
 
     default_error_messages = {
-        "not_an_image": "This is not a PNG, JPEG, WebP or GIF image that can be read.",
+        "not_an_image": f"This is not an image that can be read. {TAKEN} are taken.",
+        "heic": f"HEIC is not taken: send it as JPEG. {TAKEN} are taken.",
         "too_large": "The image is {size} bytes; at most {limit} are taken.",
-        "too_many_pixels": "The image has more than {limit} pixels.",
+        "too_many_pixels": (
+            "The image has too many pixels: JPEG may have 200 million (a progressive one 60), PNG and GIF 40 million, WebP"
+            " and AVIF 16 million."
+        ),
+        "too_long": "The animation is too long: at most 300 pictures, of 120 million pixels together.",
     }
 
-    def __init__(self, *, side: int = 1024, **kwargs: Any) -> None:
+    def __init__(self, *, side: int = 1024, animated: bool = False, **kwargs: Any) -> None:
         self.side = side
-        super().__init__(**{"required": False, "allow_null": True, **kwargs})
+        self.animated = animated
+        stays = "Animations stay animated." if animated else "Of an animation the first picture is taken."
+        help_text = f"An image: {TAKEN}, in any size up to 10 MiB; scaled down to {side} pixels. {stays}"
+        super().__init__(**{"required": False, "allow_null": True, "help_text": help_text, **kwargs})
 
     def run_validation(self, data: Any = empty) -> Any:
         instance = getattr(self.parent, "instance", None)
@@ -110,43 +127,20 @@ class CleanImageField(StoredFileField):
         upload = super().to_internal_value(data)
         if upload.size > settings.UPLOAD_LIMIT:
             self.fail("too_large", size=upload.size, limit=settings.UPLOAD_LIMIT)
-        return self.rewritten(upload)
+        require_free_disk()
+        return self.rewritten(upload.read())
 
-    def rewritten(self, upload: Any) -> ContentFile:
-        with taken(line, timeout=0), taken(darkroom, timeout=WAIT_S):
-            return self.developed(upload)
-
-    def developed(self, upload: Any) -> ContentFile:
+    def rewritten(self, data: bytes) -> ContentFile:
         try:
-            with Image.open(upload, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    self.fail("too_many_pixels", limit=MAX_PIXELS)
-                return encoded(image, self.side)
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError, Warning):
-            self.fail("not_an_image")
+            image = rewrite_image(data, side=self.side, animated=self.animated)
+        except BadImage as error:
+            self.charge_work(error.seconds)
+            self.fail(error.code)
+        self.charge_work(image.seconds)
+        return ContentFile(image.body, name=f"image.{image.ending}")
 
-
-@contextmanager
-def taken(semaphore: threading.Semaphore, *, timeout: float) -> Iterator[None]:
-    if not semaphore.acquire(timeout=timeout):
-        raise Busy("Too many images at once. Try again in a moment.", "images_busy")
-    try:
-        yield
-    finally:
-        semaphore.release()
-
-
-def encoded(image: Image.Image, side: int) -> ContentFile:
-    """The first frame, upright, at most ``side`` pixels long: JPEG for photographs, PNG otherwise."""
-    photograph = image.format == "JPEG"
-    image.draft(None, (2 * side, 2 * side))  # a JPEG is not even read larger than that
-    scaled = image.convert("RGB" if photograph else "RGBA")
-    scaled.thumbnail((side, side))
-    upright = ImageOps.exif_transpose(scaled)
-    upright.info = {}  # Pillow writes comments and colour profiles on: any bytes one likes
-    buffer = io.BytesIO()
-    if photograph:
-        upright.save(buffer, "JPEG", quality=88, optimize=True)
-    else:
-        upright.save(buffer, "PNG", compress_level=3)  # the best one takes ten times as long, and seconds over noise
-    return ContentFile(buffer.getvalue(), name="image.jpg" if photograph else "image.png")
+    def charge_work(self, seconds: float) -> None:
+        """What it took beyond the first unit, which was charged before."""
+        view = self.context.get("view")
+        if view is not None and (units := int(seconds / IMAGE_UNIT_S)):
+            view.charge("image", units=units, insist=True)

@@ -64,7 +64,14 @@ LIMITS = {
         # What a request costs beside that, because of what it does.
         Limit("write", "maker", 1500, MINUTE, 1000, "What one maker writes; each task of a batch is one."),
         Limit("new-maker", "maker", 70, MINUTE, 50, "What a new maker writes; counted while the level is not normal."),
-        Limit("image", "maker", 180, 10 * MINUTE, 60, "Images that one maker uploads."),
+        Limit(
+            "image",
+            "maker",
+            180,
+            10 * MINUTE,
+            60,
+            "Images that one maker uploads; one that takes long counts for more.",
+        ),
         Limit("log-in", "address", 60, 10 * MINUTE, 30, "Log-ins with a password, right or wrong."),
         Limit("registration", "address", 40, HOUR, 20, "New accounts."),
         Limit("activation", "address", 60, HOUR, 30, "Links of activation mails that are opened."),
@@ -120,6 +127,7 @@ PRICES = {
 }
 ROWS_A_UNIT = 50  # of a page, beyond its first unit: limit=20 costs 1, limit=50 costs 2, limit=100 costs 3
 SEARCH = 4
+IMAGE_UNIT_S = 0.5  # seconds of CPU that an image may take for one unit of the limit `image`
 UNCHANGED = 10  # an answer of 304 costs one part in so many
 
 COSTS = {

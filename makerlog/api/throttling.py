@@ -53,9 +53,9 @@ class Account:
             self.charge(charges())
             self.opened = True
 
-    def charge(self, charges: list[Charge]) -> None:
-        """All of them or none; TooOften where one does not fit."""
-        decision = limiter.decide(charges)
+    def charge(self, charges: list[Charge], *, insist: bool = False) -> None:
+        """All of them or none; TooOften where one does not fit. ``insist``: as a debt, whether they fit or not."""
+        decision = limiter.decide(charges, insist=insist)
         self.note(decision)
         if not decision.allowed:
             self.rest = []

@@ -119,7 +119,8 @@ class Endpoint(generics.GenericAPIView):
         return serializer.validated_data
 
     def charge_images(self) -> None:
-        """An image takes up to a second to write anew, where any other write takes milliseconds."""
+        """An image takes up to a second to write anew, where any other write takes milliseconds. Charged before: no child
+        decodes what has not been paid for."""
         if self.request.auth is not None and self.request.FILES:
             self.charge("image", units=len(self.request.FILES))
 
@@ -177,10 +178,13 @@ class Endpoint(generics.GenericAPIView):
         values = [*look_up.values(), audience.pk]
         return fetched(statements.template((name, asked.key, audience.kind, *look_up), values, write), values)
 
-    def charge(self, name: str, *, units: int = 1, subject: str = "") -> None:
-        """Charges the limit ``name`` for what only the body tells, such as ``subject``, whom it is for. TooOften: a 429."""
+    def charge(self, name: str, *, units: int = 1, subject: str = "", insist: bool = False) -> None:
+        """Charges the limit ``name`` for what only the body tells, such as ``subject``, whom it is for. TooOften: a 429.
+        ``insist``: for work that is done already, as a debt."""
         owners = {**throttling.owners_of(self.request), "subject": subject}
-        throttling.account_of(self.request).charge([throttling.charge(limit_called(name), owners, units)])
+        throttling.account_of(self.request).charge(
+            [throttling.charge(limit_called(name), owners, units)], insist=insist
+        )
 
     def charge_writes(self, count: int) -> None:
         """Charges a batch, where ``charges_each`` keeps the request itself from counting as one write. TooOften: a 429."""

@@ -111,6 +111,7 @@ LEFT_OUT = {
     "accounts.Follow.followed": "who follows a maker is what others did; the number stands in the profile",
     "accounts.Maker_groups.maker": "Django's own, not used: roles are flags, which stand in the profile",
     "accounts.Maker_user_permissions.maker": "Django's own, not used",
+    "accounts.StoredFile.maker": "the sizes of files that are exported themselves",
     "tasks.DeletedTask.author": "the numbers of tasks deleted within 30 days, nothing of what they said",
     "discussions.Participant.maker": "a list made of the replies, which are exported",
     "otp_totp.TOTPDevice.user": "a secret of the staff's second factor",

@@ -75,8 +75,8 @@ def test_files_go_on_commit(committed: Any) -> None:
     alice.post("/tasks/", {"content": "with a picture", "attachment": picture()}, format="multipart")
     with committed():
         gone(alice)
-        assert len(list(Path(django_settings.MEDIA_ROOT).rglob("*.png"))) == 2
-    assert list(Path(django_settings.MEDIA_ROOT).rglob("*.png")) == []
+        assert len(list(Path(django_settings.MEDIA_ROOT).rglob("*.webp"))) == 2
+    assert list(Path(django_settings.MEDIA_ROOT).rglob("*.webp")) == []
 
 
 def test_answers_kept_for_ones_apps_go_too() -> None:

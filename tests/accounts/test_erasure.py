@@ -137,7 +137,7 @@ def test_no_column_of_any_table_knows_them_any_more(zelda: Caller, committed: An
     # What every process must hear of, by a random word: the journal forgets it after two days.
     assert {table for each in ids for table in found(each)} <= {Change._meta.db_table}
     assert refusals.newest(ids) == []
-    assert list(Path(django_settings.MEDIA_ROOT).rglob("*.png")) == []
+    assert list(Path(django_settings.MEDIA_ROOT).rglob("*.webp")) == []
 
 
 def test_what_others_did_is_left(zelda: Caller, committed: Any) -> None:

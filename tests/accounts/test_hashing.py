@@ -30,12 +30,13 @@ PASSWORD = "correct horse"
 @pytest.fixture(autouse=True)
 def _new_slots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(hashing, "slots", {"makers": Slot(), "staff": Slot()})
-    monkeypatch.setattr(hashing, "PLACE", str(tmp_path / "hashes"))
+    monkeypatch.setattr(hashing.machine, "path", str(tmp_path / "hashes"))
 
 
 @pytest.fixture
 def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashing, "WAIT_S", 0.01)
+    monkeypatch.setattr(hashing.machine, "wait_s", 0.01)
 
 
 def reached(condition: Callable[[], bool], deadline_s: float = 5) -> bool:
@@ -98,7 +99,7 @@ time.sleep(60)
 @pytest.fixture
 def other_process() -> Iterator[subprocess.Popen[bytes]]:
     """Has all places of the machine."""
-    names = [f"{hashing.PLACE}-{number}" for number in range(hashing.PLACES)]
+    names = [f"{hashing.machine.path}-{number}" for number in range(hashing.machine.count)]
     with subprocess.Popen([sys.executable, "-c", HOLDER, *names], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
@@ -125,7 +126,7 @@ def test_whoever_waits_for_another_process_hashes_after_it(other_process: subpro
 
 
 def test_a_machine_that_has_no_such_file_hashes_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hashing, "PLACE", "/nowhere/hashes")
+    monkeypatch.setattr(hashing.machine, "path", "/nowhere/hashes")
     assert check_password(PASSWORD, make_password(PASSWORD))
 
 

@@ -29,7 +29,7 @@ def stored() -> list[str]:
 
 def test_oneself_has_all_of_a_user_and_nothing_else() -> None:
     body = caller(dark_mode=True).get("/me/").json()
-    assert set(body) == set(FIELDS)
+    assert set(body) == {*FIELDS, "media_bytes", "media_quota"}
     assert (body["username"], body["dark_mode"]) == ("alice", True)
     assert body["avatar"].endswith("/static/accounts/avatar.png")
     assert [name for name, value in body.items() if value is None] == ["og_image", "streak_end_date"]
@@ -212,7 +212,7 @@ def test_going_private_takes_ones_tasks_off_the_lists_at_once_and_back(path: str
 
 def test_the_privileged_form_has_the_address() -> None:
     body = caller().get("/me/privileged/").json()
-    assert set(body) == {*FIELDS, "email", "needs_setup"}
+    assert set(body) == {*FIELDS, "media_bytes", "media_quota", "email", "needs_setup"}
     assert (body["email"], body["needs_setup"]) == ("alice@example.com", True)
 
 

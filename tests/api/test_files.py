@@ -1,7 +1,6 @@
 """Images: judged by their content, bounded, and written anew."""
 
 import random
-import time
 from io import BytesIO
 from typing import Any
 
@@ -11,7 +10,8 @@ from PIL.PngImagePlugin import PngInfo
 from rest_framework import serializers
 
 from makerlog.api.exceptions import Busy
-from makerlog.api.files import CleanImageField, RandomName, darkroom, line
+from makerlog.api.files import CleanImageField, RandomName
+from makerlog.api.images import line, rewrite_image, work
 from tests.tasks.images import giant_png, image_bytes, upload
 
 SECRET = b"<?php secret ?>"
@@ -52,8 +52,8 @@ def test_nothing_but_pixels_is_kept(kind: str) -> None:
     assert {"comment", "icc_profile", "exif", "Comment"} & set(opened(clean).info) == set()
 
 
-@pytest.mark.parametrize(("kind", "kept"), [("PNG", "PNG"), ("JPEG", "JPEG"), ("WEBP", "PNG"), ("GIF", "PNG")])
-def test_photographs_stay_jpeg_and_all_else_becomes_png(kind: str, kept: str) -> None:
+@pytest.mark.parametrize(("kind", "kept"), [("PNG", "WEBP"), ("JPEG", "JPEG"), ("WEBP", "WEBP"), ("GIF", "WEBP")])
+def test_a_jpeg_stays_one_and_all_else_becomes_webp(kind: str, kept: str) -> None:
     assert opened(rewritten(image_bytes(kind))).format == kept
 
 
@@ -77,7 +77,7 @@ def test_images_of_every_mode_are_taken(mode: str) -> None:
     assert opened(rewritten(buffer.getvalue())).size == (5, 5)
 
 
-def test_the_first_picture_of_an_animation_is_taken() -> None:
+def test_of_an_animation_the_first_picture_is_taken_where_it_does_not_move() -> None:
     frames = [Image.new("RGB", (9, 9), color) for color in ("red", "blue")]
     buffer = BytesIO()
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
@@ -86,7 +86,7 @@ def test_the_first_picture_of_an_animation_is_taken() -> None:
 
 
 def test_an_image_of_too_many_pixels_is_refused_unread() -> None:
-    with pytest.raises(serializers.ValidationError, match="can be read"):
+    with pytest.raises(serializers.ValidationError, match="too many pixels"):
         rewritten(giant_png())
 
 
@@ -100,7 +100,7 @@ def test_broken_images_are_refused_or_read_but_never_a_fault() -> None:
     chance = random.Random(7)
     for kind in ("PNG", "JPEG", "GIF", "WEBP"):
         whole = image_bytes(kind, 16)
-        for _ in range(100):
+        for _ in range(20):
             data = bytearray(whole)
             for _ in range(chance.choice([1, 3, 20])):
                 data[chance.randrange(len(data))] = chance.randrange(256)
@@ -122,8 +122,8 @@ def test_names_are_ours() -> None:
 
 
 def test_one_image_at_a_time_and_none_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("makerlog.api.files.WAIT_S", 0.01)
-    with darkroom, pytest.raises(Busy):
+    monkeypatch.setattr("makerlog.api.images.WAIT_S", 0.01)
+    with work, pytest.raises(Busy):
         rewritten(image_bytes())
     assert rewritten(image_bytes())
     with pytest.raises(serializers.ValidationError):
@@ -142,6 +142,4 @@ def test_noise_is_written_anew_in_good_time() -> None:
     Image.effect_noise((200, 200), 90).convert("RGBA").resize((2_000, 2_000), Image.Resampling.NEAREST).save(
         buffer, "PNG"
     )
-    began = time.thread_time()
-    assert rewritten(buffer.getvalue(), side=2_048)
-    assert time.thread_time() - began < 1.5
+    assert rewrite_image(buffer.getvalue(), side=2_048).seconds < 1.5

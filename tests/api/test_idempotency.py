@@ -159,7 +159,7 @@ def test_a_file_is_read_whole_after_its_fingerprint_was_taken(alice: Caller, tmp
     settings.MEDIA_ROOT = tmp_path
     values = {"content": "x", "attachment": upload()}
     response = alice.post("/tasks/", values, format="multipart", HTTP_IDEMPOTENCY_KEY="k")
-    assert response.json()["attachment"].endswith(".png")
+    assert response.json()["attachment"].endswith(".webp")
 
 
 def test_an_answer_that_holds_a_secret_is_not_kept(alice: Caller) -> None:
