@@ -7,7 +7,7 @@ from datetime import date, datetime
 from django.db import connection
 
 from makerlog.accounts.models import Maker
-from makerlog.accounts.rhythm import local_day
+from makerlog.accounts.rhythm import WEEK, local_day
 from tasks.models import Task
 
 ADD = """
@@ -19,23 +19,28 @@ TAKE = """
     FROM unnest(%s::bigint[], %s::date[], %s::int[]) AS gone (author_id, day, done)
     WHERE tasks_daycount.author_id = gone.author_id AND tasks_daycount.day = gone.day
 """
-# The last run of days of makers, read from their counts. A run begins at the newest day that no worked day comes before.
-RHYTHMS = """
+# The last run of days of makers and the week that ends with it, read from their counts: newest first, as far as the first
+# gap. What is read grows with the run alone, so a streak of decades costs milliseconds.
+RHYTHMS = f"""
     SELECT worker.id, newest.day AS last_day, coalesce(newest.day - first.day + 1, 0) AS run_length, week.done AS week
     FROM unnest(%s::bigint[]) AS worker (id)
     CROSS JOIN LATERAL (
         SELECT max(day) AS day FROM tasks_daycount WHERE author_id = worker.id AND done > 0
     ) newest
     LEFT JOIN LATERAL (
-        SELECT day FROM tasks_daycount count WHERE author_id = worker.id AND done > 0 AND NOT EXISTS (
-            SELECT FROM tasks_daycount WHERE author_id = worker.id AND day = count.day - 1 AND done > 0
-        ) ORDER BY day DESC LIMIT 1
+        SELECT day FROM (
+            SELECT day, lead(day) OVER (ORDER BY day DESC) AS before
+            FROM tasks_daycount WHERE author_id = worker.id AND done > 0
+        ) worked WHERE before IS DISTINCT FROM day - 1 ORDER BY day DESC LIMIT 1
     ) first ON true
     CROSS JOIN LATERAL (
-        SELECT array_agg(coalesce(count.done, 0) ORDER BY back DESC) AS done FROM generate_series(0, 6) back
-        LEFT JOIN tasks_daycount count ON count.author_id = worker.id AND count.day = newest.day - back
+        SELECT array_agg(coalesce(count.done, 0) ORDER BY back DESC) AS done
+        FROM generate_series(0, {WEEK - 1}) back LEFT JOIN (
+            SELECT day, done FROM tasks_daycount
+            WHERE author_id = worker.id AND day BETWEEN newest.day - {WEEK - 1} AND newest.day
+        ) count ON count.day = newest.day - back
     ) week
-"""
+"""  # noqa: S608  (no value of anybody's)
 KEEP_RHYTHMS = f"""
     UPDATE accounts_maker SET last_day = rhythm.last_day, run_length = rhythm.run_length, week_counts = rhythm.week
     FROM ({RHYTHMS}) rhythm WHERE accounts_maker.id = rhythm.id

@@ -106,8 +106,10 @@ KEPT: list[Comparison] = [
         FROM ({ABOVE} WHERE filing.task_id = kept.id) above""",
         owner="kept.author_id",
         mends=(
-            f"""DELETE FROM tasks_taskproduct WHERE task_id = ANY(%(ids)s)
-            AND (task_id, product_id) NOT IN ({ABOVE} WHERE filing.task_id = ANY(%(ids)s))""",
+            """DELETE FROM tasks_taskproduct place WHERE task_id = ANY(%(ids)s) AND NOT EXISTS (
+                SELECT FROM tasks_taskproject filing JOIN products_product_projects held USING (project_id)
+                WHERE filing.task_id = place.task_id AND held.product_id = place.product_id
+            )""",
             f"""INSERT INTO tasks_taskproduct (task_id, product_id, created_at, listed)
             SELECT above.task_id, above.product_id, task.created_at, task.listed
             FROM ({ABOVE} WHERE filing.task_id = ANY(%(ids)s)) above JOIN tasks_task task ON task.id = above.task_id

@@ -1,11 +1,10 @@
 """Keeps ``listed`` true to privacy, on tasks and on their filings. Set by set, never row by row."""
 
-from typing import Any
-
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, Subquery
 
 from makerlog.accounts.models import Maker
+from makerlog.api.columns import AnyOf
 from products.models import Product
 from tasks import events
 from tasks.models import Task, TaskProduct, TaskProject, TaskQuerySet
@@ -21,8 +20,9 @@ FILE_UNDER_PRODUCTS = """
 
 def relist(makers: list[int], projects: list[int]) -> None:
     """Brings up to date the tasks of these makers, and those filed under these projects."""
-    refile(projects)
-    tasks = Task.objects.filter(Q(author__in=makers) | Q(pk__in=filed_under(projects)))
+    filed = filed_under(projects)
+    refile(projects, filed)
+    tasks = Task.objects.filter(Q(author__in=makers) | Q(AnyOf("pk", filed)))
     events.leaving(tasks.filter(~listable(), listed=True))
     tasks.filter(listable(), listed=False).change(listed=True)
     tasks.filter(~listable(), listed=True).change(listed=False)
@@ -36,8 +36,11 @@ def keep_filings(tasks: TaskQuerySet) -> None:
         filing.objects.filter(task__in=tasks.values("pk")).exclude(listed=listed).update(listed=listed)
 
 
-def filed_under(projects: list[int]) -> QuerySet[TaskProject, Any]:
-    return TaskProject.objects.filter(project__in=projects).values("task")
+def filed_under(projects: list[int]) -> list[int]:
+    """The ids of their tasks: read first, and given to each statement as one list. Joined to tasks instead, they would be
+    read anew for each task where PostgreSQL's statistics do not know yet how many they are."""
+    filings = TaskProject.objects.filter(project__in=projects)
+    return list(filings.values_list("task", flat=True).distinct()) if projects else []
 
 
 def listable() -> Q:
@@ -53,9 +56,9 @@ def public() -> Q:
     return Q(~Exists(private_project), ~Exists(private_product), ~Exists(private_author))
 
 
-def refile(projects: list[int]) -> None:
-    """The tasks of these projects stand under exactly the products that hold the projects now."""
+def refile(projects: list[int], filed: list[int]) -> None:
+    """The tasks of these projects, ``filed``, stand under exactly the products that hold the projects now."""
     holders = Product.objects.filter(pk=OuterRef("product"), projects__filings__task=OuterRef("task"))
-    TaskProduct.objects.filter(~Exists(holders), task__in=filed_under(projects)).delete()
+    TaskProduct.objects.filter(~Exists(holders), AnyOf("task", filed)).delete()
     with connection.cursor() as cursor:
         cursor.execute(FILE_UNDER_PRODUCTS, [projects])

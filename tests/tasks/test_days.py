@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from makerlog.accounts.models import Maker
 from makerlog.accounts.rhythm import WEEK, local_day
 from tasks.actions import change_task, delete_task
+from tasks.days import RHYTHMS
 from tasks.models import DayCount, Task
 from tests.makers import anonymous, caller, make_maker
 from tests.tasks.logs import NOON, log
@@ -114,6 +116,62 @@ def test_a_hundred_days_in_a_row_are_a_streak_of_a_hundred(alice: Maker) -> None
         DayCount.objects.create(author=alice, day=TODAY - timedelta(days=days_ago + 1), done=1)
     done(alice, 0)
     assert rhythm(alice)[0] == 101
+
+
+def worked_days(maker: Maker, count: int) -> None:
+    """``count`` days in a row up to yesterday, each with one task that nobody kept."""
+    DayCount.objects.bulk_create(
+        DayCount(author=maker, day=TODAY - timedelta(days=number), done=1) for number in range(1, count + 1)
+    )
+
+
+def statement_plan(maker: Maker) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {RHYTHMS}", [[maker.pk]])
+        return cursor.fetchone()[0][0]["Plan"]
+
+
+def rows_read(node: dict[str, Any]) -> int:
+    """Rows that the scans and the joins of a plan looked at."""
+    dropped = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Join Filter", 0)
+    scanned = node.get("Actual Rows", 0) if "Relation Name" in node else 0
+    return int((scanned + dropped) * node["Actual Loops"] + sum(map(rows_read, node.get("Plans", ()))))
+
+
+@pytest.fixture(params=["nothing", "short logs", "long logs"])
+def known_statistics(request: pytest.FixtureRequest) -> None:
+    """What PostgreSQL knows of day counts: it plans by that, and may take a log of decades for one of a few days."""
+    if request.param != "nothing":
+        makers = Maker.objects.bulk_create(Maker(username=f"maker{number}") for number in range(500))
+        for maker in makers[: 3 if request.param == "long logs" else 500]:
+            worked_days(maker, 2_000 if request.param == "long logs" else 1)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE tasks_daycount")
+
+
+@pytest.mark.usefixtures("known_statistics")
+def test_a_streak_of_twenty_thousand_days_is_read_once_for_a_write() -> None:
+    short, long = make_maker("short"), make_maker("long")
+    worked_days(short, 2_000)
+    worked_days(long, 20_000)
+    read = rows_read(statement_plan(long))
+    assert read <= 3 * 20_000
+    assert read <= 11 * rows_read(statement_plan(short))
+    log(long, done_at=NOON)
+    long.refresh_from_db()
+    assert long.run_length == 20_001
+
+
+@pytest.mark.parametrize("count", [2_000, 20_000])
+def test_a_day_that_splits_or_joins_a_long_streak_is_counted(count: int, alice: Maker) -> None:
+    worked_days(alice, count)
+    middle = done(alice, count // 2)
+    DayCount.objects.filter(author=alice, day=middle.done_on).update(done=1)
+    delete_task(task=middle)
+    done(alice, 0)
+    assert rhythm(alice)[0] == count // 2
+    done(alice, count // 2)
+    assert rhythm(alice)[0] == count + 1
 
 
 Act = tuple[str, int, int]  # what is done, which task, how many days ago
