@@ -8,7 +8,15 @@ from rest_framework import serializers
 from discussions.models import MAX_BODY, Discussion, Reply
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.compiled import Through
-from makerlog.api.fields import MAX_ID, AlwaysNullField, FlexibleBooleanField, TextField, UtcDateTimeField, says_nothing
+from makerlog.api.fields import (
+    MAX_ID,
+    AlwaysNullField,
+    ComposedField,
+    FlexibleBooleanField,
+    TextField,
+    UtcDateTimeField,
+    says_nothing,
+)
 
 CONTROLS = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -25,7 +33,7 @@ class DiscussionSerializer(serializers.ModelSerializer):
 
     type = serializers.ChoiceField(choices=Discussion.Type.choices, required=False)
     owner = MakerSerializer(source="author", read_only=True)
-    title = serializers.CharField(max_length=200)
+    title = ComposedField(max_length=200)
     body = BodyField(max_length=MAX_BODY)
     pinned = FlexibleBooleanField(required=False)
     locked = FlexibleBooleanField(required=False)

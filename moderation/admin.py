@@ -38,14 +38,14 @@ admin.site.unregister([Group, TOTPDevice, StaticDevice])
 class ProjectAdmin(LookedAt):
     list_display = ("name", "author", "private", "created_at")
     list_select_related = ("author",)
-    search_fields = ("pk", "author__username__lower")
+    search_fields = ("pk", "author__folded_username")
 
 
 @admin.register(Product)
 class ProductAdmin(LookedAt):
     list_display = ("name", "slug", "author", "launched", "hidden", "created_at")
     list_select_related = ("author",)
-    search_fields = ("pk", "slug", "author__username__lower")
+    search_fields = ("pk", "slug", "author__folded_username")
     exclude = ("projects",)
 
 
@@ -53,28 +53,28 @@ class ProductAdmin(LookedAt):
 class TaskAdmin(LookedAt):
     list_display = ("__str__", "author", "done", "hidden", "created_at")
     list_select_related = ("author",)
-    search_fields = ("pk", "author__username__lower")
+    search_fields = ("pk", "author__folded_username")
 
 
 @admin.register(TaskComment)
 class TaskCommentAdmin(LookedAt):
     list_display = ("__str__", "author", "hidden", "created_at")
     list_select_related = ("author",)
-    search_fields = ("pk", "author__username__lower")
+    search_fields = ("pk", "author__folded_username")
 
 
 @admin.register(Discussion)
 class DiscussionAdmin(LookedAt):
     list_display = ("title", "author", "type", "pinned", "locked", "hidden", "created_at")
     list_select_related = ("author",)
-    search_fields = ("pk", "slug", "author__username__lower")
+    search_fields = ("pk", "slug", "author__folded_username")
 
 
 @admin.register(Reply)
 class ReplyAdmin(LookedAt):
     list_display = ("__str__", "author", "hidden", "created_at")
     list_select_related = ("author",)
-    search_fields = ("pk", "author__username__lower")
+    search_fields = ("pk", "author__folded_username")
 
 
 @admin.register(Incident)
@@ -113,7 +113,7 @@ class SignInFailureAdmin(LookedAt):
 
     list_display = (column("hour", "Hour"), "kind", "maker", "count")
     list_select_related = ("maker",)
-    search_fields = ("pk", "maker__username__lower")
+    search_fields = ("pk", "maker__folded_username")
 
 
 @admin.register(RouteSwitch)

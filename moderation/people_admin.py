@@ -36,7 +36,7 @@ class MakerAdmin(LookedAt):
     and the address that their password can be reset through, is theirs."""
 
     list_display = ("username", "email", "date_joined", "is_active", "is_moderator", "is_staff", "suspension")
-    search_fields = ("pk", "username__lower", "email__lower")
+    search_fields = ("pk", "folded_username", "email__lower")
     fields: ClassVar = (
         ("username", "email"),
         ("role", "standing"),
@@ -194,7 +194,7 @@ class AccessTokenAdmin(LookedAt):
         *(column("expires_at", "Expires"), column("revoked_at", "Revoked")),
     )
     list_select_related = ("maker",)
-    search_fields = ("pk", "public_id", "maker__username__lower")
+    search_fields = ("pk", "public_id", "maker__folded_username")
     search_help_text = "A maker's name, a token's prefix (mkl_ and 11 characters), or its id."
     exclude = ("digest", "pepper")
     change_list_template = "moderation/tokens.html"

@@ -20,6 +20,7 @@ from django_ratelimit.core import get_usage
 
 from makerlog.accounts.models import Maker
 from makerlog.api.limits import LIMITS, Limit
+from makerlog.api.text import fold
 from moderation import actions, second_factor
 from moderation.models import SignInFailure
 from moderation.standing import tickets
@@ -51,7 +52,7 @@ def settle(request: HttpRequest, response: HttpResponse) -> None:
         return
     form = response.context_data["form"]  # type: ignore[attr-defined]  # a TemplateResponse
     if not form.has_error("__all__", "hashing_busy"):
-        tried = Maker.objects.filter(username__lower=form.cleaned_data.get("username", "").lower())
+        tried = Maker.objects.filter(folded_username=fold(form.cleaned_data.get("username", "")))
         count_failure(SignInFailure.Kind.PASSWORD, tried.first())
 
 

@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, QuerySet, Value
-from django.db.models.functions import Lower
+from django.db.models import Count, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -20,6 +19,8 @@ from makerlog.accounts import media
 from makerlog.accounts.models import Maker
 from makerlog.accounts.slugs import create_with_slug
 from makerlog.api.exceptions import Conflict
+from makerlog.api.folded import with_folded
+from makerlog.api.text import fold
 from makerlog.api.written import instances
 from makerlog.changes.journal import announce
 from products.models import MAX_HOLDERS, MAX_TEAM, Membership, Product, Project
@@ -49,10 +50,9 @@ def projects_called(name: str, author: Maker) -> list[Project]:
     """The author's one of that name, or none."""
 
     def rows(values: Sequence[Any]) -> QuerySet[Project]:
-        # The database decides what is the same name: Python writes some letters small in another way.
-        return Project.objects.filter(author=values[0], name__lower=Lower(Value(values[1])))
+        return Project.objects.filter(author=values[0], folded=values[1])
 
-    return instances(Project, "projects called", [author.pk, name], rows)
+    return instances(Project, "projects called", [author.pk, fold(name)], rows)
 
 
 @transaction.atomic
@@ -65,7 +65,7 @@ def change_project(*, project: Project, **values: Any) -> Project:
         setattr(project, name, value)
     try:
         with transaction.atomic():
-            project.save(update_fields=[*values])
+            project.save(update_fields=with_folded(Project, values))
     except IntegrityError as error:
         raise ValidationError({"name": ["You have another project of this name."]}) from error
     if project.private != was_private:

@@ -1,8 +1,11 @@
 """What is kept on products and places on their teams: see makerlog.api.recounting."""
 
-from makerlog.api.recounting import Kept
+from makerlog.api.folded import Folded, folded_fields
+from makerlog.api.recounting import Comparison, Kept
+from products.models import Project
 
-KEPT = [
+KEPT: list[Comparison] = [
+    *map(Folded, folded_fields(Project)),
     Kept(
         "being listed of product",
         "products_product",

@@ -6,11 +6,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
 from django.utils import timezone
 
 from makerlog.accounts.models import Maker
 from makerlog.api.files import RandomName
+from makerlog.api.folded import FoldedField
 from makerlog.content import Content, ContentQuerySet, cleaned_up_is_hidden, may_see, posted_indexes
 
 MAX_TEAM = 50
@@ -34,13 +34,18 @@ class Project(models.Model):
 
     author = models.ForeignKey(Maker, models.CASCADE, related_name="projects")
     name = models.CharField(max_length=50)
+    folded = FoldedField("name")
     private = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ProjectQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint("author", Lower("name"), name="one_project_per_name")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["author", "folded"], name="one_project_of_a_name", condition=Q(folded__isnull=False)
+            )
+        ]
         indexes = [models.Index(fields=["author", "id"], name="project_author")]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.compiled import Part, Through
 from makerlog.api.fields import (
     MAX_ID,
+    ComposedField,
     FlexibleBooleanField,
     FlexibleListField,
     FormTextField,
@@ -17,11 +18,15 @@ from makerlog.api.fields import (
     UtcDateTimeField,
 )
 from makerlog.api.files import CleanImageField, StoredFileField
+from makerlog.api.text import composed, fold, is_blank
 from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Membership, Product, Project
+
+MAX_TAG = 40  # characters
+SIGNS = "#＃﹟"  # that a hashtag may begin with
 
 
 class ProjectSerializer(serializers.ModelSerializer):
-    name = serializers.CharField(max_length=50)
+    name = ComposedField(max_length=50)
     user = serializers.IntegerField(source="author_id", read_only=True)
     private = FlexibleBooleanField(required=False)
 
@@ -31,7 +36,7 @@ class ProjectSerializer(serializers.ModelSerializer):
 
     def validate_name(self, name: str) -> str:
         """``#name`` names the same project."""
-        if not (bare := name.lstrip("#").strip()):
+        if is_blank(bare := name.lstrip(SIGNS).strip()):
             raise serializers.ValidationError("A name is more than its #.")
         return bare
 
@@ -138,23 +143,30 @@ class IdField(serializers.IntegerField):
 class ProductInputSerializer(serializers.Serializer):
     """A product as it is sent. Whose the ids are is looked up by the action."""
 
-    name = serializers.CharField(max_length=100)
+    name = ComposedField(max_length=100)
     description = FormTextField(max_length=2000)
     website = WebsiteField()
     product_hunt = FormTextField(max_length=200)
     twitter = FormTextField(max_length=50)
     accent = FormTextField(max_length=20)
     icon = CleanImageField(side=512)
-    tags = ListInput(child=serializers.CharField(max_length=40, allow_blank=True), max_length=MAX_TAGS)
+    tags = ListInput(child=ComposedField(max_length=MAX_TAG, allow_blank=True), max_length=MAX_TAGS)
     private = FlexibleBooleanField(required=False)
     launched = FlexibleBooleanField(required=False)
     team = ListInput(child=IdField(), max_length=MAX_TEAM + 1, help_text="Ids of makers; the owner's is passed over.")
     projects = ListInput(child=IdField(), max_length=MAX_PROJECTS, help_text="Ids of projects of one's own.")
 
     def validate_tags(self, tags: list[str]) -> list[str]:
-        """Small letters, without #, each once."""
-        clean = (tag.strip().lstrip("#").strip().lower() for tag in tags)
-        return list(dict.fromkeys(tag for tag in clean if tag))
+        """Small letters, without #, each once however it is written."""
+        clean = {fold(tag): tag for tag in map(small, reversed(tags)) if tag}
+        if any(len(tag) > MAX_TAG for tag in clean.values()):
+            raise serializers.ValidationError(f"A tag has at most {MAX_TAG} characters.")
+        return list(reversed(clean.values()))
+
+
+def small(tag: str) -> str:
+    """As a tag is shown; it may be longer than what was sent."""
+    return composed(tag.strip().lstrip(SIGNS).strip().lower())
 
 
 class TagQuerySerializer(serializers.Serializer):

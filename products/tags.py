@@ -4,6 +4,7 @@ from collections import Counter
 
 from django.db.models import QuerySet
 
+from makerlog.api.text import fold
 from makerlog.api.window import read_from
 from products.models import Product
 
@@ -18,8 +19,8 @@ def newest() -> QuerySet[Product]:
 
 def common(part: str) -> list[str]:
     """The tags that hold ``part``, those that are used most first."""
-    part = part.strip().lstrip("#").lower()
-    counts = Counter(tag for tags in newest().values_list("tags", flat=True) for tag in tags if part in tag)
+    part = fold(part.strip().lstrip("#＃﹟"))
+    counts = Counter(tag for tags in newest().values_list("tags", flat=True) for tag in tags if part in fold(tag))
     return sorted(counts, key=lambda tag: (-counts[tag], tag))[:MAX_TAGS_NAMED]
 
 

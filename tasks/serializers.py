@@ -11,7 +11,9 @@ from makerlog.api.compiled import Part
 from makerlog.api.fields import (
     AlwaysNullField,
     AlwaysOneField,
+    ComposedField,
     FlexibleBooleanField,
+    NullableField,
     NullableTextField,
     UtcDateTimeField,
 )
@@ -24,13 +26,13 @@ CLOCK_SKEW = timedelta(minutes=15)
 
 
 class TaskSerializer(serializers.ModelSerializer):
-    content = serializers.CharField(max_length=500)
+    content = ComposedField(max_length=500)
     description = NullableTextField(max_length=5000)
     done = FlexibleBooleanField(required=False)
     in_progress = FlexibleBooleanField(required=False)
     due_at = UtcDateTimeField(required=False, allow_null=True)
     done_at = UtcDateTimeField(required=False, allow_null=True)
-    external_id = NullableTextField(max_length=200)
+    external_id = NullableField(max_length=200)
     attachment = CleanImageField(side=2048, animated=True)
     created_at = UtcDateTimeField(read_only=True)
     updated_at = UtcDateTimeField(read_only=True)
@@ -67,7 +69,7 @@ class CommentSerializer(serializers.ModelSerializer):
     """``object_id`` and ``content_type`` say what it is a comment on, as old clients decode it: always a task."""
 
     user = MakerSerializer(source="author", read_only=True)
-    content = serializers.CharField(max_length=2000)
+    content = ComposedField(max_length=2000)
     object_id = serializers.IntegerField(source="task_id", read_only=True)
     content_type = AlwaysOneField()
     created_at = UtcDateTimeField(read_only=True)

@@ -24,7 +24,9 @@ from makerlog.accounts.suspension import is_out, why_suspended
 from makerlog.api import refusals
 from makerlog.api.exceptions import Conflict
 from makerlog.api.files import forget_files
+from makerlog.api.folded import with_folded
 from makerlog.api.models import IdempotencyKey
+from makerlog.api.text import fold
 from makerlog.api.written import instances
 from makerlog.changes.journal import announce
 
@@ -120,7 +122,7 @@ def register(*, email: str, username: str, password: str) -> None:
     """
     hashed = make_password(password)
     with transaction.atomic():
-        for holders in (Maker.objects.filter(username__lower=username.lower()), Maker.objects.at(email)):
+        for holders in (Maker.objects.filter(folded_username=fold(username)), Maker.objects.at(email)):
             (holders & Maker.objects.lapsed()).delete()  # one by one: for both at once no index is of use
         known = Maker.objects.at(email).select_for_update().first()
         if known and not known.awaits:
@@ -238,7 +240,7 @@ def save_unique(maker: Maker, fields: list[str]) -> None:
     """Saves ``fields``; what somebody else took in the meantime is an error of that field."""
     try:
         with transaction.atomic():
-            maker.save(update_fields=fields)
+            maker.save(update_fields=with_folded(Maker, fields))
     except IntegrityError as error:
         field = taken_field(error)
         raise ValidationError({field: [EMAIL_TAKEN if field == "email" else USERNAME_TAKEN]}) from error

@@ -1,8 +1,11 @@
 """What is kept on makers: see makerlog.api.recounting."""
 
-from makerlog.api.recounting import Kept
+from makerlog.accounts.models import Maker
+from makerlog.api.folded import Folded, folded_fields
+from makerlog.api.recounting import Comparison, Kept
 
-KEPT = [
+KEPT: list[Comparison] = [
+    *map(Folded, folded_fields(Maker)),
     Kept(
         "followers of maker",
         "accounts_maker",

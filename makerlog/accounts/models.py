@@ -17,13 +17,14 @@ from makerlog.accounts.names import validate_username
 from makerlog.accounts.rhythm import WEEK, Day, Rhythm, today_in
 from makerlog.api.derived import derived
 from makerlog.api.files import RandomName
+from makerlog.api.folded import FoldedField
+from makerlog.api.text import fold
 from makerlog.api.timezones import known
 
 DEFAULT_AVATAR = f"{settings.PUBLIC_URL}{settings.STATIC_URL}accounts/avatar.png"
 
 RHYTHM = ("run_length", "last_day", "week_counts", "timezone")  # what streak, average and score are derived from
 
-models.CharField.register_lookup(Lower)
 models.EmailField.register_lookup(Lower)
 
 
@@ -47,7 +48,7 @@ class MakerManager(UserManager["Maker"]):
         if name.isascii() and name.isdigit():
             return {"pk": int(name) if len(name) < 19 else 0}
         # PostgreSQL's text cannot hold a NUL.
-        return {"pk": 0} if "\x00" in name else {"username__lower": name.lower()}
+        return {"pk": 0} if "\x00" in name else {"folded_username": fold(name)}
 
     def at(self, email: str) -> models.QuerySet["Maker"]:
         """By e-mail address. Without the second condition the index, which leaves out makers without one, is of no use."""
@@ -55,7 +56,7 @@ class MakerManager(UserManager["Maker"]):
 
     def signing_in(self, name: str) -> models.QuerySet["Maker"]:
         """By username or e-mail address: no username holds an @."""
-        return self.at(name) if "@" in name else self.filter(username__lower=name.lower())
+        return self.at(name) if "@" in name else self.filter(folded_username=fold(name))
 
     def lapsed(self) -> models.QuerySet["Maker"]:
         """Registrations that nobody activated while their link worked. They hold no name and no address."""
@@ -63,7 +64,7 @@ class MakerManager(UserManager["Maker"]):
         return self.filter(awaiting_activation=True, is_active=False, date_joined__lt=opened)
 
     def get_by_natural_key(self, username: str | None) -> "Maker":
-        return self.get(username__lower=(username or "").lower())
+        return self.get(folded_username=fold(username or ""))
 
 
 class Maker(AbstractUser):
@@ -76,6 +77,7 @@ class Maker(AbstractUser):
 
     username = models.CharField(max_length=30, unique=True, validators=[validate_username])
     email = models.EmailField(blank=True)
+    folded_username = FoldedField("username")
     is_active = models.BooleanField(default=True)
     awaiting_activation = models.BooleanField(default=False, editable=False)  # registered, the mailed link not used yet
 
@@ -134,7 +136,9 @@ class Maker(AbstractUser):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(Lower("username"), name="one_maker_per_username"),
+            models.UniqueConstraint(
+                fields=["folded_username"], name="one_maker_of_a_name", condition=Q(folded_username__isnull=False)
+            ),
             models.UniqueConstraint(Lower("email"), name="one_maker_per_email", condition=~Q(email="")),
             models.CheckConstraint(condition=~Q(username__regex=r"^\d*$"), name="username_is_no_number"),
         ]

@@ -4,6 +4,8 @@ import re
 
 from django.core.exceptions import ValidationError
 
+from makerlog.api.text import fold
+
 PATTERN = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,29}$")
 ROUTE_WORDS = frozenset(
     "me admin api static media exports health schema docs users user username tasks products projects discussions feeds stats"
@@ -20,5 +22,5 @@ def validate_username(name: str) -> None:
         )
     if name.isdigit():
         raise ValidationError("A username cannot be all digits.", "bad_username")
-    if name.lower() in ROUTE_WORDS:
+    if fold(name) in ROUTE_WORDS:
         raise ValidationError("This name is taken by the service itself.", "reserved_username")

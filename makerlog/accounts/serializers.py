@@ -19,6 +19,7 @@ from makerlog.accounts.scopes import KNOWN_SCOPES, TOKENS, unknown_scopes
 from makerlog.accounts.tokens import LAST_EXPIRY
 from makerlog.api.compiled import Through
 from makerlog.api.fields import (
+    ComposedField,
     Constant,
     FlexibleBooleanField,
     FlexibleListField,
@@ -28,6 +29,7 @@ from makerlog.api.fields import (
     says_nothing,
 )
 from makerlog.api.files import CleanImageField
+from makerlog.api.text import fold
 from makerlog.gate.limits import MIB
 
 
@@ -57,7 +59,7 @@ class ProfileURL(FormTextField, serializers.URLField):
     pass
 
 
-class UnlessEmpty(serializers.CharField):
+class UnlessEmpty(ComposedField):
     """Text that cannot be taken away: sent as nothing, it counts as not sent."""
 
     def get_value(self, dictionary: Any) -> Any:
@@ -233,7 +235,7 @@ class UsernameSerializer(serializers.Serializer):
     username = serializers.CharField(validators=[validate_username])
 
     def validate_username(self, username: str) -> str:
-        holders = Maker.objects.filter(username__lower=username.lower())
+        holders = Maker.objects.filter(folded_username=fold(username))
         if holders.exclude(pk=self.context["request"].user.pk).exists():
             raise serializers.ValidationError(USERNAME_TAKEN)
         return username
@@ -250,9 +252,9 @@ class RegisterSerializer(serializers.Serializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         username, email = attrs["username"], attrs["email"]
-        holder = Maker.objects.filter(username__lower=username.lower()).first()
+        holder = Maker.objects.filter(folded_username=fold(username)).first()
         # Who registers again before activating may well keep the name.
-        again = holder and holder.awaiting_activation and holder.email.lower() == email.lower()
+        again = holder and holder.awaiting_activation and fold(holder.email) == fold(email)
         if holder and not again and not Maker.objects.lapsed().filter(pk=holder.pk).exists():
             raise serializers.ValidationError({"username": [USERNAME_TAKEN]})
         require_same(attrs)
@@ -316,7 +318,7 @@ class DeleteAccountSerializer(WithPassword):
     validation = serializers.CharField(help_text="One's username: nobody deletes an account by mistake.")
 
     def validate_validation(self, text: str) -> str:
-        if text.lower() != self.context["request"].user.username.lower():
+        if fold(text) != fold(self.context["request"].user.username):
             raise serializers.ValidationError("This is not your username.")
         return text
 

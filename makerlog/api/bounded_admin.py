@@ -10,6 +10,9 @@ from django.db.models import Field, Model, Q, QuerySet, URLField
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from makerlog.api.folded import FoldedField
+from makerlog.api.text import fold
+
 MOST = 1_000
 EXACT = {"", "exact", "isnull", "id__exact"}
 
@@ -68,7 +71,7 @@ class BoundedAdmin(admin.ModelAdmin):
         """The keys of at most ``MOST`` rows. What is looked up in another table is found there first."""
         if lookup == "pk":
             return [int(term)] if term.isascii() and term.isdigit() and len(term) < 19 else []
-        value = term.lower() if lookup.endswith("__lower") else term
+        value = fold(term) if is_folded(self.model, lookup) else term
         name, _, rest = lookup.partition("__")
         related = self.model._meta.get_field(name).related_model
         if rest and isinstance(related, type) and issubclass(related, Model):
@@ -77,3 +80,11 @@ class BoundedAdmin(admin.ModelAdmin):
         else:
             condition = Q(**{lookup: value})
         return self.model._base_manager.filter(condition).order_by().values_list("pk", flat=True)[:MOST]
+
+
+def is_folded(model: type[Model], lookup: str) -> bool:
+    """Whether ``lookup`` ends at a column of what was folded."""
+    *path, last = lookup.split("__")
+    for name in path:
+        model = model._meta.get_field(name).related_model  # type: ignore[assignment]
+    return last != "pk" and isinstance(model._meta.get_field(last), FoldedField)

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from makerlog.api.columns import UtcText
+from makerlog.api.text import composed, is_blank
 from makerlog.api.timezones import moment_said
 
 NOTHING = {"", "null", "undefined"}
@@ -91,7 +92,17 @@ def from_text(text: str, most: int | None = None) -> Any:
     return [part.strip() for part in text.split(",", -1 if most is None else most)]
 
 
-class TextField(serializers.CharField):
+class ComposedField(serializers.CharField):
+    """Text in NFC, of which lengths are counted; what shows nothing (see text.is_blank) is empty, and so refused where there
+    must be some. For whatever people read: passwords and keys of apps are taken as sent."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if isinstance(data, str):
+            data = "" if is_blank(data) else composed(data)
+        return super().run_validation(data)
+
+
+class TextField(ComposedField):
     """Text that is never null: what a client sends as null is an empty string."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -110,14 +121,18 @@ class FormTextField(TextField):
         return super().run_validation("" if says_nothing(data) else data)
 
 
-class NullableTextField(serializers.CharField):
-    """Text that is null where there is none."""
+class NullableField(serializers.CharField):
+    """A key of an app's own, taken as sent; null where there is none."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"allow_null": True, "allow_blank": True, "required": False, **kwargs})
 
     def run_validation(self, data: Any = empty) -> Any:
         return super().run_validation(None if says_nothing(data) else data)
+
+
+class NullableTextField(NullableField, ComposedField):
+    """Text that is null where there is none."""
 
 
 class FlexibleBooleanField(serializers.BooleanField):

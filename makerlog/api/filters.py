@@ -19,6 +19,7 @@ from makerlog.api.columns import Condition, Says
 from makerlog.api.exceptions import BadParameter
 from makerlog.api.keyset import Bounds, Branch, Reading
 from makerlog.api.reader import rows_of
+from makerlog.api.text import composed
 from makerlog.api.timezones import midnight, moment_said
 
 COMMIT_HORIZON = timedelta(seconds=1)
@@ -207,7 +208,7 @@ class SearchFilter(ConditionFilter, django_filters.CharFilter):
         self.texts = fields
 
     def values(self, value: str) -> tuple[str]:
-        return (f"%{connection.ops.prep_for_like_query(value)}%",)
+        return (f"%{connection.ops.prep_for_like_query(composed(value))}%",)
 
     def condition(self, pattern: str) -> Q:
         return reduce(Q.__or__, (Q(Says(field, pattern)) for field in self.texts))

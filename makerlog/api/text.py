@@ -6,7 +6,7 @@ small in different ways, and two that disagree make one name two, or two names o
 
 import re
 from functools import lru_cache
-from unicodedata import category, combining, normalize
+from unicodedata import combining, normalize
 
 # Unicode's Default_Ignorable_Code_Point: shown as nothing by whatever shows text.
 IGNORABLE_CLASS = (
@@ -14,8 +14,8 @@ IGNORABLE_CLASS = (
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 IGNORABLE = re.compile(f"[{IGNORABLE_CLASS}]+")
-BLANK_SIGNS = frozenset("\u2800\ufff9\ufffa\ufffb\U0001d159\U00016fe4")  # signs that draw nothing, beside the above
-BLANK_CATEGORIES = frozenset(("Zs", "Zl", "Zp", "Cc"))
+# Blanks and controls, and signs that draw nothing, beside the above. (NUL is refused by whoever reads text.)
+UNSEEN = re.compile(rf"[\s\x01-\x1f\x7f-\x9f\u2800\ufff9\ufffa\ufffb\U0001d159\U00016fe4{IGNORABLE_CLASS}]*")
 DOTLESS_I, DOTTED_I = "\u0131", re.compile("i\u0307+")
 
 MAX_MARKS = 30  # in a row, as UAX 15 has its stream-safe form
@@ -53,8 +53,4 @@ def fold_unicode(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Whether nothing of ``text`` would be seen: blanks of any kind, controls, joiners, marks of direction."""
-    return all(is_unseen(char) for char in IGNORABLE.sub("", text))
-
-
-def is_unseen(char: str) -> bool:
-    return char.isspace() or char in BLANK_SIGNS or category(char) in BLANK_CATEGORIES
+    return UNSEEN.fullmatch(text) is not None

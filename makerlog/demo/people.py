@@ -10,6 +10,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
 from makerlog.accounts.models import Follow, Maker
+from makerlog.api.text import fold
 from makerlog.demo import words
 from makerlog.demo.bulk import batches, copy_in, free_names, moment, moments
 from makerlog.demo.sentences import Dice, filled, project_names, username
@@ -124,7 +125,7 @@ def draft_maker(joined: datetime, dice: Dice) -> Maker:
 def name_makers(makers: list[Maker]) -> None:
     """Names that are free; the first maker of all is ``demo``, whom everybody sees."""
     names = free_names([maker.username for maker in makers], taken_usernames)
-    if not Maker.objects.filter(username__lower=FIRST).exists():
+    if not Maker.objects.filter(folded_username=FIRST).exists():
         names[0] = FIRST
         makers[0].first_name, makers[0].last_name, makers[0].private = "Demo", "Maker", False
     for maker, name in zip(makers, names, strict=True):
@@ -132,8 +133,8 @@ def name_makers(makers: list[Maker]) -> None:
 
 
 def taken_usernames(names: list[str]) -> list[str]:
-    makers = Maker.objects.filter(username__lower__in=names)
-    return [name.lower() for name in makers.values_list("username", flat=True)]
+    makers = Maker.objects.filter(folded_username__in=[*map(fold, names)])
+    return [fold(name) for name in makers.values_list("username", flat=True)]
 
 
 def draft_projects(maker: Maker, now: datetime, dice: Dice) -> list[Project]:

@@ -10,6 +10,8 @@ from django.utils import timezone
 from django_tasks import task
 
 from makerlog.accounts import purges as accounts
+from makerlog.accounts.models import Maker
+from makerlog.api.folded import fill, folded_fields
 from makerlog.api.idempotency import purge_keys
 from makerlog.api.purging import ROUND
 from makerlog.changes import watch
@@ -18,7 +20,13 @@ from makerlog.jobs import heartbeat
 from makerlog.jobs import purges as jobs
 from makerlog.jobs.models import DueChore
 from moderation import purges as moderation
+from products.models import Project
 from tasks.purges import purge_tombstones
+
+
+def fill_folded() -> int:
+    """What code that knows of no such columns wrote while it still served, or was put back: see folded.py."""
+    return sum(fill(field) for model in (Maker, Project) for field in folded_fields(model))
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ SCHEDULE = [
     Chore("changes", timedelta(hours=1), watch.purge),  # that every process has heard two days ago
     Chore("addresses", timedelta(hours=1), moderation.purge_addresses),  # of what was posted 30 days ago
     Chore("exports", timedelta(minutes=10), purge_exports),  # asked for three days ago
+    Chore("folded names", timedelta(minutes=1), fill_folded),  # of rows that the release before wrote
     Chore("jobs", timedelta(minutes=10), jobs.purge_jobs),  # done since a day, given up since 30
 ]
 if settings.HEARTBEAT_URL:

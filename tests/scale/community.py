@@ -13,12 +13,14 @@ SELECT n, CASE WHEN n > {rows} / 10 THEN 1 ELSE n % 100 + 1 END AS author, n % 2
     timestamptz '2026-01-01' + n * (interval '20 hours' / {rows}) AS moment
 FROM generate_series(1, {rows}) n;
 
-INSERT INTO accounts_maker (id, username, email, password, is_active, awaiting_activation, is_superuser, is_staff,
+INSERT INTO accounts_maker (id, username, folded_username, email, password, is_active,
+    awaiting_activation, is_superuser, is_staff,
     first_name, last_name, date_joined, status, description, timezone, website, accent, avatar, header, twitter_handle,
     instagram_handle, product_hunt_handle, github_handle, telegram_handle, nomadlist_handle, bmc_handle,
     shipstreams_handle, private, verified, is_moderator, donor, tester, is_live, gold, patron, digest, dark_mode,
     weekends_off, hardcore_mode, email_notifications, ads_enabled, follower_count, run_length, week_counts)
-SELECT n + 100, 'maker' || n + 100, '', '', listed OR n = 1, false, false, false, '', '', moment, '', '', 'UTC', '', '', '',
+SELECT n + 100, 'maker' || n + 100, 'maker' || n + 100, '', '',
+    listed OR n = 1, false, false, false, '', '', moment, '', '', 'UTC', '', '', '',
     '', '', '', '', '', '', '', '', '', false, false, false, false, false, false, false, false, true, false, false, false,
     true, true, 0, 0, '{{0,0,0,0,0,0,0}}' FROM n;
 
@@ -26,8 +28,8 @@ SELECT n + 100, 'maker' || n + 100, '', '', listed OR n = 1, false, false, false
 INSERT INTO n SELECT {rows} + n, 102, n > 5, timestamptz '2026-01-02' + n * interval '1 second'
 FROM generate_series(1, {rows} * 3 / 4) n;
 
-INSERT INTO products_project (id, author_id, name, private, created_at)
-SELECT n + 100, author, 'project ' || n, NOT listed, moment FROM n;
+INSERT INTO products_project (id, author_id, name, folded, private, created_at)
+SELECT n + 100, author, 'project ' || n, 'project ' || n, NOT listed, moment FROM n;
 
 INSERT INTO products_product (id, author_id, name, slug, description, website, product_hunt, twitter, accent, icon, tags,
     private, listed, hidden, launched, launched_at, created_at, updated_at)

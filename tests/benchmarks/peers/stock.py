@@ -17,6 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from makerlog.accounts.models import Maker
 from makerlog.accounts.rhythm import WEEK, local_day
+from makerlog.api.text import fold
 from products.models import Product, Project
 from tasks.hashtags import project_names
 from tasks.models import DayCount, Task, TaskProduct, TaskProject
@@ -142,7 +143,7 @@ def file_task(task: Task) -> None:
 
 
 def project_named(author: Maker, name: str) -> Project:
-    known = Project.objects.filter(author=author, name__lower=name.lower()).first()
+    known = Project.objects.filter(author=author, folded=fold(name)).first()
     return known or Project.objects.create(author=author, name=name)
 
 
