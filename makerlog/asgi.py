@@ -44,14 +44,17 @@ def hashing_paths() -> frozenset[str]:
 
 
 def limits() -> Limits:
-    """Those of the gate. What one address may take of shared answers is said in the table of limits, for all processes."""
-    shared, processes = LIMITS["shared"], settings.WEB_CONCURRENCY
+    """Those of the gate. What one address may take of shared answers and of files is said in the table of limits, for all
+    processes."""
+    shared, files, processes = LIMITS["shared"], LIMITS["files"], settings.WEB_CONCURRENCY
     ops = settings.PROCESS == "ops"
     return Limits(
         lanes(settings.OPS_THREADS if ops else settings.WEB_THREADS),
         fibres=0 if ops else settings.WEB_THREADS,
         shared_reads=max(1, shared.burst // processes),
         shared_reads_back=(shared.quota - shared.burst) / shared.window / processes,
+        file_reads=max(1, files.burst // processes),
+        file_reads_back=(files.quota - files.burst) / files.window / processes,
     )
 
 

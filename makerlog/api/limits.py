@@ -61,6 +61,7 @@ LIMITS = {
         Limit(
             "shared", "address", 6000, MINUTE, 3000, "Shared answers to one address; each process has its share.", True
         ),
+        Limit("files", "address", 60_000, MINUTE, 16_000, "Files; each process has its share. So with a token.", True),
         # What a request costs beside that, because of what it does.
         Limit("write", "maker", 1500, MINUTE, 1000, "What one maker writes; each task of a batch is one."),
         Limit("new-maker", "maker", 70, MINUTE, 50, "What a new maker writes; counted while the level is not normal."),
@@ -138,6 +139,7 @@ COSTS = {
     "304 Not Modified": f"a tenth (1/{UNCHANGED}) of what the answer would have cost; without a token the whole",
     "GET without a token that somebody else made within the last second": "1 of the limit `shared` for each 16 KiB of the"
     " answer, and nothing else",
+    "a file": "1 of the limit `files` for each 16 KiB that were sent, 1 at least, and nothing else",
     "OPTIONS, /limits/, /health": "nothing",
 }
 FALLBACK = (

@@ -14,7 +14,7 @@ from makerlog.gate.limits import Limits
 from makerlog.gate.pool import TooManyAtOnce
 
 READER = "makerlog.reader"  # in a scope: whose answer it is, a Reader
-UNSENT = "makerlog.unsent"  # in a scope: is told how many bytes of an answer are not written yet
+CONNECTION = "makerlog.connection"  # in a scope: the connection that it came on, a Waiting
 
 
 class Reader(NamedTuple):
@@ -23,9 +23,13 @@ class Reader(NamedTuple):
 
 
 class Waiting(Protocol):
-    """A connection whose answer waits. To be cut off, it must take itself out of the backlog."""
+    """A connection, whose answer may wait."""
 
-    def cut_off(self) -> None: ...
+    def note_unsent(self, size: int) -> None:
+        """So many bytes of the answer's body are not written yet."""
+
+    def cut_off(self) -> None:
+        """Ends it at once, whatever is under way."""
 
 
 class Half:

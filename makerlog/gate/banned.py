@@ -129,3 +129,7 @@ class Spared:
         allowed = self.pages if path in SPARED else self.files
         if not allowed.take(client_of(caller.address)):
             self.guard.refuse_by(standing, now)
+
+    def may_read_file(self, caller: Caller, path: str) -> bool:
+        """Whether a client that is refused everything else may have this file: what the pages of staff are made of."""
+        return path.startswith(SPARED_FILES) and self.files.take(client_of(caller.address))

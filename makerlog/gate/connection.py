@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from makerlog.env import Network
 from makerlog.gate.address import UNIX_PEER, peer_is_trusted
 from makerlog.gate.answers import AT_ONCE, PIECE, Answer, Headers, Refusal, new_request_id
-from makerlog.gate.backlog import READER, UNSENT, Reader
+from makerlog.gate.backlog import CONNECTION, READER, Reader
 from makerlog.gate.body import has_body
 from makerlog.gate.level import lockdown
 from makerlog.gate.limits import Limits
@@ -233,6 +233,8 @@ class Connection(HttpToolsProtocol):
         self.app.backlog.wait(self, reader, self.transport.get_write_buffer_size() + self._unsent)
 
     def cut_off(self) -> None:
+        if self._answering is not None:
+            self._answering.disconnected = True  # else uvicorn would log that its answer was not finished
         self.transport.abort()
 
     def resume_writing(self) -> None:
@@ -307,7 +309,7 @@ class Connection(HttpToolsProtocol):
         answer = None if self.flow.write_paused else self.app.greet(cycle.scope, passes_over=stays)
         if answer is None:
             cycle.scope[AT_ONCE] = partial(self._answer, cycle)  # type: ignore[literal-required]
-            cycle.scope[UNSENT] = self._note_unsent  # type: ignore[literal-required]
+            cycle.scope[CONNECTION] = self  # type: ignore[literal-required]
             in_task = partial(super()._start_asgi_task, cycle, app)
             if self.flow.write_paused or not self.app.begin(cycle.scope, in_task):
                 in_task()
@@ -324,7 +326,7 @@ class Connection(HttpToolsProtocol):
         self._complete(cycle, answer)
         return True
 
-    def _note_unsent(self, size: int) -> None:
+    def note_unsent(self, size: int) -> None:
         self._unsent = size
         if self.flow.write_paused and not self.transport.is_closing():
             self._join_backlog()
@@ -333,7 +335,7 @@ class Connection(HttpToolsProtocol):
         """Sends ``answer`` in one piece, and leaves ``cycle`` as its own ``send`` would."""
         cycle.response_started = cycle.response_complete = True
         cycle.scope.pop(AT_ONCE, None)  # type: ignore[misc]  # leads back to the cycle
-        cycle.scope.pop(UNSENT, None)  # type: ignore[misc]
+        cycle.scope.pop(CONNECTION, None)  # type: ignore[misc]
         cycle.waiting_for_100_continue = False
         cycle.message_event.set()
         close = [] if cycle.keep_alive else [(b"connection", b"close")]

@@ -20,7 +20,7 @@ from makerlog.env import Network
 from makerlog.gate import metrics, wsgi
 from makerlog.gate.address import UNIX_PEER
 from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, in_json
-from makerlog.gate.backlog import READER, Backlog, Reader
+from makerlog.gate.backlog import CONNECTION, READER, Backlog, Reader
 from makerlog.gate.banned import BanGuard, Spared
 from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import Bodies, HungUp, has_body, has_small_body, until_hung_up
@@ -41,7 +41,7 @@ from makerlog.gate.socket import Sockets
 from makerlog.gate.spent import Spent
 from makerlog.gate.status import PATHS as STATUS
 from makerlog.gate.status import status
-from makerlog.gate.strikes import Strikes
+from makerlog.gate.strikes import Strikes, TooManyRefusals
 from makerlog.gate.visit import Visit, Work
 
 log = logging.getLogger("makerlog.gate")
@@ -154,6 +154,8 @@ class FrontDoor:
             metrics.BODIES: lambda: self.bodies.held,
             metrics.UNREAD: lambda: self.backlog.held,
             metrics.UNREAD_DROPPED: lambda: self.backlog.dropped,
+            metrics.FILES: lambda: self.files.sending,
+            metrics.FILES_DROPPED: lambda: self.files.places.dropped,
             metrics.SHARED: lambda: self.sharing.held,
             metrics.SOCKETS: lambda: len(self.sockets),
             metrics.SOCKETS_DROPPED: lambda: self.sockets.dropped,
@@ -266,12 +268,22 @@ class FrontDoor:
         self.guard.refuse(caller, visit.method, visit.path, visit.began)
         self.spared.refuse_if_spent(caller, visit.path, visit.began)
         if self.files.serve(visit.path):
-            self._note_reader(visit, caller)
+            self._meet_file(visit, caller)
             return None
         self.strikes.refuse_if_spent(caller, visit.method, visit.path)
         self.spent.refuse(client_in(caller), visit.method, visit.path)
         visit.lane = lane_of(caller, visit.method, visit.path, self.hashing)
         return self._room(visit, caller)
+
+    def _meet_file(self, visit: Visit, caller: Caller) -> None:
+        """The same stops, for a file. What the pages of staff are made of is read from addresses with strikes too, at times:
+        theirs may be one of many."""
+        try:
+            self.strikes.refuse_if_spent(caller, visit.method, visit.path)
+        except TooManyRefusals:
+            if not self.spared.may_read_file(caller, visit.path):
+                raise
+        self.backlog.refuse_if_full(self._note_reader(visit, caller))
 
     def _room(self, visit: Visit, caller: Caller) -> Answer | None:
         """An answer that is at hand for anybody needs no room. Raises NoRoom where it needs some and there is none."""
@@ -315,6 +327,7 @@ class FrontDoor:
         metrics.count(visit.lane, visit.outcome)
         self._tell(visit)
         visit.scope.pop(VISIT, None)
+        visit.scope.pop(CONNECTION, None)
 
     def _tell(self, visit: Visit) -> None:
         caller = visit.caller
@@ -337,10 +350,17 @@ class FrontDoor:
         if visit.ready is not None or caller is None:
             return await visit.refuse(visit.ready or ServerFault().answer(visit.request_id), self.limits.linger)
         if self.files.serve(visit.path):
-            return await self.files(visit.scope, visit.receive, visit.reply, visit.request_id)
+            return await self._send_file(visit, caller)
         answer = await self._answer(visit, caller)
         self._note(visit, caller, answer)
         return await visit.answer(answer)
+
+    async def _send_file(self, visit: Visit, caller: Caller) -> None:
+        try:
+            await self.files(visit.scope, visit.receive, visit.reply, visit.request_id, visit.scope[READER])
+        except Refusal as refusal:
+            self.strikes.count(refusal.status, caller, visit.path)
+            raise
 
     def _note(self, visit: Visit, caller: Caller, answer: Answer) -> None:
         """What ``answer`` means for the caller's next request."""

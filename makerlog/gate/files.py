@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from os import PathLike, stat_result
 from pathlib import Path, PurePath
 from urllib.parse import parse_qs
@@ -19,8 +20,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
 from makerlog.gate.answers import Answer, Refusal, deliver, error
+from makerlog.gate.backlog import Reader
+from makerlog.gate.banned import SPARED_FILES
 from makerlog.gate.limits import Limits
+from makerlog.gate.places import Places, Rank
 from makerlog.gate.pool import NoRoom
+from makerlog.gate.readers import Readers
 
 log = logging.getLogger("makerlog.gate")
 
@@ -124,13 +129,19 @@ class PrivateFolder(Folder):
 
 
 class Files:
-    """ASGI: URL prefixes ("/static/") and their folders, at most ``files_at_once`` sends, each with a deadline."""
+    """ASGI: URL prefixes ("/static/") and their folders, at most ``files_at_once`` sends, each with a deadline; what a client
+    takes is charged in bytes."""
 
     def __init__(self, folders: dict[str, Folder], limits: Limits) -> None:
         self.folders = folders
         self.prefixes = tuple(folders)
         self.limits = limits
-        self.sending = 0
+        self.places = Places(limits)
+        self.readers = Readers("files", limits.file_reads, limits.file_reads_back, limits.struck_clients)
+
+    @property
+    def sending(self) -> int:
+        return len(self.places)
 
     def serve(self, path: str) -> bool:
         """Whether ``path`` belongs to a folder."""
@@ -140,34 +151,52 @@ class Files:
         """Once per process, on its event loop. anyio's default of 40 helps nobody on a disk of ours."""
         anyio.to_thread.current_default_thread_limiter().total_tokens = self.limits.file_threads
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        """Raises NoRoom, NoSuchFile, ReadOnly, LinkIsOver before anything is sent."""
-        if self.sending >= self.limits.files_at_once:
-            raise NoRoom
-        self.sending += 1
-        try:
-            await self._send_file(scope, receive, _Outgoing(send, request_id))
-        finally:
-            self.sending -= 1
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str, reader: Reader) -> None:
+        """Raises NoRoom, TooManyAtOnce, SharedSpent, NoSuchFile, ReadOnly, LinkIsOver before anything is sent."""
+        self.readers.charged(reader.client)
+        await self._send_file(scope, receive, _Outgoing(send, request_id, partial(self._charge, reader)), reader)
 
-    async def _send_file(self, scope: Scope, receive: Receive, out: "_Outgoing") -> None:
-        prefix = next(prefix for prefix in self.folders if scope["path"].startswith(prefix))
-        inner = {**scope, "root_path": scope.get("root_path", "") + prefix.rstrip("/")}
+    def _charge(self, reader: Reader, size: int) -> None:
+        """For bytes that were sent, but for the first unit, which was charged already."""
+        self.readers.settle(reader.client, size // self.limits.file_unit)
+
+    async def _send_file(self, scope: Scope, receive: Receive, out: "_Outgoing", reader: Reader) -> None:
         try:
-            async with asyncio.timeout(self.limits.file_seconds):
-                await self.folders[prefix](inner, receive, out)
+            async with asyncio.timeout(self.limits.file_seconds) as timeout:
+                place = self.places.take(reader.client, rank_of(reader, scope["path"]), partial(end, timeout))
+                try:
+                    await self._from_folder(scope, receive, out)
+                finally:
+                    self.places.leave(place)
         except TimeoutError as error:
             log.info("Request %s: gave up sending %s, the reader or the disk is slow.", out.request_id, scope["path"])
             raise NoRoom from error  # heard only when nothing was sent yet; otherwise the connection is closed
         await out.finish(scope["method"])
 
+    async def _from_folder(self, scope: Scope, receive: Receive, out: "_Outgoing") -> None:
+        prefix = next(prefix for prefix in self.folders if scope["path"].startswith(prefix))
+        inner = {**scope, "root_path": scope.get("root_path", "") + prefix.rstrip("/")}
+        await self.folders[prefix](inner, receive, out)
+
+
+def rank_of(reader: Reader, path: str) -> Rank:
+    if reader.genuine:
+        return Rank.TOKEN
+    return Rank.STAFF_PAGES if path.startswith(SPARED_FILES) else Rank.ANYBODY
+
+
+def end(timeout: asyncio.Timeout) -> None:
+    """It is over at the next turn of the loop."""
+    timeout.reschedule(asyncio.get_running_loop().time())
+
 
 class _Outgoing:
     """Adds the request id, and puts Starlette's plain-text refusals of a Range into our shape."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, charge: Callable[[int], None]) -> None:
         self.send = send
         self.request_id = request_id
+        self.charge = charge  # for so many bytes of the body
         self.refused: Message | None = None
 
     async def __call__(self, message: Message) -> None:
@@ -175,6 +204,7 @@ class _Outgoing:
             message["headers"] = [*message["headers"], (b"x-request-id", self.request_id.encode())]
             self.refused = message if message["status"] >= 400 else None
         if self.refused is None:
+            self.charge(len(message.get("body", b"")))
             await self.send(message)
 
     async def finish(self, method: str) -> None:

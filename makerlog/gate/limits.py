@@ -102,6 +102,12 @@ class Limits:
     struck_clients: int = 20_000  # of each kind are remembered, those struck last: some 5 MB
 
     files_at_once: int = 128  # each holds a file descriptor while its reader dawdles
+    files_of_anybody: int = 96  # of them without a genuine token, but for what the pages of staff are made of
+    files_per_client: int = 64  # of one token, IPv4 address or IPv6 /64
+    file_is_slow_after: float = 10.0  # then it makes way, where there is no place for another
+    file_unit: int = 16 * KIB  # of what was sent: one of file_reads each, and one at least
+    file_reads: int = 8_000  # by one client at once; then 429
+    file_reads_back: float = 250.0  # of them come back each second
     file_seconds: float = 120.0  # for one file: 10 MiB at 85 KiB/s
     file_threads: int = 8  # read from disk, for microseconds each; never wait for a reader
 

@@ -39,6 +39,8 @@ SOCKETS_EVICTED = Gauge(
 SOCKETS_DROPPED = Gauge("makerlog_sockets_dropped", "Readers that were too slow.", multiprocess_mode="livesum")
 SHARED = Gauge("makerlog_shared_bytes", "Held by answers that are shared.", multiprocess_mode="livesum")
 BODIES = Gauge("makerlog_body_bytes", "Held by bodies.", multiprocess_mode="livesum")
+FILES = Gauge("makerlog_files", "Files that are being sent.", multiprocess_mode="livesum")
+FILES_DROPPED = Gauge("makerlog_files_dropped", "Sent to slow readers, who made way.", multiprocess_mode="livesum")
 UNREAD = Gauge("makerlog_unread_bytes", "Held by answers that wait for slow readers.", multiprocess_mode="livesum")
 UNREAD_DROPPED = Gauge(
     "makerlog_unread_dropped", "Connections cut off for what they left unread.", multiprocess_mode="livesum"

@@ -127,7 +127,7 @@ class Sharing:
         self.part = part
         self.mode = Mode()
         self.held = 0
-        self.readers = Readers(limits, clock)
+        self.readers = Readers("shared", limits.shared_reads, limits.shared_reads_back, limits.struck_clients, clock)
         self._sent_until = 0.0  # when what was sent so far would have left at `shared_flow`
         self._answers: OrderedDict[Key, Kept] = OrderedDict()
         self._flights: dict[Key, asyncio.Future[Answer | None]] = {}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from starlette.types import Message, Receive, Scope, Send
 
 from makerlog.gate.answers import AT_ONCE, Answer, Headers, deliver, ignore, new_request_id
-from makerlog.gate.backlog import UNSENT
+from makerlog.gate.backlog import CONNECTION, Waiting
 from makerlog.gate.body import drain, has_body
 from makerlog.gate.caller import Caller
 from makerlog.gate.level import lockdown
@@ -107,13 +107,20 @@ class Visit:
 
     async def answer(self, answer: Answer) -> None:
         if not self.answer_at_once(answer):
-            await deliver(answer, self.method, self.reply, self.scope.pop(UNSENT, ignore))
+            connection = self.connection
+            await deliver(answer, self.method, self.reply, connection.note_unsent if connection else ignore)
+
+    @property
+    def connection(self) -> Waiting | None:
+        return self.scope.get(CONNECTION)
 
     async def refuse(self, answer: Answer, linger: float) -> None:
         """``answer`` instead of what was asked for. Where a body is on its way: at once, listening ``linger`` seconds
         longer; then the connection is closed, and the rest of the body not waited for."""
         if self.started:
-            return  # the server sees an unfinished answer and closes the connection
+            if self.connection is not None:
+                self.connection.cut_off()
+            return  # without one, the server sees an unfinished answer and closes the connection
         if self.body_was_read or not has_body(self.scope):
             await self.answer(answer)
             return

@@ -1,5 +1,7 @@
+import contextlib
 import logging
 import threading
+from ipaddress import ip_network
 
 import pytest
 
@@ -11,13 +13,22 @@ from tests.gate.serving import is_refusal, one_lane, says, serve, until
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 
 
+GOOD = {"Authorization": "Token good"}
+
+
 def door_over(root, **limits):
     folders = {
         "/static/": StaticFolder(root / "static"),
         "/media/": MediaFolder(root / "media"),
         "/exports/": PrivateFolder(root / "exports", lambda name, token: token == f"for {name}"),
     }
-    return FrontDoor(says("299 Django", [], b"django"), folders=folders, limits=Limits(**limits))
+    return FrontDoor(
+        says("299 Django", [], b"django"),
+        folders=folders,
+        limits=Limits(**limits),
+        trusted=[ip_network("127.0.0.1/32")],
+        recognise=lambda header: "good" if header == b"Token good" else None,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -209,9 +220,121 @@ def test_disk_threads_are_few(tmp_path):
         assert len([thread for thread in new if "AnyIO" in thread.name]) <= 2
 
 
-def slow_reader(service):
+def slow_reader(service, address="127.0.0.1", more=""):
     """Asks, takes the first bytes and then no more."""
     connection = service.dial()
-    connection.sendall(b"GET /media/large.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.sendall(f"GET /media/large.bin HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {address}\r\n{more}\r\n".encode())
     assert connection.recv(12) == b"HTTP/1.1 200"
     return connection
+
+
+# --- Who has how many places ---
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name, content in {
+        "media/large.bin": bytes(20_000_000),
+        "media/avatar.png": PNG * 1_000,
+        "static/admin/base.css": b"css",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def test_slow_readers_of_one_address_leave_places_to_tokens_staff_and_neighbours(root):
+    """300 of them had all 128 places, and every avatar, and the styles of the admin, were a 503."""
+    with serve(door_over(root, file_reads=1_000_000)) as service, contextlib.ExitStack() as stack:
+        answers = []
+        for _ in range(150):
+            connection = stack.enter_context(service.dial())
+            connection.sendall(b"GET /media/large.bin HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 93.184.216.7\r\n\r\n")
+            answers.append(connection.recv(12)[9:])
+        assert answers.count(b"200") == service.door.limits.files_per_client
+        assert set(answers) == {b"200", b"503"}
+        for number in range(48):
+            assert service.get("/media/avatar.png", GOOD).status == 200
+            assert service.get("/static/admin/base.css", {"X-Forwarded-For": f"93.184.217.{number}"}).status == 200
+            assert service.get("/media/avatar.png", {"X-Forwarded-For": f"93.184.218.{number}"}).status == 200
+        is_refusal(service.get("/media/avatar.png", {"X-Forwarded-For": "93.184.216.7"}), 503, "too_many_at_once")
+
+
+def test_slow_readers_of_many_addresses_leave_places_to_tokens_and_staff(root):
+    limits = {"files_at_once": 16, "files_of_anybody": 12, "files_per_client": 4}
+    with serve(door_over(root, **limits)) as service, contextlib.ExitStack() as stack:
+        for number in range(12):
+            stack.enter_context(slow_reader(service, f"93.184.216.{number}"))
+        until(lambda: service.door.files.sending == 12)
+        is_refusal(service.get("/media/avatar.png", {"X-Forwarded-For": "93.184.217.1"}), 503, "busy")
+        assert service.get("/static/admin/base.css", {"X-Forwarded-For": "93.184.217.1"}).status == 200
+        tokens = "Authorization: Token good\r\n"
+        for _ in range(4):
+            stack.enter_context(slow_reader(service, more=tokens))
+        assert service.door.files.sending == 16
+        assert service.get("/static/admin/base.css", {"X-Forwarded-For": "93.184.217.1"}).status == 200
+        until(lambda: service.door.files.sending == 15)
+        assert service.door.files.places.dropped == 1, "somebody without a token made way"
+
+
+def test_where_all_places_are_taken_a_newcomer_takes_one_of_the_client_that_has_most(root):
+    limits = {"files_of_anybody": 6, "files_per_client": 5}
+    with serve(door_over(root, **limits)) as service, contextlib.ExitStack() as stack:
+        one = stack.enter_context(slow_reader(service, "93.184.216.1"))
+        for _ in range(5):
+            stack.enter_context(slow_reader(service, "93.184.216.2"))
+        assert service.get("/media/avatar.png", {"X-Forwarded-For": "93.184.216.3"}).status == 200
+        until(lambda: service.door.files.sending == 5)
+        until(lambda: service.door.files.places.dropped == 1)
+        received = 0
+        while received < 20_000_000 and (piece := one.recv(1_000_000)):
+            received += len(piece)
+        assert received >= 20_000_000, "who has one keeps it"
+
+
+def test_who_has_been_slow_for_long_makes_way(root, caplog):
+    limits = {"files_of_anybody": 2, "file_is_slow_after": 0.2}
+    with serve(door_over(root, **limits)) as service, contextlib.ExitStack() as stack:
+        for number in range(2):
+            stack.enter_context(slow_reader(service, f"93.184.216.{number}"))
+        is_refusal(service.get("/media/avatar.png", {"X-Forwarded-For": "93.184.217.1"}), 503, "busy")
+        until(lambda: service.get("/media/avatar.png", {"X-Forwarded-For": "93.184.217.1"}).status == 200)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_who_asks_for_files_that_are_not_there_or_not_theirs_earns_strikes(root):
+    stranger, neighbour = {"X-Forwarded-For": "93.184.216.7"}, {"X-Forwarded-For": "93.184.216.8"}
+    with serve(door_over(root, strikes=6, strikes_back=0.01, spared_files=3)) as service:
+        for _ in range(3):
+            is_refusal(service.get("/media/absent.png", stranger), 404, "not_found")
+            is_refusal(service.get("/exports/one.zip?token=guess", stranger), 403, "bad_link")
+        for path in ("/media/avatar.png", "/media/absent.png", "/exports/one.zip", "/api"):
+            is_refusal(service.get(path, stranger), 429, "too_many_refusals")
+        assert [service.get("/static/admin/base.css", stranger).status for _ in range(4)] == [200, 200, 200, 429]
+        assert service.get("/media/avatar.png", neighbour).status == 200
+        for _ in range(10):
+            is_refusal(service.get("/media/absent.png", GOOD), 404, "not_found")
+        assert service.get("/media/avatar.png", GOOD).status == 200
+
+
+def test_what_files_a_client_takes_is_charged_by_the_byte(root):
+    one, other = {"X-Forwarded-For": "93.184.216.7"}, {"X-Forwarded-For": "93.184.216.8"}
+    with serve(door_over(root, file_reads=1_000, file_reads_back=10.0)) as service:
+        assert len(service.get("/media/large.bin", one).body) == 20_000_000
+        refused = service.get("/media/avatar.png", one)
+        is_refusal(refused, 429, "throttled")
+        assert 1 <= int(refused.headers["retry-after"]) <= 100
+        assert refused.headers["ratelimit"].startswith('"files";r=0;')
+        assert service.get("/api", one).status == 299
+        part = {"Range": "bytes=0-99"}
+        assert {service.get("/media/large.bin", {**other, **part}).status for _ in range(50)} == {206}
+        assert service.get("/media/large.bin", GOOD).status == 200
+        is_refusal(service.get("/media/avatar.png", GOOD), 429, "throttled")
+
+
+def test_what_was_not_taken_of_a_file_is_not_charged(root):
+    with serve(door_over(root, file_reads=1_000, file_reads_back=0.001)) as service:
+        for _ in range(3):
+            slow_reader(service).close()
+            until(lambda: service.door.files.sending == 0)
+        assert service.get("/media/avatar.png", {"X-Forwarded-For": "127.0.0.1"}).status == 200
