@@ -30,7 +30,7 @@ models.EmailField.register_lookup(Lower)
 
 def validate_timezone(name: str) -> None:
     if not known(name):
-        raise ValidationError(f"{name!r} is no IANA time zone, such as Europe/Madrid.", "invalid_timezone")
+        raise ValidationError(f"{name[:64]!r} is no IANA time zone, such as Europe/Madrid.", "invalid_timezone")
 
 
 def no_week() -> list[int]:

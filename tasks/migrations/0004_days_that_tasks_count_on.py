@@ -1,4 +1,4 @@
-from zoneinfo import ZoneInfo
+from makerlog.api.timezones import zone as zone_called
 
 from django.db import migrations
 
@@ -23,7 +23,7 @@ def keep_days(apps, schema_editor):
             if not rows:
                 return
             ids, moments = [row[0] for row in rows], [row[1] for row in rows]
-            cursor.execute(KEEP, [ids, [at.astimezone(ZoneInfo(zone)).date() for _, at, zone in rows], moments])
+            cursor.execute(KEEP, [ids, [at.astimezone(zone_called(zone)).date() for _, at, zone in rows], moments])
             last = ids[-1]
 
 
