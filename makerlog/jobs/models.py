@@ -19,6 +19,13 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Those that could run now."""
         return self.filter(status=Status.READY, run_after__lte=timezone.now())
 
+    def call_back(self) -> int:
+        """Makes those due that are put off for longer than any job is, by a clock that was ahead. How many there were."""
+        now = timezone.now()
+        return self.filter(status=Status.READY, run_after__gt=now + 2 * timedelta(seconds=LONGEST_DELAY_S)).update(
+            run_after=now
+        )
+
     def put_off(self) -> "JobQuerySet":
         """Those whose time comes later, most of them because they failed."""
         return self.filter(status=Status.READY, run_after__gt=timezone.now())

@@ -68,12 +68,16 @@ def know_all() -> None:
 
 @transaction.atomic
 def enqueue_due() -> None:
-    """Makes a job of each chore that is due, once however many workers ask."""
+    """Makes a job of each chore that is due, once however many workers ask. One that is due in more than a period was put
+    off while a clock was ahead: it is due now."""
     now = timezone.now()
-    for due in DueChore.objects.select_for_update(skip_locked=True).filter(name__in=CHORES, at__lte=now):
-        do_chore.enqueue(due.name)
-        due.at = now + CHORES[due.name].every
-        due.save(update_fields=["at"])
+    for chore in DueChore.objects.select_for_update(skip_locked=True).filter(name__in=CHORES):
+        every = CHORES[chore.name].every
+        if now < chore.at <= now + every:
+            continue
+        do_chore.enqueue(chore.name)
+        chore.at = now + every
+        chore.save(update_fields=["at"])
 
 
 @task()

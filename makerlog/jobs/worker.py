@@ -1,17 +1,20 @@
 """Runs jobs, one after the other: one process, one thread, one database connection.
 
 At least once: a job whose worker dies in the middle runs again. The worker is known by its database session, which
-PostgreSQL ends with the process; a job that is said to run where no such session lives has been abandoned.
+PostgreSQL ends with the process; a job that is said to run where no such session lives has been abandoned. A pooler hands one
+session to many workers: behind one a worker has a random name, and its job is abandoned when it has run for too long.
 """
 
 import contextlib
 import logging
 import signal
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
@@ -23,7 +26,7 @@ logger = logging.getLogger("makerlog.jobs")
 POLL_S = 0.5
 UPKEEP_S = 10.0
 JOB_S = 20.0  # for one job; bigger work enqueues its next part. Who stops the worker gives it 30 s
-ABANDONED = timedelta(minutes=5)  # where the session lives on without its worker, behind a pooler or on a dead line
+ABANDONED = timedelta(minutes=5)  # where a session tells nothing: behind a pooler, or on a dead line
 
 SESSION = "SELECT pid || '@' || backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 SESSIONS = "SELECT pid || '@' || backend_start FROM pg_stat_activity WHERE backend_start IS NOT NULL"
@@ -40,7 +43,7 @@ class WorkerDied(Exception):
 class Worker:
     def __init__(self) -> None:
         self.stopping = False
-        self.session = ""  # as PostgreSQL knows us
+        self.name = ""
         self._signed_on: Any = None
         self._kept_up = float("-inf")
         self._answers = True
@@ -87,13 +90,14 @@ class Worker:
         """Learns who we are to the database, anew on each new connection."""
         connection.ensure_connection()
         if self._signed_on is not connection.connection:
-            self.session = query(SESSION)[0]
+            self.name = str(uuid.uuid4()) if settings.DATABASE_POOLED else query(SESSION)[0]
             self._signed_on = connection.connection
             schedule.know_all()
 
     def upkeep(self) -> None:
         self._kept_up = time.monotonic()
         self.take_back_abandoned()
+        Job.objects.call_back()
         schedule.enqueue_due()
 
     # --- One job ---
@@ -103,7 +107,7 @@ class Worker:
         """The next job, ours from now on; another worker's are passed over."""
         job = Job.objects.waiting().select_for_update(skip_locked=True).first()
         if job:
-            job.claim(self.session)
+            job.claim(self.name)
         return job
 
     def perform(self, job: Job) -> None:
@@ -117,15 +121,24 @@ class Worker:
 
     @transaction.atomic
     def take_back_abandoned(self) -> None:
-        """Our own is one, too, where its outcome could not be written: we are not in the middle of any.
-
-        Locked first and the sessions read afterwards: a worker that has come meanwhile is not taken for dead.
-        """
+        """Our own is one, too, where its outcome could not be written: we are not in the middle of any."""
         running = list(Job.objects.running().select_for_update(skip_locked=True)[:100])
-        living = set(query(SESSIONS)) - {self.session} if running else set()
+        dead = self.dead_workers(running)
         for job in running:
-            if job.worker not in living or job.started_at is None or job.started_at < timezone.now() - ABANDONED:
+            if job.worker in dead or not has_just_begun(job):
                 note_failure(job, WorkerDied(f"The worker {job.worker} ended in the middle of this job."))
+
+    def dead_workers(self, running: list[Job]) -> set[str]:
+        """Those of ``running`` known to be gone. Call it with the jobs locked: so no worker that came since is among them."""
+        workers = {job.worker for job in running}
+        if not workers or settings.DATABASE_POOLED:
+            return workers & {self.name}
+        return workers - set(query(SESSIONS)) | workers & {self.name}
+
+
+def has_just_begun(job: Job) -> bool:
+    """Whether it may still run. One that is to begin later was begun while a clock was ahead."""
+    return job.started_at is not None and abs(timezone.now() - job.started_at) <= ABANDONED
 
 
 def note_failure(job: Job, error: BaseException) -> None:

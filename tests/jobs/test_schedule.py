@@ -55,6 +55,19 @@ def test_each_chore_is_due_once_in_its_time(time_machine: Any) -> None:
     assert run_jobs() == len(SCHEDULE) - hourly
 
 
+def test_a_chore_put_off_while_the_clock_was_ahead_is_due_now(time_machine: Any) -> None:
+    time_machine.move_to("2028-11-22 12:00Z", tick=False)
+    know_all()
+    enqueue_due()
+    time_machine.move_to("2026-11-22 12:00Z", tick=False)
+    enqueue_due()
+    assert run_jobs() == len(SCHEDULE)
+    enqueue_due()
+    assert run_jobs() == 0
+    assert Job.objects.call_back() == len(SCHEDULE)  # those of 2028
+    assert run_jobs() == len(SCHEDULE)
+
+
 def test_a_chore_that_is_no_longer_in_the_table_is_left_alone() -> None:
     DueChore.objects.create(name="of an older release", at=ago(days=1))
     enqueue_due()

@@ -215,6 +215,34 @@ def test_a_job_of_a_living_worker_is_left_alone_until_it_cannot_be_true(time_mac
 
 
 @pytest.mark.django_db
+def test_workers_that_a_pooler_gives_one_session_do_not_take_each_others_jobs(settings: Any, time_machine: Any) -> None:
+    settings.DATABASE_POOLED = True
+    acts.write.enqueue("a", "b")
+    first, second = Worker(), Worker()
+    for each in (first, second):
+        each.sign_on()
+    assert first.claimed() is not None
+    second.take_back_abandoned()
+    assert Job.objects.running().count() == 1
+    first.take_back_abandoned()  # it is in the middle of none
+    assert Job.objects.running().count() == 0
+
+
+@pytest.mark.django_db
+def test_a_job_begun_while_the_clock_was_ahead_is_taken_back(settings: Any, time_machine: Any) -> None:
+    settings.DATABASE_POOLED = True
+    acts.write.enqueue("a", "b")
+    now = timezone.now()
+    time_machine.move_to(now + timedelta(days=700), tick=False)
+    first = Worker()
+    first.sign_on()
+    assert first.claimed() is not None
+    time_machine.move_to(now, tick=False)
+    Worker().take_back_abandoned()
+    assert Job.objects.running().count() == 0
+
+
+@pytest.mark.django_db
 def test_the_next_job_is_found_behind_ten_thousand_that_were_put_off(tmp_path: Path) -> None:
     acts.write.enqueue(str(tmp_path / "out"), "put off")
     job = Job.objects.get()
