@@ -9,7 +9,7 @@ import sys
 
 from makerlog.env import drop_empty_variables
 
-GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "makerlog.asgi:application"]
+ARGUMENTS = ["-c", "deploy/gunicorn.conf.py", "makerlog.asgi:application"]
 OPS_PORT = "5000"  # Dokku gives a port to web alone; nginx and the health check ask ops at this one (deploy/app.json)
 
 
@@ -19,7 +19,10 @@ def main(process: str = "") -> None:
     os.environ["PROCESS"] = process or os.environ.get("PROCESS", "web")
     if os.environ["PROCESS"] == "ops":
         os.environ.setdefault("PORT", OPS_PORT)
-    os.execv(sys.executable, GUNICORN)  # noqa: S606
+    from gunicorn.app.wsgiapp import run  # reads WEB_CONCURRENCY when it is imported
+
+    sys.argv[1:] = ARGUMENTS
+    run()
 
 
 if __name__ == "__main__":

@@ -58,10 +58,10 @@ def ask_postgres() -> None:
 
 
 def main() -> int:
-    from deploy.supervisor import SERVE, Supervisor, report
+    from deploy.supervisor import Supervisor, report
     from makerlog import settings
 
-    serve = [*SERVE[:-1], "tests.deploy.small_app:application"]
+    serve = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "tests.deploy.small_app:application"]
     prepare, work = [sys.executable, "-c", PREPARE], [sys.executable, "-c", WORK]
     return report(lambda: Supervisor(settings, prepare=prepare, serve=serve, work=work).run())
 
