@@ -33,6 +33,8 @@ def change_discussion(*, discussion: Discussion, **values: Any) -> None:
     hold(discussion.author_id)
     locked(discussion)
     changed = Discussion.objects.filter(pk=discussion.pk)
+    if values.get("hidden"):
+        events.leaving(changed)
     # What is hidden may not be listed for one statement even: a constraint says so.
     changed.change(**unmarked(values), **({"listed": False} if values.get("hidden") else {}))
     keep_listed(changed)
@@ -44,7 +46,9 @@ def change_discussion(*, discussion: Discussion, **values: Any) -> None:
 def delete_discussion(*, discussion: Discussion) -> None:
     """Deletes a discussion with its replies; locked first, so that none comes meanwhile."""
     pk = discussion.pk
-    locked(discussion).delete()
+    held = locked(discussion)
+    events.leaving(Discussion.objects.filter(pk=pk))
+    held.delete()
     events.gone([pk])
 
 

@@ -19,6 +19,9 @@ class RepliesStream(MakerStream):
     resource = "discussions"
     public = events.EVERYBODY
 
+    def paths(self) -> list[str]:
+        return ["/discussions/"]
+
 
 class DiscussionStream(MakerStream):
     """The replies in one discussion that the reader may see."""
@@ -28,6 +31,9 @@ class DiscussionStream(MakerStream):
     def stream_for(self, maker: Any) -> str:
         discussion = get_object_or_404(Discussion.objects.visible_to(maker), slug=self.named["slug"])
         return events.own(discussion.pk) if discussion.author_id == maker.pk else events.of_discussion(discussion.pk)
+
+    def paths(self) -> list[str]:
+        return [f"/discussions/{self.named['slug']}/replies/"]
 
 
 class DiscussionsOfSockets:

@@ -2,6 +2,7 @@
 
 from django.db import connection
 
+from discussions import events
 from discussions.models import Discussion, Participant, Reply, ReplyPraise
 
 FORGET_PRAISE = """
@@ -27,6 +28,8 @@ def erase(maker: int) -> None:
         Discussion.objects.filter(pk__in=theirs.values("discussion")).order_by("pk").select_for_update(no_key=True)
     )
     list(touched.values_list("pk"))  # in order, so that no two wait for each other
+    events.leaving(Discussion.objects.filter(author=maker, listed=True))
+    events.many_changed(Discussion.objects.filter(pk__in=theirs.filter(hidden=False).values("discussion")))
     ReplyPraise.objects.filter(reply__in=theirs).delete()
     Reply.objects.filter(parent_reply__in=theirs).update(parent_reply=None)
     with connection.cursor() as cursor:

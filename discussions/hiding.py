@@ -5,14 +5,12 @@ from collections import Counter
 from collections.abc import Collection
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, OuterRef
 
 from discussions import events
 from discussions.models import Discussion, DiscussionQuerySet, Participant, Reply
 from discussions.visibility import keep_listed
 from products.actions import lock_makers
-
-MOST_TOLD = 100  # replies in a discussion that goes: what a client may have on its screen
 
 COUNT_REPLIES = """
     UPDATE discussions_discussion SET reply_count = greatest(reply_count + changed.by, 0), updated_at = statement_timestamp()
@@ -24,9 +22,7 @@ COUNT_REPLIES = """
 def hide_discussions(*, ids: Collection[int], cleanup: int) -> int:
     """How many of these were not hidden before. Their replies go out of sight with them, and are not touched."""
     discussions = held(Discussion.objects.filter(pk__in=ids, hidden=False))
-    # Ordered by an expression, so that they are sorted: an index of this order would be walked past everybody else's.
-    replies = Reply.objects.filter(discussion__in=discussions, hidden=False).select_related("discussion")
-    events.hiding(replies.order_by((F("pk") + 0).desc())[:MOST_TOLD])
+    events.leaving(discussions)
     hidden = discussions.change(hidden=True, listed=False, cleanup=cleanup)
     events.gone(ids)
     return hidden
@@ -59,6 +55,7 @@ def show_replies(*, ids: Collection[int], cleanup: int) -> int:
     replies = list(Reply.objects.filter(pk__in=ids, cleanup=cleanup))
     Reply.objects.filter(pk__in=[reply.pk for reply in replies]).update(hidden=False, cleanup=None)
     count_replies(replies, by=1)
+    events.many_changed(Discussion.objects.filter(pk__in={reply.discussion_id for reply in replies}))
     return len(replies)
 
 

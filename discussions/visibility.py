@@ -2,6 +2,7 @@
 
 from django.db.models import Exists, OuterRef, Q
 
+from discussions import events
 from discussions.models import Discussion, DiscussionQuerySet
 from makerlog.accounts.models import Maker
 
@@ -13,5 +14,7 @@ def relist(makers: list[int], projects: list[int]) -> None:
 
 def keep_listed(discussions: DiscussionQuerySet) -> None:
     listable = Q(~Exists(Maker.objects.filter(pk=OuterRef("author"), private=True)), hidden=False)
-    discussions.filter(listable, listed=False).change(listed=True)
+    events.leaving(discussions.filter(~listable, listed=True), to_author=False)
+    if discussions.filter(listable, listed=False).change(listed=True):
+        events.many_changed(discussions)
     discussions.filter(~listable, listed=True).change(listed=False)

@@ -109,6 +109,21 @@ def relist(*, makers: Iterable[int] = (), projects: Iterable[int] = ()) -> None:
         relister(list(makers), list(projects))
 
 
+Renamer = Callable[[list[int]], None]
+renamers: list[Renamer] = []
+
+
+def on_rename(renamer: Renamer) -> None:
+    """Registers what an app does when projects have another name; called with their ids."""
+    renamers.append(renamer)
+
+
+def renamed(*, projects: Iterable[int]) -> None:
+    """Within the transaction that renamed them."""
+    for renamer in renamers:
+        renamer(list(projects))
+
+
 Eraser = Callable[[int], None]
 erasers: list[Eraser] = []
 

@@ -190,7 +190,9 @@ SPECTACULAR_SETTINGS = {
     "WebSockets tell what happens, as `{type, payload}`: `/explore/stream/`, `/users/{id or username}/stream/`,"
     " `/products/{slug}/stream/` and `/stream/` (your own, with a token) send task.created, task.updated and task.deleted,"
     ' and answer `{"type": "task.sync", "payload": {"last_date": ...}}`; `/discussions/` and `/discussions/{slug}/`'
-    " send reply.created, reply.updated and reply.deleted. The token goes into the Authorization header or `?token=`."
+    " send reply.created, reply.updated and reply.deleted. Where more changed than is told one by one, or something was lost"
+    ' on the way, any of them sends `{"type": "resync", "payload": {"read": [path, ...]}}`: read those again. The token goes'
+    " into the Authorization header or `?token=`."
     " Closed with 4401: credential; 4403: banned, revoked or not allowed; 4404: nothing there; 4429: too many; 4503: busy.",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,

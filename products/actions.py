@@ -23,6 +23,7 @@ from makerlog.api.folded import with_folded
 from makerlog.api.text import fold
 from makerlog.api.written import instances
 from makerlog.changes.journal import announce
+from products.events import refiled
 from products.models import MAX_HOLDERS, MAX_TEAM, Membership, Product, Project
 
 OF_THE_TEAM = {"private", "team", "projects"}
@@ -60,7 +61,7 @@ def change_project(*, project: Project, **values: Any) -> Project:
     """Renames a project, or makes it private or public together with all its tasks."""
     lock_makers([project.author_id])
     project = get_object_or_404(Project, pk=project.pk)
-    was_private = project.private
+    was_private, old_name = project.private, project.name
     for name, value in values.items():
         setattr(project, name, value)
     try:
@@ -70,6 +71,8 @@ def change_project(*, project: Project, **values: Any) -> Project:
         raise ValidationError({"name": ["You have another project of this name."]}) from error
     if project.private != was_private:
         content.relist(projects=[project.pk])
+    if project.name != old_name:
+        content.renamed(projects=[project.pk])
     return project
 
 
@@ -112,8 +115,11 @@ def change_product(*, product: Product, maker: Maker, **values: Any) -> None:
     product = locked(product, maker=maker, team=team or ()) if touched else current(product)
     if maker.pk != product.author_id:
         require_unchanged(product, values.get("private"), team)
+    old_name = product.name
     values = media.with_file(settled(values, product), ICON, maker=product.author, old=product.icon.name or "")
     write(product, values)
+    if product.name != old_name:
+        refiled([product.pk])
     parted = set() if team is None else set_team(product, team)
     if projects is not None:
         set_projects(product, projects, maker=maker)

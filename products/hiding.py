@@ -5,6 +5,7 @@ from collections.abc import Collection
 from django.db import transaction
 
 from products.actions import lock_makers
+from products.events import refiled
 from products.models import Membership, Product, ProductQuerySet
 from products.visibility import keep_listed
 
@@ -14,6 +15,7 @@ def hide_products(*, ids: Collection[int], cleanup: int) -> int:
     """How many of these were not hidden before."""
     products = held(Product.objects.filter(pk__in=ids, hidden=False))
     Membership.objects.filter(product__in=products.values("pk"), listed=True).update(listed=False)
+    refiled(products.values_list("pk", flat=True))
     return products.change(hidden=True, listed=False, cleanup=cleanup)
 
 
@@ -23,6 +25,7 @@ def show_products(*, ids: Collection[int], cleanup: int) -> int:
     products = held(Product.objects.filter(pk__in=ids, cleanup=cleanup))
     shown = products.change(hidden=False, cleanup=None)
     keep_listed(products)
+    refiled(products.values_list("pk", flat=True))
     return shown
 
 

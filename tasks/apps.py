@@ -7,7 +7,8 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         from makerlog import content
         from tasks.erasure import erase
-        from tasks.visibility import relist
+        from tasks.visibility import relist, renamed
 
         content.on_relist(relist)
+        content.on_rename(renamed)
         content.on_erase(erase)

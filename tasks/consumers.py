@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
@@ -17,6 +18,7 @@ from makerlog.api.renderers import weight
 from makerlog.api.timezones import moment_said
 from makerlog.gate.socket import BANNED
 from makerlog.live.hub import hub
+from products.events import TEAM, of_product, of_team
 from products.models import Membership, Product
 from tasks import events
 from tasks.filters import filing
@@ -76,6 +78,9 @@ class ExploreStream(TaskStream):
 
     public = events.EVERYBODY
 
+    def paths(self) -> list[str]:
+        return ["/tasks/"]
+
     def followed(self, reader: Any) -> Followed:
         return Followed(self.public, Reading(ROWS, OLDEST_FIRST, branches=content.PUBLIC))
 
@@ -87,6 +92,9 @@ class MakerTaskStream(TaskStream):
         maker = get_object_or_404(Maker.objects.named(self.named["maker"]), is_active=True)
         return tasks_of(maker, reader)
 
+    def paths(self) -> list[str]:
+        return [f"/tasks/?user={quote(self.named['maker'])}"]
+
 
 class OwnTaskStream(TaskStream):
     """One's own tasks, private ones included."""
@@ -95,6 +103,9 @@ class OwnTaskStream(TaskStream):
 
     def followed(self, reader: Any) -> Followed:
         return tasks_of(reader, reader)
+
+    def paths(self) -> list[str]:
+        return [f"/tasks/?user={self.socket.maker}"]
 
 
 def tasks_of(maker: Maker, reader: Any) -> Followed:
@@ -117,7 +128,10 @@ class ProductStream(TaskStream):
             columns=filing("product"),
             branches=(listed, Branch(Q(product_filings__listed=False, hidden=False))) if mine else (listed,),
         )
-        return Followed(events.of_team(product.pk) if mine else events.of_product(product.pk), reading)
+        return Followed(of_team(product.pk) if mine else of_product(product.pk), reading)
+
+    def paths(self) -> list[str]:
+        return [f"/tasks/?product={quote(self.named['slug'])}"]
 
 
 class TeamsOfSockets:
@@ -129,10 +143,10 @@ class TeamsOfSockets:
     def load(self) -> None:
         """Whoever may have left unheard is asked to come back."""
         for stream in hub.streams():
-            if stream.endswith(events.TEAM):
+            if stream.endswith(TEAM):
                 hub.close(stream, None, BANNED, "The team may have changed; come back.")
 
     def refresh(self, keys: list[str]) -> None:
         for key in keys:
             product, _, maker = key.partition(":")
-            hub.close(events.of_team(int(product)), int(maker), BANNED, "You are no longer on this team.")
+            hub.close(of_team(int(product)), int(maker), BANNED, "You are no longer on this team.")

@@ -43,6 +43,7 @@ def show_tasks(*, ids: Collection[int], cleanup: int) -> int:
     shown.filter(public()).change(hidden=False, cleanup=None, listed=True)
     shown.filter(cleanup=cleanup).change(hidden=False, cleanup=None)
     keep_filings(shown)
+    events.many_changed(shown, everywhere=True)
     count_days(tasks, back=True)
     return len(tasks)
 

@@ -5,6 +5,7 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 
 from makerlog.accounts.models import Maker
 from makerlog.api.columns import AnyOf
+from products.events import refiled
 from products.models import Product
 from tasks import events
 from tasks.models import Task, TaskProduct, TaskProject, TaskQuerySet
@@ -21,12 +22,26 @@ FILE_UNDER_PRODUCTS = """
 def relist(makers: list[int], projects: list[int]) -> None:
     """Brings up to date the tasks of these makers, and those filed under these projects."""
     filed = filed_under(projects)
+    before = holders_of(filed)
     refile(projects, filed)
     tasks = Task.objects.filter(Q(author__in=makers) | Q(AnyOf("pk", filed)))
     events.leaving(tasks.filter(~listable(), listed=True))
-    tasks.filter(listable(), listed=False).change(listed=True)
+    if tasks.filter(listable(), listed=False).change(listed=True):
+        events.many_changed(tasks)
+    refiled(before ^ holders_of(filed))
     tasks.filter(~listable(), listed=True).change(listed=False)
     keep_filings(tasks)
+
+
+def renamed(projects: list[int]) -> None:
+    """Every task of these shows their name."""
+    events.many_changed(Task.objects.filter(AnyOf("pk", filed_under(projects))), everywhere=True)
+
+
+def holders_of(tasks: list[int]) -> set[int]:
+    """Under which products these stand."""
+    filings = TaskProduct.objects.filter(AnyOf("task", tasks))
+    return set(filings.values_list("product", flat=True).distinct()) if tasks else set()
 
 
 def keep_filings(tasks: TaskQuerySet) -> None:

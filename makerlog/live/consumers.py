@@ -43,7 +43,7 @@ class Stream(AsyncConsumer):
         self.socket = scope["socket"]
         self.scope = scope
         stream = await self.enter()
-        hub.join(stream, self.socket)
+        hub.join(stream, self.socket, self.paths())
         try:
             await self.socket.open(send)
             await super().__call__(scope, receive, send)
@@ -52,6 +52,10 @@ class Stream(AsyncConsumer):
 
     async def enter(self) -> str:
         """The name of the stream that this socket follows."""
+        raise NotImplementedError
+
+    def paths(self) -> list[str]:
+        """Where REST answers what this stream shows: what a ``resync`` frame has its followers read again."""
         raise NotImplementedError
 
     async def dispatch(self, message: dict[str, Any]) -> None:

@@ -2,12 +2,14 @@
 
 A frame is made once. What comes in quick succession is written together, at most ten times a second, so that however
 much is told, the loop spends a bounded share on it. With Redis away sockets stay open and hear nothing; the hub finds back
-by itself.
+by itself. Whatever was lost on the way is said by one ``resync`` frame, which names what to read again by REST.
 """
 
 import asyncio
 import contextlib
 import logging
+from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import redis.asyncio
@@ -16,16 +18,76 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from makerlog.gate.socket import Socket, text_frame
-from makerlog.live.events import channel_name, unpacked
+from makerlog.live.events import EVERY_STREAM, RESYNC, channel_name, frame, unpacked
 
 logger = logging.getLogger("makerlog.live")
 
 GATHER_S = 0.1
-MOST_AT_ONCE = 64 * 1024  # bytes for one stream in GATHER_S, and one frame always; the rest is lost, and counted
+MOST_AT_ONCE = 64 * 1024  # bytes for one stream in GATHER_S, and one frame always; the rest is lost, counted and said
+# From the first reason for a resync to its frame. Answers are shared for a second: whoever read sooner would read old ones.
+RESYNC_AFTER_S = 1.0
+RESYNC_EVERY_S = 3.0  # at most, on one stream: each sends all who follow it to read
 TURN = 200  # sockets that are written to before others have their turn on the loop
 RETRY_S = 0.5
 CONNECT_S = 1.0
 SILENCE_S = 5.0  # after which Redis is asked whether it is there; twice in vain, and the connection is made anew
+
+
+class Waiting:
+    """What one stream's followers are yet to be written: MOST_AT_ONCE bytes, and one frame always."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[str, bytes]] = []  # source and data, in order
+        self._bytes: Counter[str] = Counter()  # of each source
+
+    def add(self, source: str, data: bytes) -> int:
+        """How many frames were lost to make room: of the source that has most here, its newest first. So a few makers who
+        post much lose their own events and nobody else's."""
+        self.frames.append((source, data))
+        self._bytes[source] += len(data)
+        lost = 0
+        while len(self.frames) > 1 and self._bytes.total() > MOST_AT_ONCE:
+            self._drop(max(self._bytes, key=lambda each: self._bytes[each]))
+            lost += 1
+        return lost
+
+    def _drop(self, source: str) -> None:
+        newest = next(at for at in reversed(range(len(self.frames))) if self.frames[at][0] == source)
+        _, data = self.frames.pop(newest)
+        self._bytes[source] -= len(data)
+
+    @property
+    def data(self) -> bytes:
+        return b"".join(data for _, data in self.frames)
+
+
+class Resyncs:
+    """The streams whose followers are to read again, and when they are told."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, float] = {}  # by stream
+        self._said: dict[str, float] = {}
+
+    def add(self, stream: str, now: float) -> None:
+        if stream not in self._due:
+            self._due[stream] = max(now + RESYNC_AFTER_S, self._said.get(stream, now) + RESYNC_EVERY_S)
+
+    def take(self, now: float) -> list[str]:
+        """Those that are due."""
+        due = [stream for stream, at in self._due.items() if at <= now]
+        for stream in due:
+            del self._due[stream]
+            self._said[stream] = now
+        return due
+
+    def forget(self, stream: str) -> None:
+        """Nobody follows it any more."""
+        self._due.pop(stream, None)
+        self._said.pop(stream, None)
+
+    def next_in(self, now: float) -> float | None:
+        """Seconds; None where there is none."""
+        return max(0.0, min(self._due.values()) - now) if self._due else None
 
 
 class Hub:
@@ -37,7 +99,9 @@ class Hub:
         self.connected = False
         self.lost = 0  # frames that were too many for their stream
         self._followers: dict[str, dict[Socket, None]] = {}
-        self._waiting: dict[str, list[bytes]] = {}
+        self._waiting: dict[str, Waiting] = {}
+        self._resyncs = Resyncs()
+        self._resync_frames: dict[str, bytes] = {}  # of the streams that are followed
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -59,14 +123,18 @@ class Hub:
 
     # --- Who follows what ---
 
-    def join(self, stream: str, socket: Socket) -> None:
+    def join(self, stream: str, socket: Socket, paths: Collection[str] = ()) -> None:
+        """``paths``: where REST answers what the stream shows."""
         self._followers.setdefault(stream, {})[socket] = None
+        self._resync_frames.setdefault(stream, text_frame(frame(RESYNC, {"read": [*paths]})))
 
     def leave(self, stream: str, socket: Socket) -> None:
         followers = self._followers.get(stream, {})
         followers.pop(socket, None)
         if not followers:
             self._followers.pop(stream, None)
+            self._resync_frames.pop(stream, None)
+            self._resyncs.forget(stream)
 
     def streams(self) -> list[str]:
         """That somebody here follows. May be called from any thread."""
@@ -122,7 +190,9 @@ class Hub:
         raise redis.TimeoutError("it is silent")
 
     def _say(self, *, connected: bool, error: Exception | None = None) -> None:
-        """Once each time that Redis goes away or comes back."""
+        """Once each time that Redis goes away or comes back. Nobody knows what was told in between."""
+        if connected and not self.connected:
+            self._resync([EVERY_STREAM])
         if connected != self.connected and error:
             logger.warning("Redis does not answer; sockets hear nothing until it does: %s", error)
         self.connected = connected
@@ -131,29 +201,42 @@ class Hub:
 
     def hear(self, message: bytes) -> None:
         """Keeps what somebody here follows until it is handed out."""
-        for streams, text in unpacked(message):
-            followed = [stream for stream in streams if stream in self._followers]
+        for event in unpacked(message):
+            if event.is_resync:
+                self._resync(event.streams)
+                continue
+            followed = [stream for stream in event.streams if stream in self._followers]
             if not followed:
                 continue
-            data = text_frame(text)
+            data = text_frame(event.text)
             for stream in followed:
-                self._keep(stream, data)
+                self._keep(stream, event.source, data)
             self._wake.set()
 
-    def _keep(self, stream: str, data: bytes) -> None:
-        waiting = self._waiting.setdefault(stream, [])
-        if waiting and sum(map(len, waiting)) + len(data) > MOST_AT_ONCE:
-            self.lost += 1
-        else:
-            waiting.append(data)
+    def _keep(self, stream: str, source: str, data: bytes) -> None:
+        if lost := self._waiting.setdefault(stream, Waiting()).add(source, data):
+            self.lost += lost
+            self._resync([stream])
+
+    def _resync(self, streams: Collection[str]) -> None:
+        now = asyncio.get_running_loop().time()
+        for stream in self._followers if EVERY_STREAM in streams else streams:
+            if stream in self._followers:
+                self._resyncs.add(stream, now)
+        self._wake.set()
 
     async def _hand_out(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._resyncs.next_in(loop.time())):
+                    await self._wake.wait()
             self._wake.clear()
             waiting, self._waiting = self._waiting, {}
             for stream, frames in waiting.items():
-                await self._write(stream, b"".join(frames))
+                await self._write(stream, frames.data)
+            for stream in self._resyncs.take(loop.time()):
+                await self._write(stream, self._resync_frames.get(stream, b""))
             await asyncio.sleep(GATHER_S)
 
     async def _write(self, stream: str, data: bytes) -> None:

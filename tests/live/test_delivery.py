@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.conf import settings
 from django.db import connection
 from websockets.sync.client import connect
@@ -19,7 +20,7 @@ from websockets.sync.client import connect
 from makerlog.api.store import Breaker, client
 from makerlog.gate.limits import Limits
 from makerlog.gate.socket import text_frame
-from makerlog.live.events import Event, Publisher, packed, publisher, unpacked
+from makerlog.live.events import EVERY_STREAM, MOST_OWED, Event, Publisher, packed, publisher, unpacked
 from makerlog.live.hub import MOST_AT_ONCE, hub
 from tests.gate.serving import until
 from tests.limits.conftest import OwnRedis
@@ -97,7 +98,31 @@ def test_sockets_outlive_redis_and_hear_again(own_redis: OwnRedis, transactional
         until(publisher.breaker.may_probe)
         publisher.breaker.close()
         log(alice.maker, "Heard")
-        assert reader.frame()["payload"]["content"] == "Heard"
+        frames = {frame["type"]: frame["payload"] for frame in (reader.frame(), reader.frame())}
+        assert frames["task.created"]["content"] == "Heard"
+        assert frames["resync"] == {"read": ["/tasks/"]}
+
+
+def test_what_redis_did_not_take_is_said_with_the_next_event(own_redis: OwnRedis, transactional_db: None) -> None:
+    """Redis was away for a writer, and never for those who listen."""
+    with live() as service:
+        alice = caller("alice").maker
+        explore, elsewhere = service.follows("/explore/stream/"), service.follows("/discussions/")
+        publisher.breaker.open(redis.TimeoutError("for a moment"))
+        log(alice, "Lost")
+        assert explore.hears_nothing()
+        publisher.breaker.close()
+        log(alice, "Heard")
+        assert explore.frame()["payload"]["content"] == "Heard"
+        assert explore.frame() == {"type": "resync", "payload": {"read": ["/tasks/"]}}
+        assert elsewhere.hears_nothing()
+
+
+def test_the_streams_that_wait_for_redis_are_bounded() -> None:
+    away = Publisher(client("redis://127.0.0.1:1/0", connect=0.025, answer=0.025), "nobody")
+    for number in range(2 * MOST_OWED):
+        away.send(packed([Event("a", {}, (f"maker:{number}",))]))
+    assert away._owed == {EVERY_STREAM}
 
 
 @pytest.mark.parametrize("state", ["dead", "frozen"])
@@ -115,10 +140,10 @@ def timed(message: bytes) -> float:
 
 
 def test_what_is_packed_is_unpacked() -> None:
-    told = [Event("task.deleted", {"id": 1}, ("tasks", "maker:1")), Event("a", {"text": "two\nlines"}, ("tasks",))]
+    told = [Event("task.deleted", {"id": 1}, ("tasks", "maker:1"), 7), Event("a", {"text": "two\nlines"}, ("tasks",))]
     assert list(unpacked(packed(told))) == [
-        (["tasks", "maker:1"], b'{"type":"task.deleted","payload":{"id":1}}'),
-        (["tasks"], b'{"type":"a","payload":{"text":"two\\nlines"}}'),
+        (["tasks", "maker:1"], "from:7", b'{"type":"task.deleted","payload":{"id":1}}'),
+        (["tasks"], "", b'{"type":"a","payload":{"text":"two\\nlines"}}'),
     ]
 
 
@@ -160,10 +185,27 @@ def test_more_than_anybody_can_read_is_not_written(service: Live) -> None:
     on_loop(service, lambda: hub.hear(packed(told)))
     until(lambda: hub.lost > lost)
     heard = 0
-    while not reader.hears_nothing():
+    while reader.frame()["type"] != "resync":
         heard += 1
     assert 0 < heard <= MOST_AT_ONCE // 1_000 + 1
     assert heard + hub.lost - lost + 1 >= 1_000
+
+
+def test_makers_who_post_long_tasks_lose_their_own_events_and_nobody_elses(service: Live) -> None:
+    reader = service.follows("/explore/stream/")
+    long = [
+        Event("task.created", {"id": number, "content": "x" * 7_000}, ("tasks",), source=1 + number % 6)
+        for number in range(60)
+    ]
+    short = [Event("task.created", {"id": 1_000 + maker}, ("tasks",), source=maker) for maker in range(100, 120)]
+    mixed = [event for at, event in enumerate(long) for event in (event, *short[at : at + 1])]
+    on_loop(service, lambda: hub.hear(packed(mixed)))
+    heard = []
+    while (frame := reader.frame())["type"] != "resync":
+        heard.append(frame["payload"]["id"])
+    assert {event.payload["id"] for event in short} <= set(heard)
+    assert 0 < len(set(heard) & set(range(60))) < 60
+    assert frame["payload"] == {"read": ["/tasks/"]}
 
 
 def test_sockets_take_no_database_connection_of_their_own(transactional_db: None) -> None:
