@@ -17,7 +17,7 @@ from makerlog.accounts import tokens
 from makerlog.accounts.identity import identities
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.accounts.revoked import revoked
-from makerlog.accounts.suspension import is_out, why_suspended
+from makerlog.accounts.suspension import is_out, is_shut_out, why_suspended
 from makerlog.accounts.uses import Use, uses
 from makerlog.env import SettingError
 from makerlog.gate.lanes import WHOSE
@@ -65,12 +65,14 @@ def read_lately(text: str) -> tokens.Token | None:
 
 
 def genuine_token(header: bytes) -> str | None:
-    """The public id of the token in an Authorization header, if we made it and it has neither expired nor been revoked.
-    Asks no database: what is revoked stands in memory (see revoked.py), the newest of it at least."""
+    """The public id of the token in an Authorization header, if we made it, it has neither expired nor been revoked, and its
+    maker is let in. Asks no database: what is revoked stands in memory (see revoked.py), the newest of it at least, and whose
+    maker is suspended or closed after its first request."""
     token = read_token(token_text(header))
     if token is None or token.expired(timezone.now()) or token.public_id in revoked:
         return None
-    return token.public_id
+    remembered = identities.remembered(token.public_id)
+    return None if remembered is not None and is_shut_out(remembered.maker) else token.public_id
 
 
 def needs_whole_caller(request: Request) -> bool:
@@ -91,6 +93,8 @@ def recognise(text: str, address: str, *, whole: bool = True) -> tuple[Maker, Ac
         raise AuthenticationFailed("This token has expired or was revoked.", "token_expired")
     if not kept.live():
         raise AuthenticationFailed(why_ended(kept), "token_expired")
+    if whole and is_shut_out(kept.maker):
+        identities.find(token.public_id)  # remembers it, for the front door
     if not kept.maker.is_active:
         raise AuthenticationFailed("This account is closed.", "account_closed")
     if is_out(kept.maker):

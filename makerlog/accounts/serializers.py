@@ -290,6 +290,7 @@ class ResetSerializer(serializers.Serializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         maker = links.maker_of(attrs.pop("uidb64"))
         if maker is None or not maker.is_active or not links.reset_tokens.check_token(maker, attrs["token"]):
+            self.context["view"].charge_limits()  # a guess
             raise links.bad_link()
         require_same(attrs)
         require_good_password(attrs["password"], maker, "password")
@@ -305,6 +306,7 @@ class ChangePasswordSerializer(serializers.Serializer):
         return password
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        self.context["view"].charge_limits()  # before the hash: a wrong one counts as well
         if not self.context["request"].user.check_password(attrs["old_password"]):
             raise serializers.ValidationError({"old_password": ["This is not your password."]})
         return attrs

@@ -12,6 +12,11 @@ def is_out(maker: Maker) -> bool:
     return maker.suspension == Maker.Suspension.OUT
 
 
+def is_shut_out(maker: Maker) -> bool:
+    """Whether no token of theirs lets them in."""
+    return not maker.is_active or is_out(maker)
+
+
 def is_read_only(maker: Maker) -> bool:
     return maker.suspension == Maker.Suspension.READ_ONLY
 

@@ -71,6 +71,7 @@ class LogIn(ApiView):
     permission_classes = [AllowAny]
     serializer_class = LogInSerializer
     hashes_password = True
+    limits = ("log-in",)
     answers_with_secret = True
 
     def get_permissions(self) -> Any:
@@ -78,7 +79,6 @@ class LogIn(ApiView):
 
     @extend_schema(responses=SecretSerializer)
     def post(self, request: Request) -> Response:
-        self.charge("log-in")
         maker = actions.maker_with_password(**self.validated())
         if maker is None:
             raise ValidationError({"non_field_errors": ["Unable to log in with these credentials."]})
@@ -410,6 +410,7 @@ class Activate(ApiView):
     http_method_names = NO_HEAD
 
     def get(self, request: Request, uid: str, token: str) -> Response:
+        self.charge_limits()
         return self.answer({"token": actions.activate(maker=links.maker_of(uid), token=token)})
 
     @extend_schema(request=None)
@@ -460,6 +461,7 @@ class ResetLink(ApiView):
 
     @extend_schema(responses={200: dict[str, str]})
     def get(self, request: Request, uid: str, token: str) -> Response:
+        self.charge_limits()
         maker = links.maker_of(uid)
         if maker is None or not maker.is_active or not links.reset_tokens.check_token(maker, token):
             raise links.bad_link()

@@ -44,6 +44,7 @@ class Allowance(ApiView):
 
     @extend_schema(responses=AllowanceSerializer)
     def get(self, request: Request) -> Response:
+        self.charge_limits()
         standings = {standing.limit.name: standing for standing in own_standings(request)}
         limits = [described(name, standings.get(name)) for name in LIMITS]
         response = Response({"limits": limits, "costs": COSTS, "fallback": FALLBACK})

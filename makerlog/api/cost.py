@@ -1,13 +1,15 @@
 """What a request asks of the database, and which route it took: told to the front door, which tells its observers."""
 
 from collections.abc import Callable
+from time import perf_counter, thread_time
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from psycopg2.errors import QueryCanceled
 from psycopg2.extensions import cursor
 
 from makerlog.api.budgets import Budget, budget_of, watch
-from makerlog.gate.fibres import Own
+from makerlog.gate.fibres import Own, in_fibre
 from makerlog.gate.seen import QUERIES, ROUTE, ROWS
 
 
@@ -16,6 +18,14 @@ class Cost:
 
     queries = 0
     rows = 0
+    waited = 0.0  # seconds, for PostgreSQL
+    computing_since: float | None = None  # on the thread's own clock; None in a fibre, which has none
+
+    @property
+    def seconds(self) -> float:
+        """Of work so far: in PostgreSQL, and of this thread's in Python. What waits for a core or for Redis is not in it."""
+        computed = 0.0 if self.computing_since is None else thread_time() - self.computing_since
+        return self.waited + computed
 
     def told(self, route: str) -> dict[str, Any]:
         """So far, as it stands in an environ."""
@@ -35,7 +45,13 @@ class CountingCursor(cursor):
     def execute(self, query: Any, vars: Any = None) -> None:
         mine = _mine()
         mine.queries += 1
-        super().execute(query, vars)
+        began = perf_counter()
+        try:
+            super().execute(query, vars)
+        except QueryCanceled:  # it worked as long as it may; of a database that is away nobody is charged
+            mine.waited += perf_counter() - began
+            raise
+        mine.waited += perf_counter() - began
         if self.rowcount > 0:  # -1: of a cursor on the server, or of no rows at all
             mine.rows += self.rowcount
 
@@ -44,7 +60,14 @@ def begin() -> Cost:
     """Of this thread's or fibre's next request."""
     mine = _mine()
     mine.queries = mine.rows = 0
+    mine.waited = 0.0
+    mine.computing_since = None if in_fibre() else thread_time()
     return mine
+
+
+def spent() -> float:
+    """Seconds of work on this thread's or fibre's request so far."""
+    return _mine().seconds
 
 
 class CostMiddleware:

@@ -216,11 +216,14 @@ def made(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> 
     environ |= spent.told(read.route)
     tag = tag_of(body) if known.tagged else ""
     if has_it(environ.get("HTTP_IF_NONE_MATCH", "").encode("latin-1"), tag.encode()):
-        spent.hold(read.route, read.budget, 0)
         common = known.unchanged
-        return None if common is None else Answer(304, [*common, *own_headers(response.headers, tag, environ)], b"")
+        if common is None:
+            return None
+        spent.hold(read.route, read.budget, 0)
+        account_in(environ).settle(spent.seconds, unchanged=True)
+        return Answer(304, [*common, *own_headers(response.headers, tag, environ)], b"")
     spent.hold(read.route, read.budget, len(body))
-    account_in(environ).settle()
+    account_in(environ).settle(spent.seconds)
     own = own_headers(response.headers, tag, environ)
     whole = [*known.headers, *own, (b"content-length", b"%d" % len(body))]
     return Answer(200, whole, body, environ.get(PUBLIC_FOR, 0.0))
@@ -230,7 +233,6 @@ def let_in(view: Any) -> None:
     """As ``initial`` does it, without the choice of a format, of which there is one."""
     view.perform_authentication(view.request)
     view.check_permissions(view.request)
-    view.check_throttles(view.request)
     view.begin(view.request)
 
 

@@ -129,18 +129,24 @@ PRICES = {
 ROWS_A_UNIT = 50  # of a page, beyond its first unit: limit=20 costs 1, limit=50 costs 2, limit=100 costs 3
 SEARCH = 4
 IMAGE_UNIT_S = 0.5  # seconds of CPU that an image may take for one unit of the limit `image`
+UNIT_S = 0.03  # of work that a unit pays for: PostgreSQL's, and Python's in a thread
+MARGIN_S = 0.25  # of work beyond that, before it is charged as a debt: a process's first request may take as long
 UNCHANGED = 10  # an answer of 304 costs one part in so many
 
 COSTS = {
     "GET of one thing": "1 unit",
     "GET of a list": f"1 unit, and 1 for each {ROWS_A_UNIT} of its limit: 20 rows cost 1, 100 rows cost 3",
     "search": f"{SEARCH} units more",
+    "what takes long": f"1 unit more for each {UNIT_S * 1000:.0f} ms of work, where it takes {MARGIN_S * 1000:.0f} ms longer"
+    " than its units pay for; charged afterwards",
     "POST, PUT, PATCH, DELETE": f"{PRICES['write']} units, and 1 of the limit `write` (a batch: 1 for each task)",
     "304 Not Modified": f"a tenth (1/{UNCHANGED}) of what the answer would have cost; without a token the whole",
     "GET without a token that somebody else made within the last second": "1 of the limit `shared` for each 16 KiB of the"
     " answer, and nothing else",
     "a file": "1 of the limit `files` for each 16 KiB that were sent, 1 at least, and nothing else",
-    "OPTIONS, /limits/, /health": "nothing",
+    "a token that is refused, or asks for what is not there": "as any other request; what no view answers (a path that is"
+    " none, a closed route) is counted by each process, and is a 429 where it comes by the hundred",
+    "OPTIONS without a token, /limits/, /health, /health/ready": "nothing",
 }
 FALLBACK = (
     "While the shared counter is away, each of N processes goes on from what it last heard of it, and lets through at most"

@@ -1,11 +1,13 @@
 """Who pays for a request, and how much: the limits of limits.py between DRF and the buckets.
 
-A view says what is special about it: ``price`` (what its GET costs), ``limits`` (charged beside the caller's own), or
-``unlimited`` (why it costs nobody anything). ``Endpoint.charge`` charges what only the body tells: a mailbox, a batch.
+A view says what is special about it: ``price`` (what its GET costs), ``limits`` (charged beside the caller's own, when the
+thing is about to be done: see Endpoint.charge_limits), or ``unlimited`` (why it costs nobody anything). ``Endpoint.charge``
+charges what only the body tells: a mailbox, a batch. What a request turns out to cost beyond that is charged at its end.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable
+from math import ceil
 from typing import Any
 
 from django.conf import settings
@@ -15,10 +17,22 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from makerlog.api import cost
 from makerlog.api.buckets import Charge, Decision, Limiter, Standing
 from makerlog.api.exceptions import BadParameter, TooOften
-from makerlog.api.limits import NEW_MAKER, PRICES, ROWS_A_UNIT, SEARCH, UNCHANGED, Limit, limit_called
+from makerlog.api.limits import (
+    MARGIN_S,
+    NEW_MAKER,
+    PRICES,
+    ROWS_A_UNIT,
+    SEARCH,
+    UNCHANGED,
+    UNIT_S,
+    Limit,
+    limit_called,
+)
 from makerlog.api.store import redis_client
+from makerlog.gate.lanes import CHARGED
 from makerlog.gate.level import NORMAL, lockdown
 from makerlog.gate.networks import client_of
 
@@ -28,10 +42,12 @@ limiter = Limiter(redis_client, processes=settings.WEB_CONCURRENCY)
 
 
 class Throttle(BaseThrottle):
-    """DRF's place for it: after authentication and permissions. Raises TooOften; what it charged stands on the request."""
+    """Asked right after authentication, before permissions: who may not do this is charged as well. Raises TooOften; what it
+    charged stands on the request. OPTIONS is free without a token: browsers ask it by themselves, and never with one."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        if request.method != "OPTIONS":
+        if request.method != "OPTIONS" or request.auth is not None:
+            request.META[CHARGED] = True
             account_of(request).open(lambda: charges(request, view))
         return True
 
@@ -42,6 +58,9 @@ class Account:
     def __init__(self) -> None:
         self.standings: dict[str, Standing] = {}
         self.rest: list[Charge] = []
+        self.own: list[Limit] = []
+        self.owners: dict[str, str] = {}
+        self.units = 0  # of ``own``, for the whole answer
         self.opened = False
         self.refusal: TooOften | None = None
 
@@ -65,10 +84,24 @@ class Account:
     def note(self, decision: Decision) -> None:
         self.standings |= {standing.limit.name: standing for standing in decision.standings}
 
-    def settle(self) -> None:
-        """The answer is no 304 after all: charge the rest, as a debt where it does not fit."""
-        if self.rest:
-            self.note(limiter.decide(self.rest, insist=True))
+    def settle(self, seconds: float, *, unchanged: bool = False) -> None:
+        """After ``seconds`` of work: charges what they come to beyond what was paid, and the rest of an answer that is not
+        ``unchanged`` after all; as a debt where it does not fit. Asks nobody where there is nothing to charge."""
+        rest = [] if unchanged else self.rest
+        more = units_over(seconds, self.units) if self.opened else 0
+        if not (rest or more):
+            return
+        times = {each.limit.name: each.time for each in rest}
+        own = [charge(limit, self.owners, more) for limit in self.own] if more else []
+        for each in own:
+            each.time += times.pop(each.limit.name, 0)
+        self.note(limiter.decide([*own, *(each for each in rest if each.limit.name in times)], insist=True))
+
+
+def units_over(seconds: float, units: int) -> int:
+    """How many units ``seconds`` of work cost beyond the ``units`` that were charged."""
+    over = seconds - units * UNIT_S
+    return ceil(over / UNIT_S) if over > MARGIN_S else 0
 
 
 def account_of(request: Request) -> Account:
@@ -86,14 +119,15 @@ def charges(request: Request, view: Any) -> list[Charge]:
     """What a request costs before its view runs. A reader who has the answer already pays a tenth first."""
     owners, write = owners_of(request), writes(request, view)
     units = PRICES["write"] if write else units_read(request, view)
-    found = [charge(limit, owners, units) for limit in own_limits(owners)]
+    account = account_of(request)
+    account.own, account.owners, account.units = own_limits(owners), owners, units
+    found = [charge(limit, owners, units) for limit in account.own]
     if write and "maker" in owners and not view_says(view, "charges_each"):
         found += written(request, owners, 1)
-    found += [charge(limit_called(name), owners, 1) for name in view_says(view, "limits") or ()]
     if request.method not in ("GET", "HEAD") or write or not names_tags(request.headers.get("If-None-Match", "")):
         return found
     tenths = [Charge(each.limit, each.subject, -(-each.time // UNCHANGED)) for each in found]
-    account_of(request).rest = [
+    account.rest = [
         Charge(each.limit, each.subject, each.time - tenth.time) for each, tenth in zip(found, tenths, strict=True)
     ]
     return tenths
@@ -193,8 +227,7 @@ class RateLimitMiddleware:
         response = self.get_response(request)
         account: Account | None = request.META.get(ACCOUNT)
         if account is not None and account.standings:
-            if response.status_code != 304:
-                account.settle()
+            account.settle(cost.spent(), unchanged=response.status_code == 304)
             for name, value in headers(account.standings.values()).items():
                 response[name] = value
         return response

@@ -56,7 +56,7 @@ class Endpoint(generics.GenericAPIView):
 
     # What its requests are charged (see limits.py); POST, PUT, PATCH and DELETE are writes always.
     price: ClassVar[str] = "read"  # of its GET: a name in PRICES
-    limits: ClassVar[tuple[str, ...]] = ()  # names in LIMITS: charged 1 beside the caller's own
+    limits: ClassVar[tuple[str, ...]] = ()  # names in LIMITS: charged 1 beside the caller's own, by charge_limits
     charges_each: ClassVar[bool] = False  # it charges `write` itself, once it knows how many
     unlimited: ClassVar[str] = ""  # with throttle_classes = []: why nobody is charged
 
@@ -67,6 +67,7 @@ class Endpoint(generics.GenericAPIView):
     # What leaves out rows that its index does not: a page looks through a window of them at most.
     sought: ClassVar[tuple[Condition, ...]] = ()
 
+    has_charged_limits = False
     post: Any  # of views that have one
     response_class: ClassVar[Callable[..., Any]] = Response  # of compiled reads; the fast path has a plainer one
 
@@ -86,6 +87,11 @@ class Endpoint(generics.GenericAPIView):
         if preconditions.is_conditional(request):
             method = str(request.method).lower()
             setattr(self, method, preconditions.guarded(getattr(self, method, self.http_method_not_allowed), self))
+
+    def perform_authentication(self, request: Request) -> None:
+        """Charges the caller as soon as it is known who that is: who may not do this, or does it wrongly, pays as well."""
+        super().perform_authentication(request)
+        self.check_throttles(request)
 
     def begin(self, request: Request) -> None:
         """What comes before the handler, once the caller is let in."""
@@ -116,7 +122,17 @@ class Endpoint(generics.GenericAPIView):
         serializer_class = serializer_class or self.get_serializer_class()
         serializer = serializer_class(data=self.request.data, context=self.get_serializer_context(), **kwargs)
         serializer.is_valid(raise_exception=True)
+        self.charge_limits()
         return serializer.validated_data
+
+    def charge_limits(self) -> None:
+        """Charges the ``limits`` of the view, once: when what they bound is about to be done, not when it is asked for
+        wrongly. TooOften: a 429."""
+        if self.limits and not self.has_charged_limits:
+            self.has_charged_limits = True
+            owners = throttling.owners_of(self.request)
+            charges = [throttling.charge(limit_called(name), owners, 1) for name in self.limits]
+            throttling.account_of(self.request).charge(charges)
 
     def charge_images(self) -> None:
         """An image takes up to a second to write anew, where any other write takes milliseconds. Charged before: no child

@@ -17,7 +17,7 @@ from prometheus_client import Gauge
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from makerlog.env import Network
-from makerlog.gate import metrics, wsgi
+from makerlog.gate import metrics, readiness, wsgi
 from makerlog.gate.address import UNIX_PEER
 from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, in_json
 from makerlog.gate.backlog import CONNECTION, READER, Backlog, Reader
@@ -28,7 +28,7 @@ from makerlog.gate.caller import Caller, Link, Recognise, Ticket, identify
 from makerlog.gate.connection import Connections
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.hang_ups import HangUps
-from makerlog.gate.lanes import WHOSE, Owners, client_in, lane_of
+from makerlog.gate.lanes import CHARGED, WHOSE, Owners, client_in, lane_of
 from makerlog.gate.level import NORMAL, UNDER_ATTACK, lockdown
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
@@ -105,12 +105,13 @@ class FrontDoor:
         self.hashing = hashing
         self.services = services
         self.limits = limits or Limits()
-        self.strikes = Strikes(self.limits)
+        self.owners = Owners(self.limits.remembered)
+        self.strikes = Strikes(self.limits, client_in=self.owners.client_in)
         self.spent = Spent()
+        self.readiness = readiness.Readiness()
         self.shares = shares
         self.level = NORMAL  # that the mode of sharing follows
         self.spared = Spared(self.guard, self.limits)
-        self.owners = Owners(self.limits.remembered)
         self.bodies = Bodies(self.limits)
         self.connections = Connections(self.limits, trusted)
         self.backlog = Backlog(self.limits)
@@ -263,6 +264,8 @@ class FrontDoor:
             return self._health(visit.request_id)
         if visit.path in STATUS and visit.method in ("GET", "HEAD"):
             return status(visit.scope, lockdown.now, visit.request_id)
+        if readiness.is_asked(visit.scope) and (answer := self.readiness.at_hand(visit.scope, visit.request_id)):
+            return answer
         caller = visit.caller = identify(visit.scope, self.trusted, self.recognise, self.ticket, self.known, self.link)
         self._warn_of_forwarded(caller, visit.began)
         self.guard.refuse(caller, visit.method, visit.path, visit.began)
@@ -271,7 +274,8 @@ class FrontDoor:
             self._meet_file(visit, caller)
             return None
         self.strikes.refuse_if_spent(caller, visit.method, visit.path)
-        self.spent.refuse(client_in(caller), visit.method, visit.path)
+        if visit.method != "OPTIONS" or caller.token is not None:
+            self.spent.refuse(client_in(caller), visit.path)
         visit.lane = lane_of(caller, visit.method, visit.path, self.hashing)
         return self._room(visit, caller)
 
@@ -324,10 +328,18 @@ class FrontDoor:
         return ServerFault()
 
     def _over(self, visit: Visit) -> None:
+        self._count_uncharged(visit)
         metrics.count(visit.lane, visit.outcome)
         self._tell(visit)
         visit.scope.pop(VISIT, None)
         visit.scope.pop(CONNECTION, None)
+
+    def _count_uncharged(self, visit: Visit) -> None:
+        """A credential is charged for whatever becomes of its request; a file that is there has limits of its own."""
+        if visit.caller is None or visit.caller.token is None or CHARGED in visit.told:
+            return
+        if not (200 <= visit.status < 400 and self.files.serve(visit.path)):
+            self.strikes.count_uncharged(visit.status, visit.caller)
 
     def _tell(self, visit: Visit) -> None:
         caller = visit.caller
@@ -373,6 +385,11 @@ class FrontDoor:
 
     async def _answer(self, visit: Visit, caller: Caller) -> Answer:
         """An answer that others share, where it may be one; else Django's, for this caller."""
+        if readiness.is_asked(visit.scope):
+            scope = for_anybody(visit.scope)
+            return await self.readiness.answer(
+                scope, visit.lane, visit.request_id, lambda: self._offer(visit, caller, scope, b"").job.future
+            )
         if visit.read is None:
             return await self._admit(visit, caller, visit.scope)
         scope = for_anybody(visit.scope)

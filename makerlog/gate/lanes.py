@@ -8,6 +8,7 @@ from makerlog.gate.caller import ADMIN, SIGN_IN, Caller
 from makerlog.gate.networks import client_of
 
 WHOSE = "makerlog.maker"  # in a WSGI environ: the id of the maker whose token Django found in the request
+CHARGED = "makerlog.charged"  # in a WSGI environ: the limits of the API were asked about its caller
 PROBES = ("/health/ready/", "/metrics/")
 
 

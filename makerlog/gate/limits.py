@@ -95,6 +95,9 @@ class Limits:
 
     strikes: int = 120  # answers of 401, 403 and 404 that a client without a genuine token may have at once; then 429
     strikes_back: float = 1.0  # of them come back each second
+    # Requests of one maker's tokens that no limit of the API was charged for: what no view answers, or the door refuses.
+    uncharged: int = 600  # at once; then 429
+    uncharged_back: float = 10.0  # of them come back each second
     spared: int = 20  # requests that a banned client may still make where staff sign in
     spared_back: float = 1 / 60  # of them come back each second
     spared_files: int = 60  # files of those pages, which a page has fifteen of

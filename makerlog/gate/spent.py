@@ -40,10 +40,10 @@ class Spent:
     def __len__(self) -> int:
         return len(self._until)
 
-    def refuse(self, client: Hashable, method: str, path: str) -> None:
+    def refuse(self, client: Hashable, path: str) -> None:
         """Raises StillSpent."""
         until, said = self._until.get(client, (0.0, None))
-        if said is None or method == "OPTIONS" or path.startswith(FREE):
+        if said is None or path.startswith(FREE):
             return
         if self.clock() < until:
             raise StillSpent(said)

@@ -9,9 +9,10 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from makerlog.accounts.actions import delete_account, end_tokens, update_profile
+from makerlog.accounts.authentication import genuine_token
 from makerlog.accounts.identity import identities
 from makerlog.accounts.models import Maker
-from moderation.actions import set_open, set_role, suspend
+from moderation.actions import set_open, set_role, suspend, unsuspend
 from moderation.roles import Role
 from moderation.standing import watcher
 from tests.makers import Caller, anonymous, caller
@@ -135,3 +136,27 @@ def test_no_more_are_remembered_than_there_is_room_for(monkeypatch: pytest.Monke
     for number in range(4):
         caller(f"maker{number}").get("/tasks/")
     assert len(identities._known) <= 2
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_token_of_a_maker_who_is_suspended_is_not_genuine_for_the_door(alice: Caller, method: str) -> None:
+    """Its 401s were free, and in the first lane."""
+    header = f"Token {alice.token}".encode()
+    assert genuine_token(header)
+    suspend(maker=alice.maker, kind=Maker.Suspension.OUT, reason="Spam", expires_at=None)
+    wait_until(lambda: getattr(alice, method)("/tasks/").status_code == 401 and genuine_token(header) is None)
+    unsuspend(maker=alice.maker)
+    wait_until(lambda: genuine_token(header) is not None)
+
+
+def test_a_token_of_a_closed_account_is_not_genuine_for_the_door(alice: Caller) -> None:
+    header = f"Token {alice.token}".encode()
+    set_open(maker=alice.maker, is_open=False)
+    wait_until(lambda: alice.get("/tasks/").status_code == 401 and genuine_token(header) is None)
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    end = time.monotonic() + WITHIN_S + SLACK_S
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.02)

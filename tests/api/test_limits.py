@@ -100,6 +100,69 @@ def test_options_and_readiness_are_free() -> None:
     assert "RateLimit" not in anonymous().get("/health/ready/")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "units"),
+    [
+        ("options", "/tasks/", 1),
+        ("options", "/tasks/1/", 1),
+        ("get", "/me/", 1),
+        ("head", "/me/", 1),
+        ("post", "/discussions/", 5),
+        ("put", "/tasks/", 5),
+        ("get", "/accounts/register/", 1),
+        ("get", "/tasks/?limit=0", 1),
+        ("get", "/tasks/999999/", 1),
+        ("get", "/tasks/999999", 1),
+    ],
+)
+def test_a_token_pays_whatever_comes_of_its_request(method: str, path: str, units: int) -> None:
+    client = caller("alice", scopes=["tasks:read"])
+    response = getattr(client, method)(path)
+    assert response.status_code in (204, 400, 403, 404, 405)
+    assert used(response, "token", "maker") == [units, units]
+
+
+def test_a_scope_that_is_missing_is_a_429_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow(monkeypatch, "token", 3)
+    client = caller("alice", scopes=["tasks:read"])
+    assert [client.get("/me/").status_code for _ in range(5)] == [403] * 3 + [429] * 2
+
+
+# --- What took long ---
+
+
+def test_what_takes_long_is_charged_by_the_time_that_it_took(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert used(alice.get("/tasks/"), "token", "maker") == [1, 1]
+    monkeypatch.setattr(throttling, "UNIT_S", 0.0001)
+    monkeypatch.setattr(throttling, "MARGIN_S", 0.0002)
+    token, maker = used(alice.get("/tasks/"), "token", "maker")
+    assert token == maker > 5
+    more = used(alice.post("/tasks/", {"content": "x"}), "token", "write")
+    assert (more[0] > token + 10, more[1]) == (True, 1)
+
+
+def test_what_took_long_is_owed_also_where_it_does_not_fit(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow(monkeypatch, "token", 3)
+    monkeypatch.setattr(throttling, "UNIT_S", 0.0001)
+    monkeypatch.setattr(throttling, "MARGIN_S", 0.0002)
+    assert [alice.get("/tasks/").status_code for _ in range(3)] == [200, 429, 429]
+
+
+def test_an_ordinary_request_is_decided_once(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated, asked = throttling.limiter.evaluated, []
+    monkeypatch.setattr(throttling.limiter, "evaluated", lambda given: asked.append(given) or evaluated(given))
+    for _ in range(3):
+        assert alice.get("/tasks/").status_code == 200
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "units", "more"), [(0.0, 1, 0), (0.279, 1, 0), (0.29, 1, 9), (0.9, 5, 25), (1.49, 5, 45), (0.39, 5, 0)]
+)
+def test_so_many_seconds_of_work_are_so_many_units(seconds: float, units: int, more: int) -> None:
+    assert throttling.units_over(seconds, units) == more
+
+
 # --- Who pays ---
 
 
@@ -267,20 +330,59 @@ def test_guessing_passwords_is_limited_by_address_and_never_by_the_name(monkeypa
     assert anonymous().post("/api-token-auth/", right, REMOTE_ADDR="9.9.9.9").status_code == 200
 
 
+RESET = {"uidb64": "x", "token": "y", "password": PASSWORD, "repeat_password": PASSWORD}
+REGISTER = {"email": "b@example.com", "username": "bob", "password": PASSWORD, "repeat_password": PASSWORD}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("/accounts/register/", REGISTER, "registration"),
+        ("/accounts/forgot/", {"email": "b@example.com"}, "forgot"),
+        ("/accounts/reset/", RESET, "reset"),
+        ("/accounts/email_activate/x/y/", {}, "activation"),
+    ],
+)
+def test_each_way_in_has_a_limit_of_its_own(
+    path: str, body: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow(monkeypatch, name, 1)
+    first, second = anonymous().post(path, body), anonymous().post(path, body)
+    assert first.status_code in (200, 201, 400, 404)
+    assert f'"{name}"' in assert_error(second, 429, "throttled")["detail"]
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [
         ("/accounts/register/", "registration"),
         ("/accounts/forgot/", "forgot"),
         ("/accounts/reset/", "reset"),
-        ("/accounts/email_activate/x/y/", "activation"),
+        ("/api-token-auth/", "log-in"),
     ],
 )
-def test_each_way_in_has_a_limit_of_its_own(path: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_asked_wrongly_costs_nothing_of_a_small_budget(
+    path: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     narrow(monkeypatch, name, 1)
-    first, second = anonymous().post(path, {}), anonymous().post(path, {})
-    assert first.status_code in (400, 404)
-    assert f'"{name}"' in assert_error(second, 429, "throttled")["detail"]
+    for method in ("get", "put", "delete", "options", "head"):
+        assert getattr(anonymous(), method)(path).status_code in (204, 401, 405)
+    assert anonymous().post(path, {}).status_code == 400
+    assert anonymous().post(path, "{", content_type="application/json").status_code == 400
+    assert anonymous().post(path, "x", content_type="text/plain").status_code == 415
+    found = {limit["name"]: limit for limit in anonymous().get("/limits/").json()["limits"]}
+    assert (name, found[name]["remaining"]) == (name, 1)
+
+
+def test_a_wrong_old_password_is_a_guess_and_a_weak_new_one_is_none(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow(monkeypatch, "password", 2)
+    wrong = {"old_password": "guess", "new_password": PASSWORD}
+    weak = {"old_password": "guess", "new_password": "1"}
+    statuses = [alice.put("/accounts/change_password/", body).status_code for body in (weak, weak, weak, wrong, wrong)]
+    assert statuses == [400] * 5
+    assert alice.put("/accounts/change_password/", wrong).status_code == 429
 
 
 def test_a_mailbox_gets_few_mails_whoever_has_them_sent_and_however_it_is_written(mailoutbox: list[Any]) -> None:

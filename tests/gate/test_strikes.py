@@ -10,12 +10,14 @@ from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.caller import Caller
 from makerlog.gate.door import FrontDoor
+from makerlog.gate.files import StaticFolder
+from makerlog.gate.lanes import CHARGED
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.gate.strikes import Strikes, TooManyRefusals
 from tests.gate.serving import Service, is_refusal, says, serve
 
-FEW = Limits(strikes=3, strikes_back=0.5, struck_clients=100)
+FEW = Limits(strikes=3, strikes_back=0.5, struck_clients=100, uncharged=3, uncharged_back=0.5)
 SLOW = Limits(strikes=3, strikes_back=0.01)  # none comes back while a test runs
 LOOPBACK = [ip_network("127.0.0.0/8")]
 ALICE = {"Authorization": "Token alice"}
@@ -153,6 +155,36 @@ def test_the_check_costs_microseconds() -> None:
     assert (time.process_time() - began) / rounds < 20e-6
 
 
+# --- Genuine tokens, where no limit was charged ---
+
+
+@pytest.mark.parametrize("status", [0, 200, 204, 400, 401, 403, 404, 405, 413, 415, 431])
+def test_a_token_is_charged_whatever_comes_of_its_request(strikes: Strikes, clock: Clock, status: int) -> None:
+    alice = client(token="alice")
+    for _ in range(3):
+        assert wait_of(strikes, alice) is None
+        strikes.count_uncharged(status, alice)
+    assert wait_of(strikes, alice) == wait_of(strikes, alice, "OPTIONS") == 2
+    assert wait_of(strikes, client()) is None
+    assert wait_of(strikes, client(token="bob")) is None
+    clock.now += 2
+    assert wait_of(strikes, alice) is None
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_we_had_no_room_for_is_not_charged_to_a_token(strikes: Strikes, status: int) -> None:
+    for _ in range(10):
+        strikes.count_uncharged(status, client(token="alice"))
+    assert wait_of(strikes, client(token="alice")) is None
+
+
+def test_all_tokens_of_a_maker_ask_in_vain_together(clock: Clock) -> None:
+    strikes = Strikes(FEW, clock, client_in=lambda caller: "maker")
+    for token in "abc":
+        strikes.count_uncharged(404, client(token=token))
+    assert wait_of(strikes, client(token="d")) == 2
+
+
 # --- At the door ---
 
 
@@ -230,7 +262,7 @@ def test_every_refusal_tells_how_the_refusals_stand() -> None:
     assert first.headers["ratelimit"] == '"refusals";r=2;t=100'
     assert second.headers["ratelimit"] == '"refusals";r=1;t=200'
     assert [second.headers[f"x-ratelimit-{name}"] for name in ("limit", "remaining", "reset")] == ["3", "1", "200"]
-    assert genuine.headers["ratelimit"] == '"refusals";r=3;t=0'
+    assert genuine.headers["ratelimit"] == '"refusals";r=600;t=0'
 
 
 def test_an_answer_that_tells_a_limit_of_its_own_keeps_it() -> None:
@@ -243,3 +275,41 @@ def test_an_answer_that_tells_a_limit_of_its_own_keeps_it() -> None:
 def test_an_answer_that_is_no_refusal_says_nothing_of_refusals() -> None:
     with serve(door(says("200 OK", []))) as service:
         assert "ratelimit" not in service.get("/tasks/").headers
+
+
+def charging(status: str, charged: bool) -> Any:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if charged:
+            environ[CHARGED] = True
+        return says(status, [])(environ, start_response)
+
+    return app
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "DELETE"])
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found", "401 Unauthorized", "405 Method Not Allowed"])
+def test_a_token_that_no_limit_was_charged_for_is_told_to_wait(method: str, status: str) -> None:
+    few = Limits(uncharged=3, uncharged_back=0.01)
+    with serve(door(charging(status, charged=False), limits=few)) as service:
+        statuses = [service.ask(method, "/x/", headers=ALICE).status for _ in range(5)]
+        assert statuses == [int(status[:3])] * 3 + [429] * 2
+        if method == "GET":
+            is_refusal(service.get("/x/", ALICE), 429, "too_many_refusals")
+            assert service.get("/x/").status == int(status[:3])
+
+
+def test_a_token_that_was_charged_is_counted_no_second_time() -> None:
+    few = Limits(uncharged=3, uncharged_back=0.01)
+    with serve(door(charging("404 Not Found", charged=True), limits=few)) as service:
+        assert {service.get("/x/", ALICE).status for _ in range(10)} == {404}
+
+
+def test_a_token_is_charged_for_files_that_are_not_there_and_for_bodies_that_are_too_large(tmp_path: Any) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    few = Limits(uncharged=3, uncharged_back=0.01, body=100)
+    folders = {"/static/": StaticFolder(tmp_path)}
+    with serve(door(charging("200 OK", charged=True), limits=few, folders=folders)) as service:
+        assert {service.get("/static/a.txt", ALICE).status for _ in range(10)} == {200}
+        assert [service.get("/static/no.txt", ALICE).status for _ in range(2)] == [404, 404]
+        assert service.ask("POST", "/tasks/", b"x" * 1000, ALICE).status == 413
+        assert service.get("/static/a.txt", ALICE).status == 429

@@ -267,7 +267,9 @@ def test_who_has_nothing_left_is_told_so_by_the_slow_path_without_being_asked_fo
     token = str(AccessToken.objects.get(maker=alice.maker).pk)
     assert throttling.limiter.decide([throttling.charge(LIMITS["token"], {"token": token}, 4000)]).allowed
     decisions, decide = [], throttling.limiter.decide
-    monkeypatch.setattr(throttling.limiter, "decide", lambda *given: decisions.append(given) or decide(*given))
+    monkeypatch.setattr(
+        throttling.limiter, "decide", lambda *given, **how: decisions.append(given) or decide(*given, **how)
+    )
     assert ways.fast.answer(environ) is None
     assert run(ways.django, environ, MOST).status == 429
     assert len(decisions) == 1
