@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import Receive, Scope
 
-from makerlog.gate.answers import Refusal
+from makerlog.gate.answers import Answer, Refusal
 from makerlog.gate.limits import Limits
 
 
@@ -20,6 +20,18 @@ class BodyTooLarge(Refusal):
     def __init__(self, most: int) -> None:
         super().__init__()
         self.detail = f"The body is larger than {most} bytes."
+
+
+class EncodedBody(Refusal):
+    """A few KiB of it could become any size, and no app of ours ever sent one."""
+
+    status = 415
+    code = "unsupported_encoding"
+    detail = "Bodies are taken as they are, without compression: send this one without Content-Encoding."
+
+    def answer(self, request_id: str) -> Answer:
+        said = super().answer(request_id)
+        return said._replace(headers=[*said.headers, (b"accept-encoding", b"identity")])  # RFC 9110, 15.5.16
 
 
 class HungUp(Exception):
@@ -41,6 +53,13 @@ def announced_length(scope: Scope) -> int | None:
     if lengths or not length.isdigit() or len(length) > 19:
         raise BadLength
     return int(length)
+
+
+def is_encoded(scope: Scope) -> bool:
+    """Whether its body must be decoded before it can be read, be it encoded for good or for the way only."""
+    plain = {b"content-encoding": b"identity", b"transfer-encoding": b"chunked"}
+    sent = [(name, each) for name, value in scope["headers"] if name in plain for each in value.split(b",")]
+    return any(each.strip().lower() not in (plain[name], b"") for name, each in sent)
 
 
 def has_body(scope: Scope) -> bool:
@@ -86,8 +105,10 @@ class Bodies:
 
     def read(self, scope: Scope, receive: Receive, *, genuine: bool) -> "Body":
         """A context with the whole body, which is held for as long as it is open. ``genuine``: a genuine token came with it;
-        only then is a large upload taken. Raises BadLength, and BodyTooLarge at once when it is announced."""
+        only then is a large upload taken. Raises BadLength and EncodedBody, and BodyTooLarge at once when it is announced."""
         length = announced_length(scope)
+        if length != 0 and is_encoded(scope):
+            raise EncodedBody
         most = self.limits.upload if genuine and _is_upload(scope) else self.limits.body
         if length is not None and length > most:
             raise BodyTooLarge(most)

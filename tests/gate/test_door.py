@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import gc
+import gzip
 import json
 import logging
 import time
@@ -469,3 +470,27 @@ def test_a_websocket_that_nobody_answers_is_accepted_and_told_so(service, caplog
     assert head.startswith(b"HTTP/1.1 101 ")
     assert frame[2:] == (4404).to_bytes(2) + b"There is no such stream."
     assert tracebacks(caplog) == []
+
+
+GZIPPED = gzip.compress(b'{"content": "x"}')
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip", "deflate", "br", "zstd", "identity, gzip", "made-up"])
+def test_a_compressed_body_is_a_415_that_says_so(service, encoding):
+    reply = service.ask("POST", "/", GZIPPED, {"Content-Encoding": encoding, "Content-Type": "application/json"})
+    is_refusal(reply, 415, "unsupported_encoding")
+    assert reply.headers["accept-encoding"] == "identity"
+
+
+def test_a_body_that_is_compressed_for_the_way_is_a_415_too(service):
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+    is_refusal(service.raw(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(GZIPPED), GZIPPED)), 415, "unsupported_encoding")
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_a_body_that_is_said_to_be_as_it_is_is_taken(service, encoding):
+    assert service.ask("POST", "/", b"plain", {"Content-Encoding": encoding}).json()["body"] == "plain"
+
+
+def test_a_request_without_a_body_has_nothing_that_could_be_compressed(service):
+    assert service.get("/", {"Content-Encoding": "gzip"}).status == 200
