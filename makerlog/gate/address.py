@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from makerlog.env import Network, Networks
 from makerlog.gate.answers import Refusal
+from makerlog.gate.networks import canonical
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -27,7 +28,8 @@ def client_address(peer: str, forwarded_for: list[str] | str | None, trusted: Se
     """The nearest address that is not a trusted proxy's, walking from the peer leftwards through ``forwarded_for``.
 
     Only a trusted hop vouches for the entry to its left, so whatever a client wrote itself is never reached.
-    ``peer`` is the socket's address, "" for a Unix socket. IPv4-mapped IPv6 comes back as IPv4.
+    ``peer`` is the socket's address, "" for a Unix socket. What only spells an IPv4 address comes back as that (networks.py);
+    who is trusted is asked of what was written, for a spelling proves nothing of who sent it.
     Raises MalformedForwarded when a trusted hop vouches for something that is no address.
     """
     line = forwarded_for if isinstance(forwarded_for, str) else ",".join(forwarded_for or [])
@@ -52,7 +54,7 @@ def _walked(peer: str, forwarded_for: str, trusted: Sequence[Network], version: 
             hop = _forwarded(entry)
             if not _is_trusted(hop, trusted):
                 break
-    return str(hop)
+    return canonical(hop)
 
 
 @lru_cache(maxsize=REMEMBERED)

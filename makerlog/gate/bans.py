@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from typing import Literal
 
 from makerlog.env import Network
-from makerlog.gate.networks import CLIENT_PREFIX, parsed
+from makerlog.gate.networks import CLIENT_PREFIX, ipv4_network_spelled, parsed
 
 AppliesTo = Literal["everything", "anonymous"]
 Key = tuple[
@@ -127,9 +127,8 @@ def network_of(text: str) -> Network:
     except ValueError as error:
         raise ValueError(_instead(text.strip())) from error
     if network.version == 6:
-        mapped = network.network_address.ipv4_mapped
-        if mapped is not None and network.prefixlen >= 96:
-            return ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}", strict=False)
+        if (spelled := ipv4_network_spelled(network)) is not None:
+            return spelled
         if network.prefixlen > CLIENT_PREFIX[6]:
             return network.supernet(new_prefix=CLIENT_PREFIX[6])
     return network

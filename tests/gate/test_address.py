@@ -76,3 +76,18 @@ def test_what_a_trusted_hop_vouches_for_must_be_an_address(entry):
 
 def test_without_trusted_networks_a_unix_socket_cannot_name_a_client():
     assert client_address("", CLIENT, []) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "spelling", ["64:ff9b::5db8:d822", "2002:5db8:d822::1", "::ffff:93.184.216.34", "[64:ff9b:1::5db8:d822]:443"]
+)
+def test_a_spelling_of_an_ipv4_client_is_that_client(spelling):
+    assert client_address("127.0.0.1", spelling, TRUSTED) == CLIENT
+    if "[" not in spelling:
+        assert client_address(spelling, FORGED, TRUSTED) == CLIENT
+
+
+@pytest.mark.parametrize("spelling", ["64:ff9b::a00:1", "2002:a00:1::1", "2002:7f00:1::1"])
+def test_a_spelling_of_a_proxy_is_trusted_with_nothing(spelling):
+    assert client_address(spelling, FORGED, TRUSTED) == spelling
+    assert client_address("127.0.0.1", f"{FORGED}, {spelling}", TRUSTED) == spelling
