@@ -20,15 +20,14 @@ from moderation.posts import MANY, Posts
 from moderation.routes import route_of
 from moderation.rules import RULES, Offence, offences
 from moderation.standing import bans, notes
-from moderation.traffic import forwarded
 
 logger = logging.getLogger("makerlog.rules")
 dry_logger = logging.getLogger("makerlog.rules.dry_run")
 
 SAY_EVERY_S = 60.0
 UNSAFE = (
-    "The rules would act, and do not: forwarded headers arrive and TRUSTED_PROXIES is empty, so the address they would ban"
-    " may be your own proxy's, and everybody's. Set TRUSTED_PROXIES."
+    "A rule would ban %s, and does not: it forwards requests as a proxy does and TRUSTED_PROXIES is empty, so it may be your"
+    " own proxy's address, and everybody's. Set TRUSTED_PROXIES."
 )
 
 
@@ -63,20 +62,20 @@ class Judge:
             network_of(offence.subject), trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES
         ):
             return
-        if is_ban and self._is_unsafe(now):
+        if is_ban and self._is_unsafe(offence.subject, now):
             return
         made = actions.act_by_rule(offence=offence, dry_run=is_dry(offence.rule))
         self.conduct.forget(offence.subject)
         if made is not None:
             log(made)
 
-    def _is_unsafe(self, now: float) -> bool:
-        """Whether every client may have one address here. Said loudly, once a minute."""
-        if settings.TRUSTED_PROXIES or not (self.notes.forwarded_lately(now) or forwarded()):
+    def _is_unsafe(self, client: str, now: float) -> bool:
+        """Whether every client may have this address here. Said loudly, once a minute."""
+        if settings.TRUSTED_PROXIES or not self.notes.forwarders.looks_like_proxy(client, now):
             return False
         if now - self._said_at >= SAY_EVERY_S:
             self._said_at = now
-            logger.error("%s", UNSAFE)
+            logger.error(UNSAFE, client)
         return True
 
 

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass, field
 from threading import Lock
 
+from makerlog.gate.forwarders import Forwarders
 from makerlog.gate.networks import client_of
 from makerlog.gate.seen import Seen
 
@@ -35,7 +36,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.slipped = 0  # answers that went to a banned address
-        self.forwarded_at = 0.0  # Unix seconds: when a proxy that nobody trusts forwarded something last
+        self.forwarders = Forwarders()
         self._minutes: dict[int, _Minute] = {}
         self._refused: Refused = {}
         self._said: dict[str, float] = {}
@@ -47,15 +48,17 @@ class Notes:
         """An observer of the door's."""
         if one.client:
             self.arrived(one.client, one.token, one.at, one.times)
+            self.forwarders.note_request(one.client, str(one.maker or one.token) if one.token else "", one.at)
 
     def arrived(self, address: str, token: str | None, now: float, times: int = 1) -> None:
         """A request came in from ``address``, with the genuine token of that public id."""
         caller = client_of(address)
         self._count(f"{caller} {token}" if token else caller, now, times)
 
-    def forwarded(self, now: float) -> None:
-        """A proxy forwarded a request, and no proxy is trusted: every client's address is taken for the proxy's."""
-        self.forwarded_at = now
+    def forwarded(self, address: str, now: float) -> None:
+        """A request from ``address`` says that it is forwarded, and no proxy is trusted: if that is one, every client's
+        address is taken for the proxy's."""
+        self.forwarders.note_forwarded(client_of(address), now)
         self._count(FORWARDED, now, 1)
         self._say(
             "forwarded",
@@ -63,9 +66,6 @@ class Notes:
             "Forwarded headers arrive and TRUSTED_PROXIES is empty: if a proxy of yours sends them, every client has its"
             " address, and a ban would hit them all. Set TRUSTED_PROXIES.",
         )
-
-    def forwarded_lately(self, now: float) -> bool:
-        return now - self.forwarded_at < 60 * MINUTES
 
     def refused(self, ban: int, now: float) -> None:
         with self._lock:

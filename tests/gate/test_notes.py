@@ -32,7 +32,7 @@ def test_beyond_the_most_callers_of_a_minute_requests_are_counted_together_also_
     notes = Notes()
     for number in range(MOST_CALLERS + 5):
         notes.arrived(f"93.184.{number >> 8}.{number & 255}", None, NOW)
-    notes.forwarded(NOW)
+    notes.forwarded("93.184.216.9", NOW)
     counts = notes.take_callers()[THIS_MINUTE]
     assert (len(counts), counts[OTHERS], counts[FORWARDED]) == (MOST_CALLERS + 2, 5, 1)
     notes.arrived("94.0.0.1", None, NOW)

@@ -171,7 +171,7 @@ def test_with_forwarded_headers_and_no_trusted_proxies_nothing_is_done_and_it_is
     judge: Judge, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.TRUSTED_PROXIES = []
-    judge.notes.forwarded(timezone.now().timestamp())
+    judge.notes.forwarded("8.8.4.4", timezone.now().timestamp())
     caplog.clear()
     storm(judge)
     judge.judge()
@@ -179,6 +179,20 @@ def test_with_forwarded_headers_and_no_trusted_proxies_nothing_is_done_and_it_is
     assert not RuleAct.objects.exists()
     assert [each.levelno for each in caplog.records] == [logging.ERROR]
     assert "Set TRUSTED_PROXIES" in caplog.text
+
+
+def test_one_forged_header_turns_no_rule_off_for_anybody(judge: Judge, settings: Any) -> None:
+    """It did for ten minutes, for all addresses, where no proxy was trusted."""
+    settings.TRUSTED_PROXIES = []
+    now = timezone.now().timestamp()
+    forger = "9.9.9.9"
+    judge.notes.forwarded(forger, now)
+    for number in range(3):
+        judge.notes.observe(SHEDDED._replace(client=f"8.8.{number}.1", at=now))
+    storm(judge)
+    storm(judge, forger)
+    judge.judge()
+    assert {str(each.network) for each in Ban.objects.standing()} == {"8.8.4.4/32", "9.9.9.9/32"}
 
 
 # --- Dry runs ---

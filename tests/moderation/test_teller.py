@@ -88,7 +88,7 @@ def test_whom_a_ban_would_have_hit_is_known_of_all_processes() -> None:
         notes.arrived("93.184.216.8", None, now - 300)
         notes.arrived("93.184.217.1", None, now)
         notes.arrived("2a00:1450:4001:81b::7", None, now)
-        notes.forwarded(now)
+        notes.forwarded("93.184.216.9", now)
         Teller(notes).tell_callers()
     everything = traffic.would_hit(network_of("93.184.216.0/24"), "everything")
     assert everything == traffic.Hit(requests=6, addresses=2, makers=("alice",), tokens=1, others=0)
