@@ -16,6 +16,7 @@ from makerlog.env import (
 )
 from makerlog.gate.answers import EXPOSED
 from makerlog.gate.limits import LEAST_THREADS, Limits
+from makerlog.gate.preflight import ALLOWED_HEADERS, ALLOWED_METHODS, MAX_AGE_S
 from moderation.rules import RULES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -144,7 +145,9 @@ TEMPLATES = [
 
 # Open to every origin, without credentials: the API knows tokens only, and a browser adds those by no means of its own.
 CORS_ALLOW_ALL_ORIGINS = True
-CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "if-none-match", "x-app-timezone"]
+CORS_ALLOW_HEADERS = ALLOWED_HEADERS
+CORS_ALLOW_METHODS = ALLOWED_METHODS
+CORS_PREFLIGHT_MAX_AGE = MAX_AGE_S
 CORS_EXPOSE_HEADERS = EXPOSED
 
 # --- Who is calling ---

@@ -17,6 +17,7 @@ from makerlog.gate.answers import Refusal
 from makerlog.gate.banned import Banned
 from makerlog.gate.caller import SIGN_IN, Caller
 from makerlog.gate.lanes import WHOSE
+from makerlog.gate.preflight import is_preflight
 from makerlog.gate.wsgi import PUBLIC_FOR
 from moderation import second_factor
 from moderation.links import key_of as key_of_link
@@ -58,6 +59,9 @@ def caller_of(request: HttpRequest) -> Caller:
         ticket=ticket,
         known=known,
         link=key_of_link(request.path),
+        asks=is_preflight(
+            {"method": request.method, "headers": [(name.lower().encode(), b"") for name in request.headers]}
+        ),
     )
 
 

@@ -18,13 +18,13 @@ AT_ONCE = "makerlog.at_once"  # in a scope: what sends a whole answer, and says 
 RATE_LIMITS = ("RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 # What scripts of any origin may read of an answer, beside its body.
 EXPOSED = (*RATE_LIMITS, "Link", "ETag", "X-Request-Id", "Retry-After", "X-Makerlog-Level", "Idempotency-Replayed")
-# Of every answer that we write ourselves.
-FOR_ANYBODY: Headers = [
-    (b"content-type", b"application/json"),
+# Of every answer: any origin may read it.
+OPEN: Headers = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", ", ".join(EXPOSED).encode()),
-    (b"cache-control", b"no-store"),
 ]
+# Of every answer that we write ourselves.
+FOR_ANYBODY: Headers = [(b"content-type", b"application/json"), *OPEN, (b"cache-control", b"no-store")]
 
 
 class Answer(NamedTuple):

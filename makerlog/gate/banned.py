@@ -96,10 +96,10 @@ class BanGuard:
             self.notes.slip(standing.id, now)
 
     def standing(self, caller: Caller, method: str, path: str, now: float) -> Standing | None:
-        """The ban that refuses ``caller``, if one does. A browser asks OPTIONS before it may show its token."""
+        """The ban that refuses ``caller``, if one does. A browser asks before it may show its token."""
         if caller.ticket or caller.known or caller.link or is_spared(path):
             return None
-        genuine = caller.token is not None or method == "OPTIONS"
+        genuine = caller.token is not None or caller.asks
         return self.bans.refusal(caller.address, genuine=genuine, now=now)
 
 
@@ -115,18 +115,19 @@ class Spared:
     def __init__(self, guard: BanGuard, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.guard = guard
         self.pages = Buckets(limits.spared, limits.spared_back, limits.struck_clients, clock)
+        self.preflights = Buckets(limits.spared_files, limits.spared_files_back, limits.struck_clients, clock)
         self.files = Buckets(limits.spared_files, limits.spared_files_back, limits.struck_clients, clock)
 
     def refuse_if_spent(self, caller: Caller, path: str, now: float) -> None:
         """Raises Banned, or LinkSpent. ``now``: Unix seconds."""
         if caller.link and not self.pages.take(f"link {caller.link}"):
             raise LinkSpent
-        if not is_spared(path) or caller.ticket or caller.known:
+        if not (is_spared(path) or caller.asks) or caller.ticket or caller.known:
             return
         standing = self.guard.bans.refusal(caller.address, genuine=caller.token is not None, now=now)
         if standing is None:
             return
-        allowed = self.pages if path in SPARED else self.files
+        allowed = self.preflights if caller.asks else self.pages if path in SPARED else self.files
         if not allowed.take(client_of(caller.address)):
             self.guard.refuse_by(standing, now)
 

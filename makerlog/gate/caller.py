@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from makerlog.env import Network
 from makerlog.gate.address import client_address, peer_is_trusted
+from makerlog.gate.preflight import is_preflight
 
 ADMIN = "/admin/"
 SIGN_IN = "/admin/login/"
@@ -31,6 +32,7 @@ class Caller(NamedTuple):
     known: bool = False  # where staff sign in: from a device of theirs that is known; no right to anything either
     link: str = ""  # came by the signed link of an alert, which is known by this
     agent: bytes = b""  # User-Agent, as sent
+    asks: bool = False  # a browser asks what it may send: a preflight
 
 
 def identify(
@@ -56,6 +58,7 @@ def identify(
         known=_carries(scope, SIGN_IN, known),
         link=link(path) if path.startswith(ALERT) else "",
         agent=sent.get(b"user-agent", b""),
+        asks=is_preflight(scope),
     )
 
 

@@ -33,6 +33,7 @@ from makerlog.gate.level import NORMAL, UNDER_ATTACK, lockdown
 from makerlog.gate.limits import Limits
 from makerlog.gate.notes import Notes
 from makerlog.gate.pool import Job, Pool
+from makerlog.gate.preflight import preflight
 from makerlog.gate.reception import Reception, Switches, nothing_there
 from makerlog.gate.refusals import refusals, refused
 from makerlog.gate.seen import ROUTE, Observer, Observers, without_secrets
@@ -270,6 +271,8 @@ class FrontDoor:
         self._warn_of_forwarded(caller, visit.began)
         self.guard.refuse(caller, visit.method, visit.path, visit.began)
         self.spared.refuse_if_spent(caller, visit.path, visit.began)
+        if caller.asks:
+            return preflight(visit.request_id)
         if self.files.serve(visit.path):
             self._meet_file(visit, caller)
             return None
@@ -427,7 +430,7 @@ class FrontDoor:
 
     def _warn_of_forwarded(self, caller: Caller, now: float) -> None:
         if caller.forwarded and not self.trusted:
-            self.guard.notes.forwarded(now)
+            self.guard.notes.forwarded(caller.address, now)
 
     def _health(self, request_id: str) -> Answer:
         return in_json(200, health(lockdown.level), request_id)

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
-from makerlog.gate.answers import Answer, Refusal, deliver, error
+from makerlog.gate.answers import OPEN, Answer, Refusal, deliver, error
 from makerlog.gate.backlog import Reader
 from makerlog.gate.banned import SPARED_FILES
 from makerlog.gate.limits import Limits
@@ -82,7 +82,7 @@ class Folder(StaticFiles):
         self, full_path: "PathLike[str] | str", stat_result: stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
-        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers.update({name.decode(): value.decode() for name, value in OPEN})
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.update(self.headers_for(PurePath(full_path)))
         return response

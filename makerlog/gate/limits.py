@@ -100,7 +100,7 @@ class Limits:
     uncharged_back: float = 10.0  # of them come back each second
     spared: int = 20  # requests that a banned client may still make where staff sign in
     spared_back: float = 1 / 60  # of them come back each second
-    spared_files: int = 60  # files of those pages, which a page has fifteen of
+    spared_files: int = 60  # files of those pages, which a page has fifteen of; and as many preflights of browsers
     spared_files_back: float = 1.0  # of them come back each second
     struck_clients: int = 20_000  # of each kind are remembered, those struck last: some 5 MB
 

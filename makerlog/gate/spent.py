@@ -9,12 +9,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-from makerlog.gate.answers import Answer, Headers, Refusal
+from makerlog.gate.answers import OPEN, Answer, Headers, Refusal
 from makerlog.gate.fading import let_go
 
 MOST = 5_000  # clients, those told last
 LONGEST_S = 5.0  # limits are asked again after that, whatever was said
 NOTHING_LEFT = re.compile(rb'"(?:token|maker|address)";r=0;')
+CORS = {name for name, _ in OPEN}
 FREE = ("/limits", "/health", "/metrics", "/admin/")
 
 
@@ -28,8 +29,9 @@ class StillSpent(Refusal):
         self.said = said
 
     def answer(self, request_id: str) -> Answer:
-        kept = [(name, value) for name, value in self.said.headers if name != b"x-request-id"]
-        return Answer(self.said.status, [*kept, (b"x-request-id", request_id.encode())], self.said.body)
+        # Django opens an answer to other origins only where one asks, and this may be for another than that was.
+        kept = [(name, value) for name, value in self.said.headers if name != b"x-request-id" and name not in CORS]
+        return Answer(self.said.status, [*kept, *OPEN, (b"x-request-id", request_id.encode())], self.said.body)
 
 
 class Spent:

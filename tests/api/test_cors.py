@@ -11,7 +11,10 @@ from tests.makers import anonymous, caller
 pytestmark = pytest.mark.django_db
 
 ORIGIN = "https://app.example"
-ALLOWED = {"authorization", "content-type", "idempotency-key", "if-none-match", "x-app-timezone"}
+ALLOWED = {
+    "authorization", "content-type", "idempotency-key", "if-none-match", "if-match", "x-app-timezone", "x-requested-with",
+    "cache-control", "traceparent", "tracestate", "baggage", "sentry-trace",
+}  # fmt: skip
 EXPOSED = {
     "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Link", "ETag",
     "X-Request-Id", "Retry-After", "X-Makerlog-Level", "Idempotency-Replayed",

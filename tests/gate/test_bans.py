@@ -166,3 +166,32 @@ def test_a_banned_client_has_the_styles_of_where_staff_sign_in_and_no_other_file
     for path in ("/static/", "/static/docs.css", "/static/administration/a.css", "/media/a.png"):
         with pytest.raises(Banned):
             guard.refuse(banned, "GET", path, 5.0)
+
+
+@pytest.mark.parametrize(
+    "spelling", ["::ffff:93.184.216.7", "64:ff9b::5db8:d807", "64:ff9b:1::5db8:d807", "2002:5db8:d807::1"]
+)
+def test_a_ban_holds_for_every_spelling_of_its_address(spelling: str) -> None:
+    index = BanIndex()
+    index.put(standing(1, "93.184.216.0/24"))
+    assert refused(index, spelling) == 1
+    other = BanIndex()
+    other.put(Standing(id=2, network=network_of(spelling), applies_to="everything", since=NOW))
+    assert refused(other, "93.184.216.7") == 2
+    assert refused(other, "93.184.216.8") is None
+
+
+def test_a_banned_address_may_ask_for_a_browser_now_and_then_and_nothing_else() -> None:
+    bans = BanIndex()
+    bans.put(standing(1, "93.184.216.7/32", applies_to="anonymous"))
+    guard = BanGuard(bans, Notes())
+    spared = Spared(guard, Limits(spared_files=3, spared_files_back=0.001))
+    browser = Caller("93.184.216.7", "https", asks=True)
+    with pytest.raises(Banned):
+        guard.refuse(browser._replace(asks=False), "OPTIONS", "/tasks/", NOW)
+    for _ in range(3):
+        guard.refuse(browser, "OPTIONS", "/tasks/", NOW)
+        spared.refuse_if_spent(browser, "/tasks/", NOW)
+    with pytest.raises(Banned):
+        spared.refuse_if_spent(browser, "/tasks/", NOW)
+    spared.refuse_if_spent(browser._replace(address="93.184.216.8"), "/tasks/", NOW)

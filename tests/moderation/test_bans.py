@@ -115,6 +115,8 @@ def test_a_browser_may_ask_what_it_may_send_where_tokens_pass() -> None:
     ban(applies_to="anonymous")
     asked = {"HTTP_ORIGIN": "https://app.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
     assert anonymous().options("/tasks/", REMOTE_ADDR=ADDRESS, **asked).status_code == 200
+    for less in ({}, {"HTTP_ORIGIN": "https://app.example"}, {**asked, "HTTP_AUTHORIZATION": "Token made-up"}):
+        assert anonymous().options("/tasks/", REMOTE_ADDR=ADDRESS, **less).status_code == 403, "no browser asks so"
     ban()
     assert anonymous().options("/tasks/", REMOTE_ADDR=ADDRESS, **asked).status_code == 403
 
