@@ -351,6 +351,8 @@ EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", True)
 EMAIL_TIMEOUT = 10
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+# What the provider takes; shared out by purpose (makerlog/accounts/mail_budgets.py), and what is more waits.
+MAILS_PER_HOUR = env.integer("MAILS_PER_HOUR", 1_000, least=20, most=1_000_000)
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Makerlog <hello@localhost>")
 APPEAL_TO = env.text("APPEAL_TO", parseaddr(DEFAULT_FROM_EMAIL)[1])
 

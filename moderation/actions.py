@@ -12,8 +12,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from makerlog.accounts import emails
-from makerlog.accounts.actions import end_tokens, locked_maker
+from makerlog.accounts.actions import end_tokens, has_proven, locked_maker
 from makerlog.accounts.models import AccessToken, Maker
+from makerlog.api.exceptions import Conflict
 from makerlog.changes.journal import announce
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
@@ -186,9 +187,12 @@ def unsuspend(*, maker: Maker, actor: Any = None, reason: str = "") -> Maker:
 
 @transaction.atomic
 def set_open(*, maker: Maker, is_open: bool, actor: Any = None, reason: str = "") -> Maker:
-    """Closes an account, or opens it (again): one that awaits activation needs its link no more."""
+    """Closes an account, or opens it (again): one that awaits activation needs its link no more, and who opens it answers for
+    its address. Conflict: another account has that by now."""
     maker = locked_maker(maker, no_key=True)
     require_over(maker, actor)
+    if is_open and not maker.email and maker.pending_email and not has_proven(maker):
+        raise Conflict("This address belongs to another account.", "email_taken")
     _set(maker, is_active=is_open, awaiting_activation=False)
     make_strange(maker)
     note(act="open" if is_open else "close", subject=f"maker:{maker.pk}", actor=actor, reason=reason)

@@ -24,7 +24,7 @@ def nameless(words: str, subject: str) -> str:
     """``words`` with ``maker:12`` in place of the username and the address of the maker they are about, if they are about
     one. The log outlives the account, and no erasure reaches it. (Whom else the staff name in it is theirs to mind.)"""
     for maker in whom(subject) if words else ():
-        for name in filter(None, (maker.email, maker.username)):
+        for name in filter(None, (maker.email, maker.pending_email, maker.username)):
             words = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", f"maker:{maker.pk}", words, flags=re.IGNORECASE)
     return words
 

@@ -31,6 +31,7 @@ def mail_warning(entry: int) -> None:
     if maker := Maker.objects.filter(pk=noted.subject.removeprefix("maker:")).first():
         words = noted.reason.replace(noted.subject, maker.username)  # as they were written: see audit.nameless
         send(
+            "notice",
             maker.email,
             "A word about your account",
             WARNING.format(maker=maker, reason=words, appeal=settings.APPEAL_TO),
@@ -41,4 +42,4 @@ def mail_warning(entry: int) -> None:
 def mail_second_factor(maker: int, what: str) -> None:
     """``what``: became of it."""
     if owner := Maker.objects.filter(pk=maker).first():
-        send(owner.email, "Your second factor", FACTOR.format(maker=owner, what=what))
+        send("notice", owner.email, "Your second factor", FACTOR.format(maker=owner, what=what))

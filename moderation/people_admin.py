@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.accounts.suspension import why_suspended
+from makerlog.api.exceptions import Conflict
 from moderation import actions
 from moderation.leaks import DETAILS, TextTooLong, because, leak
 from moderation.looked_at import LookedAt
@@ -38,21 +39,21 @@ class MakerAdmin(LookedAt):
     list_display = ("username", "email", "date_joined", "is_active", "is_moderator", "is_staff", "suspension")
     search_fields = ("pk", "folded_username", "email__lower")
     fields: ClassVar = (
-        ("username", "email"),
+        ("username", "email", "pending_email"),
         ("role", "standing"),
         ("verified", "tester", "donor", "gold", "patron"),
         ("date_joined", "last_login"),
         ("private", "follower_count", "run_length", "last_day"),
     )
     readonly_fields = (
-        *("username", "email", "role", "standing", "date_joined", "last_login"),
+        *("username", "email", "pending_email", "role", "standing", "date_joined", "last_login"),
         *("private", "follower_count", "run_length", "last_day"),
     )
     change_form_template = "moderation/maker.html"
 
     def found(self, lookup: str, term: str) -> Iterable[int]:
         if lookup == "email__lower":
-            return Maker.objects.at(term).values_list("pk", flat=True)
+            return Maker.objects.mailed_at(term).values_list("pk", flat=True)
         return super().found(lookup, term)
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -96,7 +97,7 @@ class MakerAdmin(LookedAt):
             return self.asked_again(request, maker, form)
         try:
             self.message_user(request, done(request.POST["act"], maker, request.user, form.cleaned_data))
-        except NotAllowed as error:
+        except (NotAllowed, Conflict) as error:
             self.message_user(request, str(error), messages.ERROR)
         return back
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import identify_hasher, make_password
 from django.db import IntegrityError, connection, transaction
 from django.db.models import CharField, F, QuerySet, Value
 from django.db.models.functions import Cast, Concat
@@ -17,7 +17,8 @@ from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from makerlog import content
 from makerlog.accounts import emails, media, tokens
 from makerlog.accounts.authentication import PEPPERS
-from makerlog.accounts.links import activation_tokens, bad_link, reset_tokens
+from makerlog.accounts.links import activation_tokens, bad_link, email_tokens, reset_tokens
+from makerlog.accounts.mailboxes import mailbox_of
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.accounts.scopes import SCOPES
 from makerlog.accounts.suspension import is_out, why_suspended
@@ -31,7 +32,6 @@ from makerlog.api.written import instances
 from makerlog.changes.journal import announce
 
 USERNAME_TAKEN = "This username is taken."
-EMAIL_TAKEN = "This address belongs to another account."
 FILES = ("avatar", "header")
 
 UNFOLLOW_ALL = """
@@ -116,22 +116,38 @@ def maker_with_password(*, username: str, password: str) -> Maker | None:
 def register(*, email: str, username: str, password: str) -> None:
     """An account that opens with the link mailed to ``email``.
 
-    Whether an address has an account is told to its mailbox alone: the owner gets a mail instead. (Who then tries the
-    same username with an address of their own finds it free or taken, and so can still tell, at the price of an
-    account.) An address that awaits activation is registered anew: the last registration counts and ends older links.
+    Whether an address has an account is not even looked at here: the worker does, and mails its owner instead of a link.
+    So the answer, the time it takes and what it leaves behind (a username that is taken for three days) are the same.
     """
-    hashed = make_password(password)
+    before = Maker.objects.registering(email).first()
+    hashed = make_password(password, **salt_of(before))
     with transaction.atomic():
-        for holders in (Maker.objects.filter(folded_username=fold(username)), Maker.objects.at(email)):
-            (holders & Maker.objects.lapsed()).delete()  # one by one: for both at once no index is of use
-        known = Maker.objects.at(email).select_for_update().first()
-        if known and not known.awaits:
-            emails.mail_address_is_known.enqueue(known.pk)
-            return
-        maker = known or Maker(is_active=False, awaiting_activation=True)
-        maker.email, maker.username, maker.password, maker.date_joined = email, username, hashed, timezone.now()
+        Maker.objects.lapsed().filter(folded_username=fold(username)).delete()
+        maker = Maker.objects.registering(email).select_for_update().first()
+        maker = maker or Maker(is_active=False, awaiting_activation=True)
+        maker.password = password_registered(maker, hashed)
+        maker.pending_email, maker.pending_mailbox = email, mailbox_of(email)
+        maker.username, maker.date_joined = username, timezone.now()
         if kept_unique(maker):
             emails.mail_activation.enqueue(maker.pk)
+
+
+def salt_of(registered: Maker | None) -> dict[str, str]:
+    """What hashes the same password to the same text again, so that comparing the two costs no second hash."""
+    if registered is None or not registered.has_usable_password():
+        return {}
+    return {"salt": identify_hasher(registered.password).decode(registered.password)["salt"]}
+
+
+def password_registered(maker: Maker, hashed: str) -> str:
+    """The password of a registration, or none where its address awaits activation with another one.
+
+    Threat: somebody registers an address whose owner has just done so, and the link that the owner opens leaves the other's
+    password behind. Which of the two is the owner's nobody knows, so neither counts: the link opens the account all the
+    same, and its owner chooses a password as whoever forgot theirs.
+    """
+    first = maker.pk is None or maker.has_lapsed
+    return hashed if first or maker.password == hashed else make_password(None)
 
 
 def kept_unique(maker: Maker) -> bool:
@@ -149,13 +165,14 @@ def kept_unique(maker: Maker) -> bool:
 def taken_field(error: IntegrityError) -> str:
     """Which of a maker's unique fields an error is about."""
     diagnosis: Any = getattr(error.__cause__, "diag", None)
-    return "email" if "email" in (getattr(diagnosis, "constraint_name", "") or "") else "username"
+    constraint = getattr(diagnosis, "constraint_name", "") or ""
+    return "email" if "email" in constraint or "mailbox" in constraint else "username"
 
 
 def forgot_password(*, email: str) -> None:
     """A mail with the way to a new password, where ``email`` is an account's. A job for each who asks, known or not, so that
     the time it takes tells nobody which."""
-    emails.mail_reset.enqueue(Maker.objects.at(email).values_list("pk", flat=True).first() or 0)
+    emails.mail_reset.enqueue(Maker.objects.mailed_at(email).values_list("pk", flat=True).first() or 0)
 
 
 @transaction.atomic
@@ -164,9 +181,26 @@ def activate(*, maker: Maker | None, token: str) -> str:
     maker = locked_maker(maker) if maker else None
     if maker is None or not maker.awaits or not activation_tokens.check_token(maker, token):
         raise bad_link()
+    # Of the release before: a registration that holds its address, and so would keep it from this one.
+    Maker.objects.at(maker.unproven_email).filter(awaiting_activation=True, is_active=False).exclude(
+        pk=maker.pk
+    ).delete()
     maker.is_active, maker.awaiting_activation = True, False
-    maker.save(update_fields=["is_active", "awaiting_activation"])
+    if not has_proven(maker, "is_active", "awaiting_activation"):
+        raise bad_link()
     return log_in(maker=maker)
+
+
+def has_proven(maker: Maker, *fields: str) -> bool:
+    """Makes the address that a link was mailed to the maker's, and saves ``fields`` too. False: it is another account's."""
+    maker.email, maker.mailbox = maker.unproven_email, mailbox_of(maker.unproven_email)
+    maker.pending_email = maker.pending_mailbox = ""
+    try:
+        with transaction.atomic():
+            maker.save(update_fields=[*fields, "email", "mailbox", "pending_email", "pending_mailbox"])
+    except IntegrityError:
+        return False
+    return True
 
 
 def reset_password(*, maker: Maker, token: str, password: str) -> None:
@@ -213,37 +247,55 @@ def update_profile(*, maker: Maker, **values: Any) -> Maker:
     ``no_key``: who praises or comments holds the task and refers to its maker at the end; here it is the other way round.
     """
     maker = locked_maker(maker, no_key=True)
-    before = {name: getattr(maker, name) for name in ("private", "email", "timezone")}
+    before = {name: getattr(maker, name) for name in ("private", "timezone")}
     for name in FILES:
         values = media.with_file(values, Maker._meta.get_field(name), maker=maker, old=getattr(maker, name).name or "")
     for name, value in values.items():
         setattr(maker, name, value)
-    save_unique(maker, [*values])
+    maker.save(update_fields=[*values])
     if maker.private != before["private"]:
         content.relist(makers=[maker.pk])
-    if maker.email != before["email"]:
-        emails.mail_address_changed.enqueue(maker.pk, before["email"])
     if maker.timezone != before["timezone"]:
         announce("maker", [maker.pk])
     return maker
 
 
 @transaction.atomic
-def change_username(*, maker: Maker, username: str) -> Maker:
-    maker = locked_maker(maker)
-    maker.username = username
-    save_unique(maker, ["username"])
+def request_email_change(*, maker: Maker, email: str) -> Maker:
+    """A link to ``email``, which becomes the maker's once it is opened; the last request counts. Where it is another
+    account's, the worker mails that one's owner: here nothing differs."""
+    maker = locked_maker(maker, no_key=True)
+    maker.pending_email, maker.pending_mailbox = email, mailbox_of(email)
+    maker.save(update_fields=["pending_email", "pending_mailbox"])
+    emails.mail_email_change.enqueue(maker.pk)
     return maker
 
 
-def save_unique(maker: Maker, fields: list[str]) -> None:
-    """Saves ``fields``; what somebody else took in the meantime is an error of that field."""
+@transaction.atomic
+def confirm_email(*, maker: Maker | None, token: str) -> None:
+    """Takes the address whose link was opened, and tells the one before. Conflict: another account has it by now, which is
+    told to nobody but its owner."""
+    maker = locked_maker(maker) if maker else None
+    if maker is None or not (maker.is_active and maker.pending_email and email_tokens.check_token(maker, token)):
+        raise bad_link()
+    old = maker.email
+    if not has_proven(maker):
+        raise Conflict("This address belongs to another account.", "email_taken")
+    if old:
+        emails.mail_address_changed.enqueue(maker.pk, old)
+
+
+@transaction.atomic
+def change_username(*, maker: Maker, username: str) -> Maker:
+    """What somebody else took in the meantime is an error of the field."""
+    maker = locked_maker(maker)
+    maker.username = username
     try:
         with transaction.atomic():
-            maker.save(update_fields=with_folded(Maker, fields))
+            maker.save(update_fields=with_folded(Maker, ["username"]))
     except IntegrityError as error:
-        field = taken_field(error)
-        raise ValidationError({field: [EMAIL_TAKEN if field == "email" else USERNAME_TAKEN]}) from error
+        raise ValidationError({"username": [USERNAME_TAKEN]}) from error
+    return maker
 
 
 @transaction.atomic

@@ -14,10 +14,20 @@ class ActivationTokens(PasswordResetTokenGenerator):
     key_salt = "makerlog.accounts.activation"
 
     def _make_hash_value(self, user: Maker, timestamp: int) -> str:
-        return f"{user.pk} {user.password} {user.awaiting_activation} {timestamp} {user.email}"
+        return f"{user.pk} {user.password} {user.awaiting_activation} {timestamp} {user.unproven_email}"
+
+
+class EmailTokens(PasswordResetTokenGenerator):
+    """Signed over both addresses and the password: a later request ends an older link, and so does a new password."""
+
+    key_salt = "makerlog.accounts.email"
+
+    def _make_hash_value(self, user: Maker, timestamp: int) -> str:
+        return f"{user.pk} {user.password} {timestamp} {user.email} {user.pending_email}"
 
 
 activation_tokens = ActivationTokens()
+email_tokens = EmailTokens()
 reset_tokens = PasswordResetTokenGenerator()
 
 
@@ -36,6 +46,10 @@ def maker_of(uid: str) -> Maker | None:
 
 def activation_link(maker: Maker) -> str:
     return link("email_activate", maker, activation_tokens)
+
+
+def email_link(maker: Maker) -> str:
+    return link("email_confirm", maker, email_tokens)
 
 
 def reset_link(maker: Maker) -> str:

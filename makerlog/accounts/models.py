@@ -1,6 +1,6 @@
 """Makers, whom they follow, and their tokens."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
+from makerlog.accounts.mailboxes import mailbox_of
 from makerlog.accounts.names import validate_username
 from makerlog.accounts.rhythm import WEEK, Day, Rhythm, today_in
 from makerlog.api.derived import derived
@@ -33,6 +34,11 @@ def validate_timezone(name: str) -> None:
         raise ValidationError(f"{name[:64]!r} is no IANA time zone, such as Europe/Madrid.", "invalid_timezone")
 
 
+def link_horizon() -> datetime:
+    """Links that were mailed before this moment work no more."""
+    return timezone.now() - timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+
+
 def no_week() -> list[int]:
     return [0] * WEEK
 
@@ -51,8 +57,25 @@ class MakerManager(UserManager["Maker"]):
         return {"pk": 0} if "\x00" in name else {"folded_username": fold(name)}
 
     def at(self, email: str) -> models.QuerySet["Maker"]:
-        """By e-mail address. Without the second condition the index, which leaves out makers without one, is of no use."""
-        return self.filter(~Q(email=""), email__lower=email.lower())
+        """Whose mailbox it is; the one with exactly that address first, where an older account shares the mailbox."""
+        return self.filter(pk__in=self.with_mailbox(email)).order_by("mailbox")
+
+    def mailed_at(self, email: str) -> models.QuerySet["Maker"]:
+        """The same and, behind it, the registration that awaits activation by that mailbox."""
+        both = self.with_mailbox(email).union(self.registering(email).values("pk"), all=True)
+        return self.filter(pk__in=both).order_by("awaiting_activation", "mailbox")
+
+    # Each condition repeats that of its index, which is of no use otherwise; and an OR of them would use none.
+
+    def with_mailbox(self, email: str) -> models.QuerySet[Any]:
+        found = self.filter(~Q(mailbox=""), mailbox=mailbox_of(email)).values("pk")
+        without = self.filter(~Q(email=""), mailbox="", email__lower=email.lower()).values("pk")
+        return found.union(without, all=True)
+
+    def registering(self, email: str) -> models.QuerySet["Maker"]:
+        """The registration that awaits activation by that mailbox."""
+        awaiting = self.filter(awaiting_activation=True, is_active=False)
+        return awaiting.filter(~Q(pending_mailbox=""), pending_mailbox=mailbox_of(email))
 
     def signing_in(self, name: str) -> models.QuerySet["Maker"]:
         """By username or e-mail address: no username holds an @."""
@@ -60,8 +83,12 @@ class MakerManager(UserManager["Maker"]):
 
     def lapsed(self) -> models.QuerySet["Maker"]:
         """Registrations that nobody activated while their link worked. They hold no name and no address."""
-        opened = timezone.now() - timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
-        return self.filter(awaiting_activation=True, is_active=False, date_joined__lt=opened)
+        return self.filter(awaiting_activation=True, is_active=False, date_joined__lt=link_horizon())
+
+    def _create_user_object(self, username: str, email: str | None, password: str | None, **fields: Any) -> "Maker":
+        """Of the commands that make an account: whoever runs them answers for the address."""
+        fields["mailbox"] = mailbox_of(email or "")
+        return super()._create_user_object(username, email, password, **fields)  # type: ignore[misc]
 
     def get_by_natural_key(self, username: str | None) -> "Maker":
         return self.get(folded_username=fold(username or ""))
@@ -76,7 +103,13 @@ class Maker(AbstractUser):
         OUT = "out", "out: every token is a 401, and there is no log-in"
 
     username = models.CharField(max_length=30, unique=True, validators=[validate_username])
+    # Proven: its owner opened the link that was mailed to it. ``mailbox`` is what it is compared by; "" beside an address
+    # that the release before wrote, or whose mailbox an older account has: those are found by the address alone.
     email = models.EmailField(blank=True)
+    mailbox = models.CharField(max_length=320, default="", db_default="", blank=True, editable=False)
+    # Not proven yet: of an account that awaits activation, or the next one of an active account.
+    pending_email = models.EmailField(default="", db_default="", blank=True, editable=False)
+    pending_mailbox = models.CharField(max_length=320, default="", db_default="", blank=True, editable=False)
     folded_username = FoldedField("username")
     is_active = models.BooleanField(default=True)
     awaiting_activation = models.BooleanField(default=False, editable=False)  # registered, the mailed link not used yet
@@ -140,6 +173,12 @@ class Maker(AbstractUser):
                 fields=["folded_username"], name="one_maker_of_a_name", condition=Q(folded_username__isnull=False)
             ),
             models.UniqueConstraint(Lower("email"), name="one_maker_per_email", condition=~Q(email="")),
+            models.UniqueConstraint(fields=["mailbox"], name="one_maker_per_mailbox", condition=~Q(mailbox="")),
+            models.UniqueConstraint(
+                fields=["pending_mailbox"],
+                name="one_registration_per_mailbox",
+                condition=Q(awaiting_activation=True, is_active=False) & ~Q(pending_mailbox=""),
+            ),
             models.CheckConstraint(condition=~Q(username__regex=r"^\d*$"), name="username_is_no_number"),
         ]
         indexes = [
@@ -157,6 +196,16 @@ class Maker(AbstractUser):
     def awaits(self) -> bool:
         """Whether the account opens with the link that was mailed; one that is closed later does not."""
         return self.awaiting_activation and not self.is_active
+
+    @property
+    def has_lapsed(self) -> bool:
+        """Whether it awaits activation by a link that works no more."""
+        return self.awaits and self.date_joined < link_horizon()
+
+    @property
+    def unproven_email(self) -> str:
+        """The address that a link is mailed to. (As ``email``: of a registration by the release before.)"""
+        return self.pending_email or (self.email if self.awaits else "")
 
     @derived("timezone")
     def day(self) -> Day:

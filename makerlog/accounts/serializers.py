@@ -12,7 +12,8 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from makerlog.accounts import links
-from makerlog.accounts.actions import EMAIL_TAKEN, USERNAME_TAKEN
+from makerlog.accounts.actions import USERNAME_TAKEN
+from makerlog.accounts.mailboxes import mailbox_of, validate_mail_address
 from makerlog.accounts.models import DEFAULT_AVATAR, AccessToken, Maker, validate_timezone
 from makerlog.accounts.names import validate_username
 from makerlog.accounts.scopes import KNOWN_SCOPES, TOKENS, unknown_scopes
@@ -67,7 +68,18 @@ class UnlessEmpty(ComposedField):
         return empty if value is None or says_nothing(value) else value
 
 
-class EmailUnlessEmpty(UnlessEmpty, serializers.EmailField):
+class MailAddressField(serializers.EmailField):
+    """An address with one spelling: no quoted local part, and a host that has a name."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+        self.validators.append(validate_mail_address)
+
+    def to_internal_value(self, data: Any) -> str:
+        return Maker.objects.normalize_email(super().to_internal_value(data))
+
+
+class EmailUnlessEmpty(UnlessEmpty, MailAddressField):
     pass
 
 
@@ -155,17 +167,12 @@ class MeSerializer(DerivedSerializer):
 class PrivilegedSerializer(WithPassword, MeSerializer):
     """Oneself, with what nobody else is told. A new address asks for the password, or a log-in of the last hour."""
 
-    email = EmailUnlessEmpty(required=False, max_length=254)
+    email = EmailUnlessEmpty(required=False, help_text="A new one counts once the link that is mailed to it is opened.")
+    pending_email = serializers.EmailField(read_only=True, help_text="The new one, until then; else empty.")
     needs_setup = serializers.BooleanField(read_only=True)
 
     class Meta(MeSerializer.Meta):
-        fields = [*MeSerializer.Meta.fields, "email", "needs_setup", "password"]
-
-    def validate_email(self, email: str) -> str:
-        email = Maker.objects.normalize_email(email)
-        if Maker.objects.at(email).exclude(pk=self.instance.pk).exists():  # type: ignore[union-attr]
-            raise serializers.ValidationError(EMAIL_TAKEN)
-        return email
+        fields = [*MeSerializer.Meta.fields, "email", "pending_email", "needs_setup", "password"]
 
 
 class TimezoneSerializer(serializers.Serializer):
@@ -242,19 +249,16 @@ class UsernameSerializer(serializers.Serializer):
 
 
 class RegisterSerializer(serializers.Serializer):
-    email = serializers.EmailField(max_length=254)
+    email = MailAddressField()
     username = serializers.CharField(validators=[validate_username])
     password = PasswordField()
     repeat_password = PasswordField()
-
-    def validate_email(self, email: str) -> str:
-        return Maker.objects.normalize_email(email)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         username, email = attrs["username"], attrs["email"]
         holder = Maker.objects.filter(folded_username=fold(username)).first()
         # Who registers again before activating may well keep the name.
-        again = holder and holder.awaiting_activation and fold(holder.email) == fold(email)
+        again = holder and holder.awaits and mailbox_of(holder.unproven_email) == mailbox_of(email)
         if holder and not again and not Maker.objects.lapsed().filter(pk=holder.pk).exists():
             raise serializers.ValidationError({"username": [USERNAME_TAKEN]})
         require_same(attrs)
@@ -276,7 +280,7 @@ def require_good_password(password: str, maker: Maker, field: str) -> None:
 
 
 class ForgotSerializer(serializers.Serializer):
-    email = serializers.EmailField(max_length=254)
+    email = MailAddressField()
 
 
 class ResetSerializer(serializers.Serializer):

@@ -26,6 +26,7 @@ urlpatterns = [
     path("accounts/register_preflight/", views.RegisterPreflight.as_view()),
     path("accounts/register/", views.Register.as_view()),
     path("accounts/email_activate/<str:uid>/<str:token>/", views.Activate.as_view()),
+    path("accounts/email_confirm/<str:uid>/<str:token>/", views.ConfirmEmail.as_view()),
     path("accounts/forgot/", views.Forgot.as_view()),
     path("accounts/reset/", views.Reset.as_view()),
     path("accounts/reset/<str:uid>/<str:token>/", views.ResetLink.as_view()),

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from makerlog.accounts import actions, links
+from makerlog.accounts.mail_budgets import charge_request
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.accounts.permissions import HasOwnScope, HasToken, HasWriteScope, ManagesTokens
 from makerlog.accounts.reauthentication import Sensitive
@@ -46,7 +47,6 @@ from makerlog.api.columns import by
 from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.refusals import newest
-from makerlog.api.throttling import mailbox
 from makerlog.api.views import ApiView, ViewSet
 from makerlog.gate.level import NORMAL, lockdown
 from makerlog.gate.refusals import Refused
@@ -207,9 +207,11 @@ class PrivilegedMe(Sensitive, Me):
     def partial_update(self, request: Request) -> Response:
         values = self.validated(instance=self.caller, partial=True)
         password = values.pop("password", "")
-        if values.get("email", self.caller.email) != self.caller.email:
+        email = values.pop("email", self.caller.email)
+        if email != self.caller.email:
             self.reauthenticate(password)
-            self.charge("mail", subject=mailbox(self.caller.email))
+            charge_request(request, "change", email)
+            actions.request_email_change(maker=self.caller, email=email)
         return self.answer(actions.update_profile(maker=self.caller, **values))
 
 
@@ -392,7 +394,7 @@ class Register(ApiView):
         if not registrations_open():
             raise PermissionDenied("Registration is closed at the moment; /status/ says why.", "registrations_closed")
         values = self.validated()
-        self.charge("mail", subject=mailbox(values["email"]))
+        charge_request(request, "registration", values["email"])
         actions.register(**values)
         return Response({"success": True}, status=201)
 
@@ -418,6 +420,27 @@ class Activate(ApiView):
         return self.get(request, uid, token)
 
 
+class ConfirmEmail(ApiView):
+    """The link mailed to a new address: it is the account's from now on, and the one before is told."""
+
+    budgets = dict.fromkeys(("get", "post"), WRITE)
+    permission_classes = [AllowAny]
+    serializer_class = SuccessSerializer
+    limits = ("activation",)
+    price = "write"
+    answers_with_secret = True
+    bounded_by = "one fact"
+    http_method_names = NO_HEAD
+
+    def get(self, request: Request, uid: str, token: str) -> Response:
+        actions.confirm_email(maker=links.maker_of(uid), token=token)
+        return self.answer({"success": True})
+
+    @extend_schema(request=None)
+    def post(self, request: Request, uid: str, token: str) -> Response:
+        return self.get(request, uid, token)
+
+
 class Forgot(ApiView):
     """Answers the same whether or not the address has an account."""
 
@@ -429,7 +452,7 @@ class Forgot(ApiView):
     @extend_schema(responses=SuccessSerializer)
     def post(self, request: Request) -> Response:
         values = self.validated()
-        self.charge("mail", subject=mailbox(values["email"]))
+        charge_request(request, "reset", values["email"])
         actions.forgot_password(**values)
         return Response({"success": True})
 

@@ -5,7 +5,6 @@ thing is about to be done: see Endpoint.charge_limits), or ``unlimited`` (why it
 charges what only the body tells: a mailbox, a batch. What a request turns out to cost beyond that is charged at its end.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable
 from math import ceil
 from typing import Any
@@ -167,13 +166,6 @@ def is_slowed(maker: Any) -> bool:
 
 def charge(limit: Limit, owners: dict[str, str], units: int) -> Charge:
     return Charge(limit, owners[limit.per], limit.time_for(units))
-
-
-def mailbox(address: str) -> str:
-    """The subject that a mailbox is: hashed, so that Redis keeps no addresses, and short. What stands behind a plus is the
-    same mailbox's at most hosts: else one could be flooded under a thousand names."""
-    local, at, host = address.strip().lower().rpartition("@")
-    return hashlib.blake2b(f"{local.partition('+')[0]}{at}{host}".encode(), digest_size=12).hexdigest()
 
 
 def writes(request: Request, view: Any) -> bool:

@@ -13,13 +13,14 @@ BY_OTHER_IDS = Q(task_path__endswith=".mail_token_paused") | Q(task_path__endswi
 
 def erase(maker: int) -> None:
     """As a job, for the queue may be long; and as one that runs after those that wait now."""
-    forget_jobs.enqueue(maker, Maker.objects.values_list("email", flat=True).get(pk=maker))
+    addresses = Maker.objects.values_list("email", "pending_email").get(pk=maker)
+    forget_jobs.enqueue(maker, *filter(None, addresses))
 
 
 @task()
-def forget_jobs(maker: int, email: str) -> None:
+def forget_jobs(maker: int, *emails: str) -> None:
     """Mails to whoever is gone need no second attempt. Those under way right now end by themselves: they find nobody."""
     theirs = MAILS & ~BY_OTHER_IDS & Q(args_kwargs__args__0=maker)
-    if email:  # which the release before named in a job, and mail servers quote
+    for email in filter(None, emails):  # which the release before named in a job, and mail servers quote
         theirs |= Q(args_kwargs__args__0__iexact=email) | Q(traceback__icontains=email)
     Job.objects.filter(theirs, status__in=[Status.READY, Status.FAILED]).delete()

@@ -80,6 +80,13 @@ class Job(DBTaskResult):
         self.traceback = "".join(format_exception(error))
         self.save(update_fields=["status", "run_after", "exception_class_path", "traceback"])
 
+    def put_off(self, seconds: float) -> None:
+        """Its time has not come: that was no attempt."""
+        self.status = Status.READY
+        self.run_after = timezone.now() + timedelta(seconds=seconds)
+        self.worker_ids = self.worker_ids[:-1]
+        self.save(update_fields=["status", "run_after", "worker_ids"])
+
 
 def delay(attempts: int) -> timedelta:
     """How long after so many attempts the next one comes: thrice as long each time, a tenth more or less."""

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from makerlog.accounts.mail_budgets import MailPutOff
 from makerlog.jobs import schedule
 from makerlog.jobs.models import MAX_ATTEMPTS, Job
 
@@ -114,6 +115,8 @@ class Worker:
         try:
             with time_limit(JOB_S):
                 job.task.call(*job.args_kwargs["args"], **job.args_kwargs["kwargs"])
+        except MailPutOff as later:
+            job.put_off(later.seconds)
         except Exception as error:  # whatever a job raises is the job's failure, not the worker's
             note_failure(job, error)
         else:

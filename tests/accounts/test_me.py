@@ -12,7 +12,7 @@ from PIL import Image
 from makerlog.accounts.models import Maker
 from makerlog.accounts.serializers import FIELDS
 from tests.errors import assert_error, assert_invalid
-from tests.makers import Caller, anonymous, caller, just_logged_in, make_maker
+from tests.makers import Caller, anonymous, caller
 
 pytestmark = pytest.mark.django_db
 
@@ -212,7 +212,7 @@ def test_going_private_takes_ones_tasks_off_the_lists_at_once_and_back(path: str
 
 def test_the_privileged_form_has_the_address() -> None:
     body = caller().get("/me/privileged/").json()
-    assert set(body) == {*FIELDS, "media_bytes", "media_quota", "email", "needs_setup"}
+    assert set(body) == {*FIELDS, "media_bytes", "media_quota", "email", "pending_email", "needs_setup"}
     assert (body["email"], body["needs_setup"]) == ("alice@example.com", True)
 
 
@@ -227,27 +227,16 @@ def test_a_header_is_taken_in_a_form() -> None:
     assert body["status"] == "hi"
 
 
-def test_a_changed_address_is_told_to_the_old_one(committed: Any, mailoutbox: Any) -> None:
-    with committed():
-        body = just_logged_in().patch("/me/privileged/", {"email": "New@Example.com"}).json()
-    assert body["email"] == "New@example.com"
-    assert [mail.to for mail in mailoutbox] == [["alice@example.com"]]
-
-
 def test_the_same_address_again_is_no_news(committed: Any, mailoutbox: Any) -> None:
     with committed():
         assert caller().patch("/me/privileged/", {"email": "alice@example.com"}).status_code == 200
     assert mailoutbox == []
 
 
-@pytest.mark.parametrize("email", ["bob@example.com", "BOB@example.com"])
-def test_an_address_of_somebody_else_is_a_400_of_its_field(email: str) -> None:
-    make_maker("bob")
-    response = caller().patch("/me/privileged/", {"email": email})
-    assert assert_invalid(response, "email") == {"email": ["This address belongs to another account."]}
-
-
-@pytest.mark.parametrize("email", ["no address", "a@b", "a@b.com\nBcc: c@d.com", "x" * 250 + "@b.com"])
+@pytest.mark.parametrize(
+    "email",
+    ["no address", "a@b", "a@b.com\nBcc: c@d.com", "x" * 250 + "@b.com", '"a b"@b.com', "a@[127.0.0.1]", "a@localhost"],
+)
 def test_what_is_no_address_is_a_400(email: str) -> None:
     assert_invalid(caller().patch("/me/privileged/", {"email": email}), "email")
 

@@ -1,6 +1,7 @@
 """POST /accounts/forgot/, POST /accounts/reset/, PUT POST /accounts/change_password/"""
 
 import hashlib
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -177,6 +178,8 @@ def test_no_plain_hash_of_a_password_is_kept_with_an_idempotency_key(alice: Make
 
 def test_an_address_is_looked_up_in_its_index(alice: Maker) -> None:
     """Anybody may ask, so it must not cost a walk over all makers."""
-    assert "Index Scan using one_maker_per_email" in Maker.objects.at("ALICE@example.com").explain()
+    plan = Maker.objects.mailed_at("ALICE@example.com").explain()
+    indexes = {"one_maker_per_mailbox", "one_maker_per_email", "one_registration_per_mailbox"}
+    assert indexes <= set(re.findall(r"\w+", plan)), plan
     assert Maker.objects.at("ALICE@example.com").get() == alice
     assert not Maker.objects.at("").exists()

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.utils import timezone
 
-from makerlog.accounts import emails
+from makerlog.accounts import actions, emails, links
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.jobs.models import Job
 from tests.errors import assert_error, assert_invalid
+from tests.jobs.queue import run_jobs
 from tests.makers import anonymous, make_maker
 
 pytestmark = pytest.mark.django_db
@@ -20,10 +22,10 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 def register(committed: Any) -> Any:
-    def posted(**values: Any) -> Any:
+    def posted(*, REMOTE_ADDR: str = "127.0.0.1", **values: Any) -> Any:
         sent = {"email": "alice@example.com", "username": "alice", "password": PASSWORD, "repeat_password": PASSWORD}
         with committed():
-            return anonymous().post("/accounts/register/", {**sent, **values})
+            return anonymous().post("/accounts/register/", {**sent, **values}, REMOTE_ADDR=REMOTE_ADDR)
 
     return posted
 
@@ -85,7 +87,7 @@ def test_a_link_does_not_reopen_what_was_closed_later(register: Any, mailoutbox:
     assert_error(anonymous().get(link_in(mailoutbox[0])), 400, "bad_link")
     register(username="another")
     assert mailoutbox[1].subject == "Makerlog: You have an account already"
-    assert Maker.objects.get().is_active is False
+    assert Maker.objects.get(username="alice").is_active is False
 
 
 @pytest.mark.parametrize(
@@ -108,18 +110,88 @@ def test_a_taken_address_answers_the_same_and_its_owner_is_told(register: Any, m
     Maker.objects.create(username="owner", email="Alice@example.com")
     response = register()
     assert (response.status_code, response.json()) == (201, {"success": True})
-    assert not Maker.objects.filter(username="alice").exists()
+    assert not Maker.objects.get(username="alice").is_active
     assert [(mail.to, mail.subject) for mail in mailoutbox] == [
         (["Alice@example.com"], "Makerlog: You have an account already")
     ]
 
 
 def test_who_registers_again_before_activating_counts_the_last_time(register: Any, mailoutbox: Any) -> None:
-    register(password="the first one", repeat_password="the first one")
+    register(username="first")
     assert register(email="ALICE@example.com").status_code == 201
     assert_error(anonymous().get(link_in(mailoutbox[0])), 400, "bad_link")
     assert anonymous().get(link_in(mailoutbox[1])).status_code == 200
-    assert Maker.objects.get().check_password(PASSWORD)
+    maker = Maker.objects.get()
+    assert (maker.username, maker.email, maker.check_password(PASSWORD)) == ("alice", "ALICE@example.com", True)
+
+
+ANOTHER = {"password": "of somebody else", "repeat_password": "of somebody else", "username": "mallory"}
+
+
+def can_log_in(username: str, password: str) -> bool:
+    response = anonymous().post("/api-token-auth/", {"username": username, "password": password})
+    return bool(response.status_code == 200)
+
+
+@pytest.mark.parametrize(("first", "second"), [({}, ANOTHER), (ANOTHER, {})])
+def test_nobody_leaves_their_password_behind_a_link_by_registering_the_address_anew(
+    register: Any, mailoutbox: Any, first: Any, second: Any
+) -> None:
+    register(**first)
+    register(**second)
+    assert_error(anonymous().get(link_in(mailoutbox[0])), 400, "bad_link")
+    opened = anonymous().get(link_in(mailoutbox[1]))
+    assert set(opened.json()) == {"token"}
+    assert "choose one" in mailoutbox[1].body
+    username = Maker.objects.get().username
+    assert not can_log_in(username, PASSWORD)
+    assert not can_log_in(username, ANOTHER["password"])
+
+
+def test_registering_again_and_again_brings_no_password_back(register: Any, mailoutbox: Any) -> None:
+    register()
+    for _ in range(2):
+        register(REMOTE_ADDR="9.9.9.9", **ANOTHER)
+    anonymous().get(link_in(mailoutbox[-1]))
+    assert not can_log_in("mallory", ANOTHER["password"])
+
+
+def test_a_mail_that_was_held_up_holds_no_link_of_somebody_else_s_password(register: Any, mailoutbox: Any) -> None:
+    actions.register(email="alice@example.com", username="alice", password=PASSWORD)
+    actions.register(email="alice@example.com", username="mallory", password=ANOTHER["password"])
+    run_jobs()
+    for mail in mailoutbox:
+        anonymous().get(link_in(mail))
+    assert not can_log_in("mallory", ANOTHER["password"])
+
+
+def test_whose_password_did_not_count_chooses_one(register: Any, mailoutbox: Any, committed: Any) -> None:
+    register()
+    register(**ANOTHER)
+    anonymous().get(link_in(mailoutbox[1]))
+    with committed():
+        anonymous().post("/accounts/forgot/", {"email": "alice@example.com"})
+    *_, uid, token, _ = link_in(mailoutbox[2]).split("/")
+    new = {"uidb64": uid, "token": token, "password": "battery staple", "repeat_password": "battery staple"}
+    assert anonymous().post("/accounts/reset/", new).status_code == 200
+    assert can_log_in("mallory", "battery staple")
+
+
+def test_a_registration_that_lapsed_takes_nothing_from_the_next_one(register: Any, mailoutbox: Any) -> None:
+    register(**ANOTHER)
+    with time_machine.travel(timezone.now() + timedelta(days=4)):
+        register()
+        anonymous().get(link_in(mailoutbox[1]))
+        assert can_log_in("alice", PASSWORD)
+
+
+def test_a_registration_of_the_release_before_is_activated_and_superseded(register: Any, mailoutbox: Any) -> None:
+    before = make_maker("alice", is_active=False, awaiting_activation=True)
+    assert anonymous().get(links.activation_link(before)[len(settings.PUBLIC_URL) :]).status_code == 200
+    Maker.objects.update(is_active=False, awaiting_activation=True, mailbox="", email="alice@example.com")
+    register(username="alice2")
+    assert anonymous().get(link_in(mailoutbox[0])).status_code == 200
+    assert [maker.username for maker in Maker.objects.all()] == ["alice2"]
 
 
 @pytest.mark.parametrize("username", ["bob", "BOB"])
@@ -133,11 +205,11 @@ def test_a_name_that_awaits_another_mailbox_is_taken_and_free_again_in_the_end(r
     assert_invalid(register(), "username")
     with time_machine.travel(timezone.now() + timedelta(days=4)):
         assert register().status_code == 201
-    assert Maker.objects.get().email == "alice@example.com"
+    assert Maker.objects.get().pending_email == "alice@example.com"
 
 
 def test_a_name_taken_between_the_check_and_the_write_is_a_400(register: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def hash_slowly(password: str) -> str:
+    def hash_slowly(password: str, **salt: str) -> str:
         Maker.objects.create(username="Alice", email="other@example.com")
         return password
 

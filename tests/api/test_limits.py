@@ -412,7 +412,11 @@ def test_the_table_is_whole_and_says_what_is_left(alice: Caller, monkeypatch: py
         "name": "write", "per": "maker", "quota": 21, "window": 86_400, "burst": 20, "about": LIMITS["write"].about,
         "remaining": 19, "reset": 86_400,
     }  # fmt: skip
-    assert (found["mail"]["remaining"], found["address"]["remaining"], found["app"]["remaining"]) == (None, None, None)
+    assert (found["mail-reset"]["remaining"], found["address"]["remaining"], found["app"]["remaining"]) == (
+        None,
+        None,
+        None,
+    )
     assert found["log-in"]["remaining"] == 30
     assert set(body) == {"limits", "costs", "fallback"}
     assert response["Cache-Control"] == "no-store"

@@ -251,6 +251,7 @@ SINGLE = {
     "users/<str:maker>/unfollow/",
     "accounts/register_preflight/",
     "accounts/email_activate/<str:uid>/<str:token>/",
+    "accounts/email_confirm/<str:uid>/<str:token>/",
     "accounts/reset/<str:uid>/<str:token>/",
     "accounts/change_username/",
 }

@@ -51,10 +51,12 @@ POST              api-token-auth/                                          400  
 POST              api-token-auth/                                          400   400   400   400   400   400   400   401s  400   400   {"username": "clo", "password": "$password"}
 DELETE            api-token-auth/                                          204   403n  401   204   204   403n  204   401s  204   204   {}
 POST              accounts/register/                                       201   201   201   201   201   201   201   401s  201   201   {"email": "new@example.com", "username": "newcomer", "password": "$password", "repeat_password": "$password"}
-POST              accounts/register/                                       201=  201=  201=  201=  201=  201=  201=  401s  201=  201=  {"email": "bob@example.com", "username": "newcomer", "password": "$password", "repeat_password": "$password"}
+POST              accounts/register/                                       201   201   201   201   201   201   201   401s  201   201   {"email": "bob@example.com", "username": "newcomer", "password": "$password", "repeat_password": "$password"}
 POST              accounts/register/                                       400   400   400   400   400   400   400   401s  400   400   {"email": "new@example.com", "username": "bob", "password": "$password", "repeat_password": "$password"}
 GET POST          accounts/email_activate/$wanda_uid/$activation/          200   200   200   200   200   200   200   401s  200   200   {}
 GET POST          accounts/email_activate/$bob_uid|$alice_uid/$activation/ 400b  400b  400b  400b  400b  400b  400b  401s  400b  400b  {}
+GET POST          accounts/email_confirm/$alice_uid/$wish/                 200   200   200   200   200   200   200   401s  200   200   {}
+GET POST          accounts/email_confirm/$bob_uid|$wanda_uid/$wish/        400b  400b  400b  400b  400b  400b  400b  401s  400b  400b  {}
 POST              accounts/forgot/                                         200=  200=  200=  200=  200=  200=  200=  401s  200=  200=  {"email": "bob@example.com"}
 POST              accounts/forgot/                                         200=  200=  200=  200=  200=  200=  200=  401s  200=  200=  {"email": "nobody@example.com"}
 POST              accounts/reset/                                          200   200   200   200   200   200   200   401s  200   200   {"uidb64": "$alice_uid", "token": "$reset", "password": "another one", "repeat_password": "another one"}
@@ -76,7 +78,8 @@ PATCH             me/                                                      200  
 PATCH             me/privileged/                                           200   403r  401   200   200   403t  403s  401s  200   200   {"email": "new@example.com"}
 PATCH             me/privileged/                                           200   200   401   200   200   403t  403s  401s  200   200   {"email": "new@example.com", "password": "$password"}
 PATCH             me/privileged/                                           200   403w  401   200   200   403t  403s  401s  200   200   {"email": "new@example.com", "password": "a guess"}
-PATCH             me/privileged/                                           400   400   401   400   400   403t  403s  401s  400   400   {"email": "pia@example.com"}
+PATCH             me/privileged/                                           200   403r  401   200   200   403t  403s  401s  200   200   {"email": "pia@example.com"}
+PATCH             me/privileged/                                           400   400   401   400   400   403t  403s  401s  400   400   {"email": "no address"}
 POST              me/set_timezone/                                         200   200   401   200   200   403t  403s  401s  200   200   {"timezone": "Europe/Madrid"}
 GET POST          me/export_data/                                          202   403r  401   202   202   403r  202   401s  202   202   {}
 POST              me/export_data/                                          202   202   401   202   202   202   202   401s  202   202   {"password": "$password"}

@@ -153,6 +153,8 @@ def tokens_and_links(world: World) -> None:
     world.names |= {"alice_uid": links.uid_of(alice), "bob_uid": links.uid_of(bob), "wanda_uid": links.uid_of(wanda)}
     world.names["reset"] = links.reset_tokens.make_token(alice)
     world.names["activation"] = links.activation_tokens.make_token(wanda)
+    wish = actions.request_email_change(maker=alice, email="wish@example.com")
+    world.names["wish"] = links.email_tokens.make_token(wish)
     world.callers = {"owner": just_logged_in("alice"), "app": caller("alice"), "anonymous": anonymous()}
     world.callers |= {role: just_logged_in(name) for role, name in ROLES.items()}
     world.narrow = {
