@@ -207,6 +207,7 @@ class People(DiscussionPart, ApiView):
     serializer_class = ParticipantSerializer
     pagination_class = BareKeysetPagination
     queryset = Participant.objects.none()
+    params = ("exclude_owner",)
     order = ("id",)
     within = ("discussion",)
 

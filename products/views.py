@@ -272,6 +272,7 @@ class ProductTags(ApiView):
     scope = "products"
     budgets = {"get": RANKED}
     serializer_class = TagQuerySerializer
+    params = ("q",)
     bounded_by = f"the {tags.MAX_TAGS_NAMED} most used tags of the newest {tags.CANDIDATES} listed products"
 
     @extend_schema(parameters=[TagQuerySerializer], responses={200: {"type": "array", "items": {"type": "string"}}})

@@ -124,6 +124,7 @@ class TaskSync(ApiView):
     budgets = {"get": FULL_PAGE}
     permission_classes = [HasOwnScope]
     serializer_class = TaskSerializer
+    params = ("last_sync_date", "cursor")
     bounded_by = f"at most {MAX_LIMIT} tasks and {MAX_LIMIT} deleted ones, with next when there is more"
     price = "page"
 
@@ -233,6 +234,7 @@ class MakerTasks(ApiView):
 class MakerDay(MakerTasks):
     """A maker's tasks of one day: ``?day=YYYY-MM-DD``, today where none is named, in the request's time zone."""
 
+    params = ("day",)
     order = ("-worked_at", "-id")
 
     @extend_schema(parameters=[OpenApiParameter("day", str)])

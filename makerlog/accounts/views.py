@@ -520,6 +520,7 @@ class ChangeUsername(Sensitive, ApiView):
     budgets = {"get": ONE, "post": WRITE}
     permission_classes = [HasOwnScope]
     serializer_class = UsernameSerializer
+    params = ("username",)
     bounded_by = "one maker"
 
     @extend_schema(parameters=[OpenApiParameter("username", str, required=True)], responses={200: dict[str, bool]})

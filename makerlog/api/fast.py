@@ -36,6 +36,7 @@ from makerlog.api.budgets import Budget, budget_of
 from makerlog.api.checks import Route, routes
 from makerlog.api.errors import is_too_slow
 from makerlog.api.etags import tag_of
+from makerlog.api.parameters import IGNORED
 from makerlog.api.throttling import account_in, headers
 from makerlog.api.views import FAULT
 from makerlog.api.waiting import Silent
@@ -56,7 +57,7 @@ UNUSUAL = frozenset(
 )
 # Headers that say something of one answer; all others are the same for all answers of a kind.
 OF_ONE_ANSWER = {
-    name: name.lower().encode() for name in (*RATE_LIMITS, "Content-Length", "X-Request-Id", "ETag", "Link")
+    name: name.lower().encode() for name in (*RATE_LIMITS, "Content-Length", "X-Request-Id", "ETag", "Link", IGNORED)
 }
 KIND = "makerlog.kind"  # in an environ: the kind of answer, whose headers the slow path may know better
 MOST_KINDS = 2_000
@@ -215,16 +216,17 @@ def made(read: Read, kwargs: dict[str, Any], environ: Environ, known: Known) -> 
     view.say_whose(view.request, response)
     environ |= spent.told(read.route)
     tag = tag_of(body) if known.tagged else ""
+    said = {**response.headers, IGNORED: view.ignored} if view.ignored else response.headers
     if has_it(environ.get("HTTP_IF_NONE_MATCH", "").encode("latin-1"), tag.encode()):
         common = known.unchanged
         if common is None:
             return None
         spent.hold(read.route, read.budget, 0)
         account_in(environ).settle(spent.seconds, unchanged=True)
-        return Answer(304, [*common, *own_headers(response.headers, tag, environ)], b"")
+        return Answer(304, [*common, *own_headers(said, tag, environ)], b"")
     spent.hold(read.route, read.budget, len(body))
     account_in(environ).settle(spent.seconds)
-    own = own_headers(response.headers, tag, environ)
+    own = own_headers(said, tag, environ)
     whole = [*known.headers, *own, (b"content-length", b"%d" % len(body))]
     return Answer(200, whole, body, environ.get(PUBLIC_FOR, 0.0))
 
@@ -246,8 +248,7 @@ def own_headers(said: Mapping[str, str], tag: str, environ: Environ) -> Headers:
     """Of this one answer: its links, and how the limits stand that it was charged to."""
     standings = account_in(environ).standings
     own = headers(standings.values()) if standings else {}
-    if "Link" in said:
-        own["Link"] = said["Link"]
+    own |= {name: said[name] for name in ("Link", IGNORED) if name in said}
     if tag:
         own["ETag"] = tag
     found = [(OF_ONE_ANSWER[name], value.encode("latin-1")) for name, value in own.items()]

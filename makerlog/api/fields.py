@@ -53,23 +53,64 @@ class UtcDateTimeField(serializers.DateTimeField):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+UNREADABLE = object()
+
+
 class FlexibleListField(serializers.ListField):
-    """A list as a JSON array, repeated form fields, ``1,2``, a JSON string, or an object ``{"0": 5}``."""
+    """A list as a JSON array, repeated form fields, ``1,2``, a JSON string, or an object ``{"0": 5}``. The name may have
+    brackets: ``tags[]`` for each item or for a list, ``tags[0]``, ``team[0][id]``."""
+
+    default_error_messages = {"unreadable": "This is no way to write a list: send a JSON array, or repeat the field."}
 
     def get_value(self, dictionary: Any) -> Any:
+        name = str(self.field_name)
+        bracketed = bracketed_items(dictionary, name)
         if not hasattr(dictionary, "getlist"):
-            return dictionary.get(self.field_name, empty)
-        values = dictionary.getlist(self.field_name)
-        if not values:
-            return empty
+            return dictionary.get(name, bracketed)
+        values = dictionary.getlist(name)
+        if not values or bracketed is UNREADABLE:
+            return bracketed
+        values += [] if bracketed is empty else bracketed
         return values if len(values) > 1 else values[0]
 
     def to_internal_value(self, data: Any) -> list[Any]:
+        if data is UNREADABLE:
+            self.fail("unreadable")
         items = unpacked(data, self.max_length)
         # Counted before each is looked at: a body holds half a million, and names each that is wrong in the answer.
         if self.max_length is not None and isinstance(items, list) and len(items) > self.max_length:
             self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(items)
+
+
+BRACKETS = re.compile(r"\[(\d{1,6})\](?:\[(\w{1,40})\])?")
+
+
+def bracketed_items(sent: Any, name: str) -> Any:
+    """The list that is written as ``name[]``, ``name[0]`` or ``name[0][id]``, in the order of its numbers; ``empty`` where
+    none is, and UNREADABLE where something else stands in the brackets."""
+    keys = [key for key in sent if key.startswith(f"{name}[")]
+    if keys == [f"{name}[]"]:
+        return all_values(sent, keys[0])
+    items: dict[int, Any] = {}
+    for key in keys:
+        place = BRACKETS.fullmatch(key, len(name))
+        if place is None:
+            return UNREADABLE
+        number, part = int(place[1]), place[2]
+        if part is None:
+            items[number] = sent[key]
+        elif isinstance(item := items.setdefault(number, {}), dict):
+            item[part] = sent[key]
+    return [items[number] for number in sorted(items)] if items else empty
+
+
+def all_values(sent: Any, key: str) -> Any:
+    """Of a form, a list of all; an empty one is written as one that is empty."""
+    if not hasattr(sent, "getlist"):
+        return sent[key]
+    values = sent.getlist(key)
+    return [] if values == [""] else values
 
 
 def unpacked(data: Any, most: int | None = None) -> Any:

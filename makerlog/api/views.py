@@ -27,6 +27,7 @@ from makerlog.api.filters import FilterBackend, KeysetFilterSet
 from makerlog.api.keyset import Bounds, Branch, Reading, Row
 from makerlog.api.limits import limit_called
 from makerlog.api.pagination import KeysetPagination
+from makerlog.api.parameters import IGNORED, ignored_parameters, parameters_of, refuse_near_misses
 from makerlog.api.prepared import fetched
 from makerlog.api.renderers import MAX_ROWS, PAGE_BYTES, rows_within
 from makerlog.api.statements import Written, statements, written
@@ -56,6 +57,7 @@ class Endpoint(generics.GenericAPIView):
 
     # What its requests are charged (see limits.py); POST, PUT, PATCH and DELETE are writes always.
     price: ClassVar[str] = "read"  # of its GET: a name in PRICES
+    params: ClassVar[tuple[str, ...]] = ()  # query parameters of its GET, beside those of a FilterSet and of pages
     limits: ClassVar[tuple[str, ...]] = ()  # names in LIMITS: charged 1 beside the caller's own, by charge_limits
     charges_each: ClassVar[bool] = False  # it charges `write` itself, once it knows how many
     unlimited: ClassVar[str] = ""  # with throttle_classes = []: why nobody is charged
@@ -69,6 +71,7 @@ class Endpoint(generics.GenericAPIView):
 
     has_charged_limits = False
     post: Any  # of views that have one
+    ignored: str = ""  # names of query parameters that the route does not know, as the header has them
     response_class: ClassVar[Callable[..., Any]] = Response  # of compiled reads; the fast path has a plainer one
 
     @property
@@ -95,12 +98,23 @@ class Endpoint(generics.GenericAPIView):
 
     def begin(self, request: Request) -> None:
         """What comes before the handler, once the caller is let in."""
+        if request.META.get("QUERY_STRING"):
+            self.look_at_parameters(request)
         timezone.activate(
             request_timezone(request.headers.get("X-App-Timezone"), getattr(request.user, "timezone", ""))
         )
 
+    def look_at_parameters(self, request: Request) -> None:
+        """BadParameter for what looks like a typing error; of a write, which reads none, all are passed over."""
+        reads = request.method in ("GET", "HEAD")
+        known = parameters_of(type(self), throttling.pages(self)) if reads else frozenset()
+        if not known.issuperset(request.query_params):
+            self.ignored = ignored_parameters(request.query_params, known, refuses=reads)
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         timezone.deactivate()
+        if self.ignored:
+            response[IGNORED] = self.ignored
         if self.answers_with_secret:
             response["Cache-Control"] = "no-store"
         self.say_whose(request, response)
@@ -121,6 +135,7 @@ class Endpoint(generics.GenericAPIView):
         self.charge_images()
         serializer_class = serializer_class or self.get_serializer_class()
         serializer = serializer_class(data=self.request.data, context=self.get_serializer_context(), **kwargs)
+        refuse_near_misses(serializer, self.request.data)
         serializer.is_valid(raise_exception=True)
         self.charge_limits()
         return serializer.validated_data

@@ -17,7 +17,10 @@ AT_ONCE = "makerlog.at_once"  # in a scope: what sends a whole answer, and says 
 # What tells one caller how their limits stand.
 RATE_LIMITS = ("RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 # What scripts of any origin may read of an answer, beside its body.
-EXPOSED = (*RATE_LIMITS, "Link", "ETag", "X-Request-Id", "Retry-After", "X-Makerlog-Level", "Idempotency-Replayed")
+EXPOSED = (
+    *RATE_LIMITS, "Link", "ETag", "X-Request-Id", "Retry-After", "X-Makerlog-Level", "Idempotency-Replayed",
+    "X-Ignored-Parameters",
+)  # fmt: skip
 # Of every answer: any origin may read it.
 OPEN: Headers = [
     (b"access-control-allow-origin", b"*"),

@@ -17,7 +17,7 @@ ALLOWED = {
 }  # fmt: skip
 EXPOSED = {
     "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Link", "ETag",
-    "X-Request-Id", "Retry-After", "X-Makerlog-Level", "Idempotency-Replayed",
+    "X-Request-Id", "Retry-After", "X-Makerlog-Level", "Idempotency-Replayed", "X-Ignored-Parameters",
 }  # fmt: skip
 PATHS = sorted({"/" + re.sub(r"<[^>]+>", "1", route.path) for route in routes()})
 

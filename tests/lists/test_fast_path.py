@@ -189,6 +189,18 @@ def test_who_has_it_already_is_told_so_alike_and_charged_a_tenth(url: str, ways:
             assert charged[0] == charged[1], tags
 
 
+@time_machine.travel(NOON, tick=False)
+def test_what_is_passed_over_is_named_alike_on_both_paths_and_for_one_answer_alone(ways: Ways) -> None:
+    client = caller("alice")
+    log(client.maker)
+    answer = alike(ways, "/tasks/?utm=1", client.token)
+    assert dict(answer.headers)[b"x-ignored-parameters"] == b"utm"
+    tag = dict(answer.headers)[b"etag"].decode()
+    slow, fast, _ = conditional(ways, "/tasks/?utm=1", client.token, tag)
+    assert (slow.status, plainly(fast)) == (304, plainly(slow))
+    assert b"x-ignored-parameters" not in dict(alike(ways, "/tasks/", client.token).headers)
+
+
 def test_the_first_304_of_a_kind_is_left_to_the_slow_path_and_charged_once(ways: Ways) -> None:
     client = caller("alice")
     tag = dict(alike(ways, "/tasks/", client.token).headers)[b"etag"].decode()
@@ -216,6 +228,7 @@ def alice(ways: Ways) -> Caller:
 ODD: dict[str, dict[str, Any]] = {
     "a limit of nothing": {"url": "/tasks/?limit=0"},
     "a limit in words": {"url": "/tasks/?limit=ten"},
+    "a filter with a typing error": {"url": "/tasks/?donee=true"},
     "an offset": {"url": "/tasks/?offset=20"},
     "a made-up cursor": {"url": "/tasks/?cursor=x"},
     "a filter that says nothing sensible": {"url": "/tasks/?done=perhaps"},
