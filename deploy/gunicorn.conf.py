@@ -21,6 +21,7 @@ from prometheus_client import multiprocess
 from deploy.glibc import share_arenas
 from makerlog import settings
 from makerlog.api.connections import sentence
+from makerlog.env import bracketed
 
 DESCRIPTORS = 65_536
 
@@ -32,7 +33,7 @@ resource.setrlimit(
 
 share_arenas()
 
-bind = f"0.0.0.0:{settings.PORT}"
+bind = f"{bracketed(settings.HOST)}:{settings.PORT}"
 workers = 1 if settings.PROCESS == "ops" else settings.WEB_CONCURRENCY
 worker_class = "deploy.worker.Worker"
 proc_name = "makerlog"

@@ -29,13 +29,14 @@ import redis
 from deploy.child import Child
 from deploy.embedded import CONNECTIONS, Embedded, EmbeddedError
 from makerlog.api.connections import published
-from makerlog.env import Environment, SettingError
+from makerlog.env import Environment, SettingError, bracketed, drop_empty_variables
 
 ROOT = Path(__file__).resolve().parent.parent
 PREPARE = [sys.executable, "-m", "deploy.prepare"]
 SERVE = [sys.executable, "-m", "deploy.serve"]
 WORK = [sys.executable, "manage.py", "worker"]
 DRAIN_SECONDS = 30
+LOOPBACK = "127.0.0.1"  # where it listens unless HOST says otherwise: the demo has an admin and a token
 RESTARTS = 5  # of the worker, within RESTART_SECONDS; one more, and something is wrong with it
 RESTART_SECONDS = 60
 HEALTH_SECONDS = 60
@@ -61,6 +62,7 @@ class Supervisor:
     ) -> None:
         self.settings = settings
         self.data_dir: Path = settings.DATA_DIR
+        self.host = os.environ.get("HOST", LOOPBACK)
         self.run_dir = self.data_dir / "run"
         self.servers = Embedded(
             self.data_dir,
@@ -125,15 +127,15 @@ class Supervisor:
             raise SupervisorError("The data could not be prepared; the lines above say why.")
         self.launch(self.web)
         self.launch(self.worker)
-        self.wait_for(lambda: healthy(self.settings.PORT), seconds=HEALTH_SECONDS)
-        say(banner(self.settings))
+        self.wait_for(lambda: healthy(reachable(self.host), self.settings.PORT), seconds=HEALTH_SECONDS)
+        say(banner(self.settings, self.host))
 
     def is_new(self) -> bool:
         return not (self.data_dir / "static").exists()
 
     def launch(self, child: Child) -> None:
         # In the children's own words: a relative DATA_DIR would mean another folder to them.
-        variables = {**os.environ, "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+        variables = {**os.environ, "HOST": self.host, "DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
         child.start(folder=ROOT, variables=variables)
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = float("inf")) -> None:
@@ -257,8 +259,13 @@ def open_lock(run_dir: Path, data_dir: Path) -> IO[str]:
     return lock
 
 
-def healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def reachable(host: str) -> str:
+    """An address at which this machine reaches a server that listens on ``host``."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def healthy(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", "/health")
         return connection.getresponse().status == http.client.OK
@@ -268,9 +275,9 @@ def healthy(port: int) -> bool:
         connection.close()
 
 
-def banner(settings: ModuleType) -> str:
+def banner(settings: ModuleType, host: str) -> str:
     """What the operator reads once the service is up."""
-    address = f"http://127.0.0.1:{settings.PORT}"
+    address = f"http://{bracketed(reachable(host))}:{settings.PORT}"
     lines = ["", f"Makerlog is up: {address}", f"  Docs    {address}/docs/"]
     if settings.EMBEDDED_DATABASE:
         lines += demo_lines(address, settings.DATA_DIR / "secrets")
@@ -313,6 +320,7 @@ def report(service: Callable[[], int]) -> int:
 
 
 def serve() -> int:
+    drop_empty_variables()
     check_given_addresses(Environment())
     return Supervisor(importlib.import_module("makerlog.settings")).run()  # here, for a wrong setting is a sentence too
 

@@ -147,6 +147,11 @@ def _parse(name: str, value: str, parser: Callable[[str], T], kind: str) -> T:
         raise SettingError(f"{name} holds {value!r}, which is not {kind}: {error}.") from error
 
 
+def bracketed(host: str) -> str:
+    """``host`` as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
+
+
 def drop_empty_variables() -> None:
     """For the libraries that read the environment themselves: gunicorn does not start with WEB_CONCURRENCY=."""
     for name in [name for name, value in os.environ.items() if not value.strip()]:

@@ -26,6 +26,7 @@ env = Environment()
 
 DEBUG = env.flag("DEBUG", False)
 DATA_DIR = env.path("DATA_DIR", str(BASE_DIR / ".data"))
+HOST = env.text("HOST", "0.0.0.0")  # noqa: S104  (in a container; `make run` says otherwise)
 PORT = env.integer("PORT", 8000, least=1, most=65535)
 PUBLIC_URL = env.text("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=64)
@@ -343,12 +344,18 @@ if EXPORTS_S3_BUCKET:
 
 # --- Mail ---
 
+SMTPS_PORT = 465  # where TLS begins with the connection
 # Without a host, mail is printed on the console.
 EMAIL_HOST = env.text("EMAIL_HOST", "")
 EMAIL_PORT = env.integer("EMAIL_PORT", 587, least=1, most=65535)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", True)
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL", EMAIL_PORT == SMTPS_PORT)
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", not EMAIL_USE_SSL)
+if EMAIL_USE_SSL and EMAIL_USE_TLS:
+    raise SettingError(
+        "EMAIL_USE_SSL and EMAIL_USE_TLS are both 1; a connection has TLS from its start, or from STARTTLS on."
+    )
 EMAIL_TIMEOUT = 10
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
 # What the provider takes; shared out by purpose (makerlog/accounts/mail_budgets.py), and what is more waits.
@@ -369,6 +376,8 @@ FORMAT_MODULE_PATH = "moderation.formats"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# TLS ends at nginx, or at the CDN: they lead to https and say Strict-Transport-Security.
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 
 # --- What is measured, and logs ---
@@ -385,7 +394,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "LINE": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "LINE": {
+            "()": "makerlog.api.log_lines.LineFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
         "JSON": {
             "()": "pythonjsonlogger.orjson.OrjsonFormatter",
             "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",

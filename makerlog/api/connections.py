@@ -52,7 +52,7 @@ def check_that_they_fit(databases: Any = None, **kwargs: Any) -> list[checks.Che
     if not databases or settings.DATABASE_POOLED:  # a pooler has bounds of its own
         return []
     try:
-        allowed = ask_how_many()
+        allowed = int(ask(ALLOWED))
     except psycopg2.Error as error:
         logger.warning("Whether the database allows %s could not be asked: %s", sentence(), error)
         return []
@@ -69,11 +69,31 @@ def check_that_they_fit(databases: Any = None, **kwargs: Any) -> list[checks.Che
     ]
 
 
-def ask_how_many() -> int:
-    """On a connection of its own, closed again: the thread that boots a process needs none later."""
+@checks.register(checks.Tags.database)
+def check_encoding(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Runs at boot. SQL_ASCII keeps any bytes, and LATIN1 refuses most names; neither can be mended later."""
+    if not databases:
+        return []
+    try:
+        encoding = ask("SELECT current_setting('server_encoding')")
+    except psycopg2.Error:
+        return []
+    if encoding == "UTF8":
+        return []
+    return [
+        checks.Error(
+            f"The database's encoding is {encoding}: it cannot hold every text that makers write, or not as text.",
+            hint="Make another: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0, and let DATABASE_URL name it.",
+            id="makerlog.E021",
+        )
+    ]
+
+
+def ask(sql: str) -> Any:
+    """One value, on a connection of its own, closed again: the thread that boots a process needs none later."""
     database = connections["default"]
     parameters = database.get_connection_params()
     with deadline.until(monotonic() + ASK_S), closing(database.get_new_connection(parameters)) as own:
         cursor = own.cursor()
-        cursor.execute(ALLOWED)
-        return int(cursor.fetchone()[0])
+        cursor.execute(sql)
+        return cursor.fetchone()[0]

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core import checks
 from django.http.request import validate_host
 
-from makerlog.api.connections import ask_how_many, published
+from makerlog.api.connections import ALLOWED, ask, published
 from makerlog.api.store import client
 
 PATIENCE_S = 2.0
@@ -115,7 +115,7 @@ def check_connections_of_a_deploy(**kwargs: Any) -> Iterator[checks.CheckMessage
     if settings.DATABASE_POOLED:
         return
     try:
-        allowed = ask_how_many()
+        allowed = int(ask(ALLOWED))
     except psycopg2.Error as why:
         yield warning(110, f"How many connections the database allows could not be asked: {why}.", "See DATABASE_URL.")
         return

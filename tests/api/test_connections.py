@@ -42,6 +42,21 @@ def test_what_does_not_fit_is_an_error_and_in_development_a_warning(settings: An
     assert [(each.id, each.is_serious()) for each in found()] == [("makerlog.W020", False)]
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_of_another_encoding_is_refused(encoding: str, django_db_blocker: Any) -> None:
+    here = dict(connection.settings_dict)
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS of_another_encoding")
+        cursor.execute(f"CREATE DATABASE of_another_encoding ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+        connection.settings_dict["NAME"] = "of_another_encoding"
+        try:
+            [error] = found()
+        finally:
+            connection.settings_dict.update(here)
+            cursor.execute("DROP DATABASE of_another_encoding")
+    assert (error.id, error.msg.partition(":")[0]) == ("makerlog.E021", f"The database's encoding is {encoding}")
+
+
 def test_a_pooler_is_not_asked(settings: Any) -> None:
     settings.WEB_CONCURRENCY = 64
     settings.DATABASE_POOLED = True

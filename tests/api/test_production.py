@@ -100,3 +100,9 @@ def test_uploads_on_the_disk_of_the_code_are_lost_with_it(
     deployed.MEDIA_S3_BUCKET = "media"
     assert "W112" not in found()
     assert production.is_mounted(Path("/proc"))
+
+
+def test_all_checks_are_silent_where_all_is_well(deployed: Any) -> None:
+    """Django's own too: what is always said is read by nobody."""
+    deployed.SESSION_COOKIE_SECURE = deployed.CSRF_COOKIE_SECURE = True
+    assert [str(each) for each in checks.run_checks(include_deployment_checks=True) if not each.is_silenced()] == []

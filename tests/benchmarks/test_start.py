@@ -46,7 +46,7 @@ def test_a_clone_answers(table: Board) -> None:
         subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
         service = subprocess.Popen(["make", "run"], cwd=clone, env={**variables, "PORT": str(port)})
         try:
-            assert wait_until(lambda: healthy(port), seconds=CLONE_SECONDS)
+            assert wait_until(lambda: healthy("127.0.0.1", port), seconds=CLONE_SECONDS)
             table.add(Row("clone to first answer", "", measured=time.monotonic() - began, unit=" s"))
         finally:
             service.send_signal(signal.SIGTERM)

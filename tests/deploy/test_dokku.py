@@ -88,6 +88,14 @@ def test_ops_serves_at_its_own_port_though_dokku_gives_it_an_empty_one(shared: D
     port = free_port()  # a test must not take a port that is not its own
     with started(shared, "ops", PORT=str(port)):
         assert wait_until(lambda: ask("127.0.0.1", port, "/admin/login/").status == 200, seconds=40)
+        # What watches the containers knows them by their addresses; anybody else asks for the service by its name.
+        for path, status in (
+            ("/health/ready", 200),
+            ("/health/ready/", 200),
+            ("/metrics", 200),
+            ("/admin/", 400),
+        ):
+            assert ask("127.0.0.1", port, path, Host="172.17.0.9:5000").status == status, path
 
 
 def test_worker_stays_up_and_release_ends_well(shared: Data) -> None:

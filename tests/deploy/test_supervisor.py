@@ -141,11 +141,24 @@ def test_it_says_what_to_do_and_sigterm_ends_everything(data_dir: Path) -> None:
     assert f"{address}/docs/" in service.output()
     assert f"{address}/admin/   user admin, password password" in service.output()
     assert "curl -H 'Authorization: Token mkl_token'" in service.output()
+    assert {each.laddr.ip for each in service.web()[0].net_connections("tcp") if each.laddr.port == service.port} == {
+        "127.0.0.1"
+    }
     processes = everything(data_dir)
     assert len(processes) > 5
     assert service.end(signal.SIGTERM) == 0
     assert [process for process in processes if not gone(process)] == []
     assert everything(data_dir) == []
+
+
+def test_it_listens_where_host_says(data_dir: Path) -> None:
+    service = Service(data_dir, HOST="::1").started()
+    address = f"http://[::1]:{service.port}"
+    assert f"Makerlog is up: {address}" in service.output()
+    with contextlib.closing(http.client.HTTPConnection("::1", service.port, timeout=30)) as connection:
+        connection.request("GET", "/health")
+        assert connection.getresponse().status == 200
+    assert service.end(signal.SIGTERM) == 0
 
 
 def test_ctrl_c_lets_requests_finish_before_the_servers_stop(data_dir: Path) -> None:

@@ -200,3 +200,23 @@ def test_what_the_database_url_asks_for_is_kept() -> None:
     }
     run = subprocess.run([sys.executable, "-c", program], env=variables, cwd=settings.BASE_DIR, capture_output=True)
     assert (run.stdout, run.stderr) == (b"require\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("given", "secured"),
+    [
+        ({}, "False True"),
+        ({"EMAIL_PORT": "465"}, "True False"),
+        ({"EMAIL_PORT": "465", "EMAIL_USE_SSL": "0"}, "False True"),
+        ({"EMAIL_USE_SSL": "1"}, "True False"),
+        ({"EMAIL_PORT": "25", "EMAIL_USE_TLS": "0"}, "False False"),
+        ({"EMAIL_PORT": "465", "EMAIL_USE_TLS": "1"}, None),
+    ],
+)
+def test_mail_has_tls_as_its_port_does(given: dict[str, str], secured: str | None) -> None:
+    program = "from makerlog.settings import EMAIL_USE_SSL, EMAIL_USE_TLS; print(EMAIL_USE_SSL, EMAIL_USE_TLS)"
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | given, cwd=settings.BASE_DIR, capture_output=True, text=True
+    )
+    assert run.stdout.strip() == (secured or "")
+    assert secured or "EMAIL_USE_SSL and EMAIL_USE_TLS are both 1" in run.stderr
