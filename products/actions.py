@@ -18,6 +18,7 @@ from makerlog import content
 from makerlog.accounts import media
 from makerlog.accounts.models import Maker
 from makerlog.accounts.slugs import create_with_slug
+from makerlog.api.columns import AnyOf
 from makerlog.api.exceptions import Conflict
 from makerlog.api.folded import with_folded
 from makerlog.api.text import fold
@@ -47,13 +48,31 @@ def create_project(*, author: Maker, name: str, **values: Any) -> tuple[Project,
         return projects_called(name, author)[0], False
 
 
-def projects_called(name: str, author: Maker) -> list[Project]:
-    """The author's one of that name, or none."""
+@transaction.atomic(savepoint=False)
+def projects_named(*, author: Maker, names: Sequence[str]) -> list[Project]:
+    """The author's projects of these names, whatever their case, in this order; those that are missing are created. Three
+    statements at most, however many names."""
+    projects = projects_by_key(author, names)
+    if missing := [name for name in names if fold(name) not in projects]:
+        # Somebody may create one of them at the same moment: theirs is as good.
+        Project.objects.bulk_create([Project(author=author, name=name) for name in missing], ignore_conflicts=True)
+        projects = projects_by_key(author, names)
+    return [projects[fold(name)] for name in names]
+
+
+def projects_by_key(author: Maker, names: Sequence[str]) -> dict[str, Project]:
+    """By their folded names, those of these that there are."""
 
     def rows(values: Sequence[Any]) -> QuerySet[Project]:
-        return Project.objects.filter(author=values[0], folded=values[1])
+        return Project.objects.filter(AnyOf("folded", values[1]), author=values[0])
 
-    return instances(Project, "projects called", [author.pk, fold(name)], rows)
+    keys = [fold(name) for name in names]
+    return {str(each.folded): each for each in instances(Project, "projects by key", [author.pk, keys], rows)}
+
+
+def projects_called(name: str, author: Maker) -> list[Project]:
+    """The author's one of that name, or none."""
+    return list(projects_by_key(author, [name]).values())
 
 
 @transaction.atomic

@@ -109,7 +109,7 @@ class Octets(Func):
 class AnyOf(Lookup):
     """``column = ANY(list)``: one statement for however many there are in the list."""
 
-    def __init__(self, path: str, values: list[int]) -> None:
+    def __init__(self, path: str, values: list[Any]) -> None:
         super().__init__(F(path), values)
 
     def get_prep_lookup(self) -> Any:

@@ -1,9 +1,14 @@
 """POST /tasks/batch/"""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from products.models import Project
 from tasks.models import DayCount, Task
 from tests.errors import assert_error, assert_invalid
 from tests.makers import Caller, anonymous, caller
@@ -76,3 +81,35 @@ def test_a_batch_under_a_key_is_done_once(alice: Caller) -> None:
     assert (first.status_code, again.status_code) == (207, 207)
     assert again.json() == first.json()
     assert Task.objects.count() == 1
+
+
+def statements(client: Caller, content: str) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        assert client.post("/tasks/", {"content": content}).status_code == 201
+    return len(captured)
+
+
+def test_ten_new_hashtags_take_as_many_statements_as_one(alice: Caller) -> None:
+    statements(alice, "#warm #up")
+    one, ten = statements(alice, "#one"), statements(alice, " ".join(f"#ten{n}" for n in range(10)))
+    assert ten == one
+    assert Project.objects.filter(author=alice.maker).count() == 2 + 1 + 10
+
+
+def test_a_name_that_somebody_creates_meanwhile_is_taken_as_it_is(alice: Caller) -> None:
+    mine = Project.objects.create(author=alice.maker, name="Ten0")
+    assert alice.post("/tasks/", {"content": "#TEN0 #ten1"}).status_code == 201
+    assert mine in Task.objects.get().projects.all()
+
+
+def test_a_batch_of_fifty_tasks_with_ten_new_hashtags_each_takes_no_second(
+    alice: Caller, say: Callable[[str], None]
+) -> None:
+    sent(alice, [{"content": "#warm"}])
+    tasks = [{"content": " ".join(f"#t{task}x{n}" for n in range(10))} for task in range(50)]
+    began = time.process_time()
+    assert {answer["status"] for answer in sent(alice, tasks)} == {201}
+    took = time.process_time() - began
+    say(f"50 tasks with 500 new projects: {took * 1000:.0f} ms of this process")
+    assert Project.objects.filter(author=alice.maker).count() == 501
+    assert took < 1.0
