@@ -73,7 +73,7 @@ class Limits:
     bodies: int = 48 * MIB  # of larger ones together; then 503
     body_seconds: float = 15.0  # for any body, and on top of that
     body_rate: int = 64 * KIB  # bytes a second of what was announced
-    pieces: int = 2_000  # chunks of one body, and
+    pieces: int = 1_000  # chunks of one body, and
     piece: int = 64  # one more for so many bytes of it; then 400
     linger: float = 1.0  # how long an oversized body is read and thrown away, so that its sender can read the 413
     answer: int = 8 * MIB  # a larger answer of ours is a bug, and becomes a 500

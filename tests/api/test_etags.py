@@ -1,9 +1,11 @@
 """``ETag`` and ``If-None-Match``"""
 
+import re
 from typing import Any
 
 import pytest
 
+from makerlog.api.checks import routes
 from tests.errors import assert_error
 from tests.makers import Caller, anonymous, caller
 from tests.tasks.logs import log
@@ -107,3 +109,18 @@ def test_a_date_that_is_asked_for_of_what_has_none_is_passed_over(alice: Caller)
     then = "Wed, 20 May 2020 12:00:00 GMT"
     assert alice.get("/me/", HTTP_IF_UNMODIFIED_SINCE=then).status_code == 200
     assert alice.get("/me/", HTTP_IF_MODIFIED_SINCE=then).status_code == 200
+
+
+# But for a GET that writes, as old apps call some: a HEAD does nothing, and is a 405 there.
+READ = [route for route in routes() if getattr(route.view, "price", "") != "write"]
+ROUTES = sorted({"/" + re.sub(r"<[^>]+>", "1", route.path) for route in READ})
+OF_ONE_ANSWER = {"X-Request-Id", "RateLimit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_head_of_every_route_has_the_headers_of_its_get(path: str, alice: Caller) -> None:
+    get, head = alice.get(path), alice.head(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert set(head.headers) == set(get.headers)
+    for name in set(get.headers) - OF_ONE_ANSWER:
+        assert head[name] == get[name] or name in ("ETag", "Content-Length"), name

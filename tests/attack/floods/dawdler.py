@@ -43,6 +43,7 @@ class Dawdler:
     window = 0  # bytes the kernel takes for it; 0: as many as it likes
     sends_every = 1  # ticks
     reads_every = 1
+    one_source = False  # whether all of a kind come from one address
 
     def __init__(self, plan: Plan, number: int) -> None:
         self.plan = plan
@@ -110,7 +111,55 @@ class SlowReader(Dawdler):
         return 256
 
 
-KINDS = {"silent": Silent, "half-heads": HalfHead, "uploads": Upload, "chunked": Chunked, "slow readers": SlowReader}
+class UnreadAnswers(Dawdler):
+    """Asks for one large answer after another and reads none: all of them wait in memory."""
+
+    window = 4096
+    sends_every = 10
+    reads_every = 1_000_000
+
+    def begin(self) -> bytes:
+        return f"GET {self.plan.large[0]} HTTP/1.1\r\n{self.host()}\r\n".encode() * 4
+
+    def goes_on(self) -> bytes:
+        return self.begin()
+
+
+class UnreadFiles(Dawdler):
+    """All of them from one address, whose share of the places they would take."""
+
+    window = 4096
+    reads_every = 10
+    one_source = True
+
+    def begin(self) -> bytes:
+        return f"GET {self.plan.large[-1]} HTTP/1.1\r\n{self.host()}\r\n".encode()
+
+    def reads(self) -> int:
+        return 256
+
+
+class TinyChunks(Dawdler):
+    """Chunks of one byte, 60 KB at a time, with a token that is none."""
+
+    def begin(self) -> bytes:
+        kind = "Content-Type: application/json\r\nAuthorization: Token made-up\r\nTransfer-Encoding: chunked"
+        return f"POST /tasks/ HTTP/1.1\r\n{self.host()}{kind}\r\n\r\n".encode() + self.goes_on()
+
+    def goes_on(self) -> bytes:
+        return b"1\r\n \r\n" * 10_000
+
+
+KINDS = {
+    "silent": Silent,
+    "half-heads": HalfHead,
+    "uploads": Upload,
+    "chunked": Chunked,
+    "slow readers": SlowReader,
+    "unread answers": UnreadAnswers,
+    "unread files": UnreadFiles,
+    "tiny chunks": TinyChunks,
+}
 
 
 class Dawdling:
@@ -147,7 +196,8 @@ class Dawdling:
         self.counts[kind]["opened"] += 1
         dawdler.socket, dawdler.pending = made, dawdler.begin()
         try:
-            made.bind((self.plan.sources[dawdler.number % len(self.plan.sources)], 0))
+            source = 0 if dawdler.one_source else dawdler.number % len(self.plan.sources)
+            made.bind((self.plan.sources[source], 0))
             made.connect(("127.0.0.1", self.plan.port))
         except BlockingIOError:
             return

@@ -1,6 +1,7 @@
 """The floods, by name. Each yields the rows of the table that are its own."""
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -221,7 +222,16 @@ def served_by_stock(run: Run) -> float:
     return told.rate(told.of(200))
 
 
-DAWDLERS = {"silent": 2 * DESCRIPTORS, "half-heads": 200, "uploads": 200, "chunked": 64, "slow readers": 64}
+DAWDLERS = {
+    "silent": 2 * DESCRIPTORS,
+    "half-heads": 200,
+    "uploads": 200,
+    "chunked": 64,
+    "slow readers": 64,
+    "unread answers": 240,
+    "unread files": 300,
+    "tiny chunks": 64,
+}
 
 
 def dawdlers(*kinds: str) -> Scenario:
@@ -233,7 +243,7 @@ def dawdlers(*kinds: str) -> Scenario:
         seconds = RAMP_S + max(run.length.flood, 5 if run.quick else 20)
         with run.dawdle({kind: DAWDLERS[kind] for kind in kinds}, seconds + 1, large_answers(run)) as attack:
             time.sleep(RAMP_S)
-            with run.probe(seconds - RAMP_S) as tool:
+            with run.probe(seconds - RAMP_S) as tool, FilesMeanwhile(run) as files:
                 most = most_memory(run, tool)
                 probes = probed(tool)
             told = attack.result()
@@ -241,10 +251,42 @@ def dawdlers(*kinds: str) -> Scenario:
         memory = Check(f"memory +{grown / MIB:.0f} MiB (< {MEMORY_BYTES / MIB:.0f})", grown < MEMORY_BYTES)
         name = kinds[0] if len(kinds) == 1 else "all of these"
         what = "; ".join(f"{kind}: {', '.join(f'{n} {w}' for w, n in counts.items())}" for kind, counts in told.items())
-        yield Row(name, what, [memory, *judge(probes, unloaded)])
+        yield Row(name, what, [memory, *files.checks(), *judge(probes, unloaded)])
         time.sleep(RESTS_S)
 
     return scenario
+
+
+class FilesMeanwhile(threading.Thread):
+    """Asks for files all the while: one that pages show, with a token; and a style of the admin's, without one, for the
+    cookie of staff is not sent there."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(daemon=True)
+        self.run_ = run
+        self.over = threading.Event()
+        self.statuses: dict[str, list[int]] = {"files with a token": [], "styles of the admin": []}
+
+    def run(self) -> None:
+        port, token = self.run_.service.port, self.run_.service.world.holders[0]
+        path = "/static/admin/css/base.css"
+        while not self.over.wait(0.05):
+            self.statuses["files with a token"].append(answers(port, path, token))
+            self.statuses["styles of the admin"].append(answers(port, path))
+
+    def checks(self) -> list[Check]:
+        return [
+            Check(f"{statuses.count(200)} of {len(statuses)} {what}", set(statuses) == {200})
+            for what, statuses in self.statuses.items()
+        ]
+
+    def __enter__(self) -> "FilesMeanwhile":
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self.join(10)
 
 
 def most_memory(run: Run, tool: Tool) -> int:
