@@ -28,8 +28,8 @@ def open_discussion(*, author: Maker, **values: Any) -> Discussion:
 
 
 @transaction.atomic
-def change_discussion(*, discussion: Discussion, **values: Any) -> None:
-    """Changes a discussion; its place in the lists follows ``hidden``."""
+def change_discussion(*, discussion: Discussion, **values: Any) -> Discussion:
+    """Changes a discussion; its place in the lists follows ``hidden``. Returns it as it was."""
     hold(discussion.author_id)
     locked(discussion)
     changed = Discussion.objects.filter(pk=discussion.pk)
@@ -40,6 +40,7 @@ def change_discussion(*, discussion: Discussion, **values: Any) -> None:
     keep_listed(changed)
     if values.get("hidden"):
         events.gone([discussion.pk])
+    return discussion
 
 
 @transaction.atomic

@@ -1,6 +1,7 @@
 """Discussions, the replies in them, and what others say of those."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -20,6 +21,7 @@ from discussions.serializers import (
 )
 from discussions.trending import CANDIDATES, MAX_TRENDING, trending
 from makerlog import content
+from makerlog.accounts import staff
 from makerlog.accounts.praise import Praises
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.audience import moderates
@@ -28,26 +30,42 @@ from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, Endpoint, ViewSet
 
+T = TypeVar("T")
 MODERATED = {"pinned", "locked", "hidden"}
 
 
 class Moderated(Endpoint):
     """What its author writes and a moderator pins, locks and hides."""
 
-    def require_right(self, row: Any, values: dict[str, Any]) -> None:
-        """Old apps send whole objects: only what would change counts."""
+    kind: ClassVar[str]  # in one word, as the audit log names it
+
+    def carry_out(self, row: Any, values: dict[str, Any], change: Callable[[], T]) -> T:
+        """``change``, which gives ``row`` these ``values`` and returns it; what a moderator decides in it, by moderation."""
+        moderated = self.require_right(row, values)
+        if not moderated:
+            return change()
+        return staff.rules().moderate(self.request.auth, self.kind, moderated, change)  # type: ignore[arg-type]
+
+    def require_right(self, row: Any, values: dict[str, Any]) -> dict[str, bool]:
+        """Of ``values``, what is a moderator's to decide. Old apps send whole objects: only what would change counts, and
+        what was hidden by a clean-up and is to be hidden for itself."""
         changed = {name for name, value in values.items() if getattr(row, name) != value}
+        if "hidden" in values and row.cleanup is not None:
+            changed.add("hidden")
         moderator = moderates(self.caller)
         if changed - MODERATED or not moderator:
             self.require_own(row)
         if changed & MODERATED and not moderator:
             raise PermissionDenied("Only a moderator may do this.", "not_moderator")
+        return {name: values[name] for name in values if name in changed & MODERATED}
 
 
 class DiscussionViewSet(Moderated, ViewSet):
-    """Everybody reads what is listed; its author changes and deletes a discussion."""
+    """Everybody reads what is listed; its author changes and deletes a discussion. A moderator sets `hidden`, `locked` and
+    `pinned`, with a log-in token made with a code of their second factor."""
 
     scope = "discussions"
+    kind = "discussion"
     budgets = {"list": PAGE, "retrieve": ONE, **WRITES}
     serializer_class = DiscussionSerializer
     filterset_class = DiscussionFilter
@@ -64,8 +82,11 @@ class DiscussionViewSet(Moderated, ViewSet):
 
     def create(self, request: Request) -> Response:
         values = self.validated()
-        self.require_right(Discussion(author=self.caller), values)
-        made = actions.open_discussion(author=self.caller, **values, **self.posting)
+        made = self.carry_out(
+            Discussion(author=self.caller),
+            values,
+            lambda: actions.open_discussion(author=self.caller, **values, **self.posting),
+        )
         return self.shown(self.rows, pk=made.pk, status=201)
 
     def retrieve(self, request: Request, slug: str) -> Response:
@@ -74,8 +95,7 @@ class DiscussionViewSet(Moderated, ViewSet):
     def update(self, request: Request, slug: str, partial: bool = False) -> Response:
         discussion = self.get_object()
         values = self.validated(partial=partial)
-        self.require_right(discussion, values)
-        actions.change_discussion(discussion=discussion, **values)
+        self.carry_out(discussion, values, lambda: actions.change_discussion(discussion=discussion, **values))
         return self.shown(slug=slug)
 
     def partial_update(self, request: Request, slug: str) -> Response:
@@ -157,6 +177,7 @@ class DiscussionPart(Endpoint):
 class Replies(DiscussionPart, Moderated, ViewSet):
     """Oldest first, as apps show them: one level, each naming the reply it answers."""
 
+    kind = "reply"
     budgets = {"list": PAGE, "retrieve": ONE, **WRITES}
     queryset = Reply.objects.none()
     serializer_class = ReplySerializer
@@ -174,9 +195,12 @@ class Replies(DiscussionPart, Moderated, ViewSet):
     def create(self, request: Request, slug: str) -> Response:
         discussion, values = self.discussion, self.validated()
         parent_reply = values.pop("parent_reply_id", None)
-        self.require_right(Reply(author=self.caller), {**values, "body": ""})
-        made = actions.reply(
-            discussion=discussion, author=self.caller, parent_reply=parent_reply, **values, **self.posting
+        made = self.carry_out(
+            Reply(author=self.caller),
+            {**values, "body": ""},
+            lambda: actions.reply(
+                discussion=discussion, author=self.caller, parent_reply=parent_reply, **values, **self.posting
+            ),
         )
         return self.answer(made, status=201)
 
@@ -187,8 +211,7 @@ class Replies(DiscussionPart, Moderated, ViewSet):
     def update(self, request: Request, slug: str, pk: int, partial: bool = False) -> Response:
         reply, values = self.get_object(), self.validated(partial=partial)
         values.pop("parent_reply_id", None)  # what a reply answers stays
-        self.require_right(reply, values)
-        return self.answer(actions.change_reply(reply=reply, **values))
+        return self.answer(self.carry_out(reply, values, lambda: actions.change_reply(reply=reply, **values)))
 
     def partial_update(self, request: Request, slug: str, pk: int) -> Response:
         return self.update(request, slug, pk, partial=True)

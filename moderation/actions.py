@@ -1,10 +1,10 @@
 """The only way to act: the admin's pages, the commands and the rules all call these. Each is announced to every process and
 noted in the audit log, in one transaction; but for revocations, which may be too large for one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -41,6 +41,8 @@ from moderation.roles import Role, flags_of, is_staff, require, require_over, re
 from moderation.routes import checked
 from moderation.rules import REMEMBERED, RULES, UNDONE_HOLDS, Offence, sentence, span_after
 from moderation.tickets import EVERYBODY
+
+T = TypeVar("T")
 
 BRIEFLY = timedelta(hours=1)  # the longest ban that a helper may set
 LOCK = 0x6D6B6C02  # any constant that no other pair of advisory locks of this database begins with
@@ -279,6 +281,23 @@ def _set(maker: Maker, **values: Any) -> None:
 
 # --- Posts ---
 
+MODERATED = {  # of one post: what is noted where it is set, and where it is taken back
+    "hidden": ("hide", "show"),
+    "locked": ("lock", "unlock"),
+    "pinned": ("pin", "unpin"),
+}
+
+
+@transaction.atomic
+def moderate(*, kind: str, values: dict[str, bool], change: Callable[[], T], actor: Any = None, reason: str = "") -> T:
+    """Does ``change``, which sets ``values`` of one post and returns it, and notes each. Undone by the opposite value."""
+    require(actor, "hide")
+    row: Any = change()
+    for name, value in values.items():
+        act = MODERATED[name][0 if value else 1]
+        note(act=f"post.{act}", subject=f"{kind}:{row.pk}", actor=actor, reason=reason)
+    return row
+
 
 class TooLate(ValueError):
     """A clean-up that cannot be undone. The message is one sentence."""
@@ -467,9 +486,10 @@ def _tell(owners: dict[int, list[int]]) -> int:
 
 
 @transaction.atomic
-def sign_in(*, maker: Maker, factor: str) -> None:
+def sign_in(*, maker: Maker, factor: str, by_api: bool = False) -> None:
     """Notes that one of the staff is in. ``factor``: "totp", "recovery" or "none"."""
-    note(act="sign_in", subject=f"maker:{maker.pk}", actor=maker, second_factor=factor)
+    act = "sign_in.api" if by_api else "sign_in"
+    note(act=act, subject=f"maker:{maker.pk}", actor=maker, second_factor=factor)
 
 
 def count_failure(*, kind: str, maker: Maker | None) -> None:
@@ -507,8 +527,14 @@ def take_off_second_factor(*, maker: Maker) -> None:
     """One's own. Whoever acts has just shown a code."""
     maker = locked_maker(maker, no_key=True)
     second_factor.forget(maker)
+    end_verified_tokens(maker)
     note(act="second_factor.taken_off", subject=f"maker:{maker.pk}", actor=maker)
     mail_second_factor.enqueue(maker.pk, "was taken off")
+
+
+def end_verified_tokens(maker: Maker) -> None:
+    """Log-ins that showed a code of a second factor that is gone end with it."""
+    end_tokens(AccessToken.objects.filter(maker=maker, second_factor=True))
 
 
 @transaction.atomic
@@ -519,6 +545,7 @@ def reset_second_factor(*, maker: Maker, actor: Any = None, reason: str = "") ->
     require_somebody_else(maker, actor)
     maker = locked_maker(maker, no_key=True)
     had = second_factor.forget(maker) > 0
+    end_verified_tokens(maker)
     make_strange(maker)
     note(act="second_factor.reset", subject=f"maker:{maker.pk}", actor=actor, reason=reason)
     mail_second_factor.enqueue(maker.pk, "was reset by an admin")

@@ -7,9 +7,12 @@ class ModerationConfig(AppConfig):
 
     def ready(self) -> None:
         from makerlog import content
+        from makerlog.accounts import staff
+        from moderation.by_api import ByApi
         from moderation.erasure import erase
 
         content.on_erase(erase)
+        staff.register(ByApi())
 
 
 class SiteConfig(admin.AdminConfig):

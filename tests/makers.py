@@ -44,5 +44,14 @@ def just_logged_in(username: str = "alice", **values: Any) -> Caller:
     return client
 
 
+def moderator(username: str = "mod", *, second_factor: bool = True, **flags: Any) -> Caller:
+    """A moderator's client, with a log-in token of this moment that was made with a code of their second factor."""
+    client = Caller()
+    client.maker = make_maker(username, **{"is_staff": True, "is_moderator": True, **flags})
+    client.token = log_in(maker=client.maker, second_factor=second_factor)
+    client.credentials(HTTP_AUTHORIZATION=f"Token {client.token}")
+    return client
+
+
 def anonymous() -> Caller:
     return Caller()

@@ -56,13 +56,15 @@ def create_token(
 
 
 @transaction.atomic
-def log_in(*, maker: Maker) -> str:
+def log_in(*, maker: Maker, second_factor: bool = False) -> str:
     """The text of a new log-in token with all scopes; the newest ``MAX_LOGINS`` stay. A 400 for who is suspended and out:
-    whoever comes here has proved that the account is theirs."""
+    whoever comes here has proved that the account is theirs. ``second_factor``: by a code of theirs, too."""
     maker = locked_maker(maker)
     if is_out(maker):
         raise ValidationError({"non_field_errors": [why_suspended(maker)]})
-    _, text = _kept(maker=maker, kind=AccessToken.Kind.LOGIN, name="log-in", scopes=None, expires_at=None)
+    kept, text = _kept(maker=maker, kind=AccessToken.Kind.LOGIN, name="log-in", scopes=None, expires_at=None)
+    if second_factor:
+        AccessToken.objects.filter(pk=kept.pk).update(second_factor=True)
     logins = maker.tokens.filter(kind=AccessToken.Kind.LOGIN, revoked_at=None).order_by("-id")
     surplus = logins.values_list("pk", flat=True)[AccessToken.MAX_LOGINS :][:100]
     end_tokens(AccessToken.objects.filter(pk__in=list(surplus)))

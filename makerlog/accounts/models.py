@@ -308,6 +308,8 @@ class AccessToken(models.Model):
     revoked_because = models.CharField(max_length=300, default="", db_default="", blank=True)
     # Until when it may only read: moderation paused it; see moderation.actions.pause_token.
     paused_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # Whether the log-in that made it showed a code of the maker's second factor, which stands since.
+    second_factor = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         indexes = [

@@ -197,8 +197,8 @@ class TokenSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = AccessToken
-        fields = ["id", "kind", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at"]
-        read_only_fields = ["kind"]
+        fields = ["id", "kind", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "second_factor"]
+        read_only_fields = ["kind", "second_factor"]
 
     def validate_scopes(self, scopes: list[str]) -> list[str]:
         if unknown := unknown_scopes(scopes):
@@ -234,6 +234,12 @@ class SuccessSerializer(serializers.Serializer):
 class LogInSerializer(serializers.Serializer):
     username = serializers.CharField(max_length=254, help_text="Username or e-mail address.")
     password = PasswordField()
+    otp = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=20,
+        help_text="Of staff: a code of the second factor. Moderating by API takes a token that was made with one.",
+    )
 
 
 class UsernameSerializer(serializers.Serializer):

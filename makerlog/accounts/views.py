@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from makerlog.accounts import actions, links
+from makerlog.accounts import actions, links, staff
 from makerlog.accounts.mail_budgets import charge_request
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.accounts.permissions import HasOwnScope, HasToken, HasWriteScope, ManagesTokens
@@ -73,18 +73,24 @@ class LogIn(ApiView):
     hashes_password = True
     limits = ("log-in",)
     answers_with_secret = True
+    ignores_idempotency_key = True  # a wrong code is counted in the database, whatever is answered
 
     def get_permissions(self) -> Any:
         return [HasToken()] if self.request.method == "DELETE" else super().get_permissions()
 
     @extend_schema(responses=SecretSerializer)
     def post(self, request: Request) -> Response:
-        maker = actions.maker_with_password(**self.validated())
+        values = self.validated()
+        code = values.pop("otp", "")
+        maker = actions.maker_with_password(**values)
         if maker is None:
             raise ValidationError({"non_field_errors": ["Unable to log in with these credentials."]})
         if not maker.is_active:
             raise ValidationError({"non_field_errors": [why_closed(maker)]})
-        return Response({"token": actions.log_in(maker=maker)})
+        if code:
+            self.charge("admin-code")
+            staff.rules().verify(maker, code)
+        return Response({"token": actions.log_in(maker=maker, second_factor=bool(code))})
 
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request) -> Response:

@@ -34,4 +34,4 @@ def audience_of(reader: Any) -> Audience:
 
 def moderates(reader: Any) -> bool:
     """Whether ``reader`` sees what is hidden, and hides it."""
-    return getattr(reader, "is_moderator", False)
+    return getattr(reader, "is_moderator", False) or getattr(reader, "is_superuser", False)

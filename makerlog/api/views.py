@@ -47,6 +47,7 @@ class Endpoint(generics.GenericAPIView):
     whole_writer: ClassVar[bool] = True  # the same of its writes
     bounded_by: ClassVar[str] = ""
     answers_with_secret: ClassVar[bool] = False
+    ignores_idempotency_key: ClassVar[bool] = False
     hashes_password: ClassVar[bool] = False  # all but its GET take a lane of their own; its path has no parameters
 
     # Seconds for which what one reader without a credential was answered is given to others (see makerlog.gate.sharing).
@@ -85,7 +86,7 @@ class Endpoint(generics.GenericAPIView):
         super().initial(request, *args, **kwargs)
         self.begin(request)
         # After this DRF looks up the handler of the method, and finds the one that is set here.
-        if key := idempotency.requested_key(request):
+        if not self.ignores_idempotency_key and (key := idempotency.requested_key(request)):
             self.post = idempotency.once(self.post, key, secret=self.answers_with_secret)
         if preconditions.is_conditional(request):
             method = str(request.method).lower()

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 PASSWORD = "correct horse"
+FIELDS = set("id kind name prefix scopes created_at expires_at last_used_at second_factor".split())
 HASHED = make_password(PASSWORD)
 
 
@@ -35,7 +36,7 @@ def test_a_new_token_is_shown_once_and_works() -> None:
     response = alice.post("/tokens/", {"name": "my app", "scopes": ["tasks:write"]})
     made = response.json()
     assert response.status_code == 201
-    assert set(made) == {"id", "kind", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "token"}
+    assert set(made) == {*FIELDS, "token"}
     assert (made["name"], made["scopes"], made["expires_at"]) == ("my app", ["tasks:write"], None)
     assert made["token"].startswith(made["prefix"])
     app = anonymous()
@@ -155,7 +156,7 @@ def test_a_token_tells_what_it_is_good_for_whatever_that_is() -> None:
     response = caller_with(text).get("/tokens/current/")
     body = response.json()
     assert (response.status_code, response["Cache-Control"]) == (200, "no-store")
-    assert body.keys() == {"id", "kind", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at"}
+    assert set(body) == FIELDS
     assert (body["id"], body["kind"], body["name"], body["scopes"]) == (token.pk, "personal", "reader", ["tasks:read"])
     assert body["expires_at"].startswith(f"{expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}")
     assert just_logged_in().get("/tokens/current/").json()["kind"] == "login"

@@ -12,7 +12,7 @@ from makerlog import content
 from makerlog.accounts.models import Maker
 from tests.discussions.talks import make_discussion, make_reply
 from tests.errors import assert_error, assert_invalid
-from tests.makers import anonymous, caller, make_maker
+from tests.makers import anonymous, caller, make_maker, moderator
 
 pytestmark = pytest.mark.django_db
 
@@ -135,7 +135,7 @@ def test_others_may_read_a_discussion_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", ["pinned", "locked", "hidden"])
 def test_moderators_alone_pin_lock_and_hide(name: str) -> None:
-    alice, mod = caller("alice"), caller("mod", is_moderator=True)
+    alice, mod = caller("alice"), moderator()
     make_discussion(alice.maker)
     assert_error(alice.patch("/discussions/bees/", {name: True}), 403, "not_moderator")
     assert_error(alice.post("/discussions/", {"title": "x", name: True}), 403, "not_moderator")
@@ -154,7 +154,7 @@ def test_a_moderator_needs_a_token_that_may_write() -> None:
 
 
 def test_a_hidden_discussion_is_there_for_moderators_alone() -> None:
-    alice, mod = caller("alice"), caller("mod", is_moderator=True)
+    alice, mod = caller("alice"), moderator()
     discussion = make_discussion(alice.maker, type="QUESTION")
     mod.patch("/discussions/bees/", {"hidden": True})
     for path in LISTS:
@@ -188,7 +188,7 @@ def test_a_maker_who_becomes_private_takes_their_discussions_along_and_brings_th
 
 def test_hiding_a_private_makers_discussion_and_showing_it_again_does_not_list_it() -> None:
     make_discussion(make_maker("alice", private=True))
-    mod = caller("mod", is_moderator=True)
+    mod = moderator()
     Discussion.objects.update(hidden=True)
     mod.patch("/discussions/bees/", {"hidden": False})
     assert ids(anonymous().get("/discussions/")) == []

@@ -8,7 +8,7 @@ from discussions.models import Discussion, Participant, Reply
 from makerlog import content
 from tests.discussions.talks import make_discussion, make_reply
 from tests.errors import assert_error, assert_invalid
-from tests.makers import anonymous, caller, make_maker
+from tests.makers import anonymous, caller, make_maker, moderator
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +89,7 @@ def test_others_may_read_a_reply_and_nothing_else() -> None:
 
 
 def test_a_locked_discussion_takes_no_replies() -> None:
-    alice, mod = caller("alice"), caller("mod", is_moderator=True)
+    alice, mod = caller("alice"), moderator()
     discussion = make_discussion(alice.maker)
     reply = make_reply(discussion, alice.maker)
     mod.patch("/discussions/bees/", {"locked": True})
@@ -100,7 +100,7 @@ def test_a_locked_discussion_takes_no_replies() -> None:
 
 
 def test_a_hidden_reply_is_there_for_moderators_alone() -> None:
-    alice, bob, mod = caller("alice"), caller("bob"), caller("mod", is_moderator=True)
+    alice, bob, mod = caller("alice"), caller("bob"), moderator()
     reply = make_reply(make_discussion(alice.maker), bob.maker)
     path = f"{REPLIES}{reply.pk}/"
     assert_error(bob.patch(path, {"hidden": True}), 403, "not_moderator")
@@ -118,7 +118,7 @@ def test_a_hidden_reply_is_there_for_moderators_alone() -> None:
 
 
 def test_deleting_a_hidden_reply_is_not_counted_twice() -> None:
-    alice, mod = caller("alice"), caller("mod", is_moderator=True)
+    alice, mod = caller("alice"), moderator()
     discussion = make_discussion(alice.maker)
     reply = make_reply(discussion, mod.maker)
     make_reply(discussion, alice.maker)

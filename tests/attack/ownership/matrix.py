@@ -118,18 +118,18 @@ PUT PATCH         tasks/$task/                                             200  
 DELETE            tasks/$task/                                             204   204   401   403   403   403t  403s  401s  403   403   {}
 PUT PATCH         tasks/$team_task/                                        200   200   401   404   403   403t  403s  401s  404   404   {"content": "Changed"}
 DELETE            tasks/$team_task/                                        204   204   401   404   403   403t  403s  401s  404   404   {}
-PUT PATCH DELETE  tasks/$hidden_task/                                      404   404   401   404   404   403t  403s  401s  403   404   {"content": "Changed"}
+PUT PATCH DELETE  tasks/$hidden_task/                                      404   404   401   404   404   403t  403s  401s  403   403   {"content": "Changed"}
 PUT PATCH DELETE  tasks/$private_task|$missing/                            404   404   401   404   404   403t  403s  401s  404   404   {"content": "Changed"}
 POST              tasks/$task/praise/                                      200   200   401   200   200   403t  403s  401s  200   200   {}
 PUT               tasks/$task/praise/                                      200   200   401   200=  200   403t  403s  401s  200   200   {}
 DELETE            tasks/$task/praise/                                      200=  200=  401   200   200=  403t  403s  401s  200=  200=  {}
 PUT POST          tasks/$team_task/praise/                                 200   200   401   404   200   403t  403s  401s  404   404   {}
 DELETE            tasks/$team_task/praise/                                 200=  200=  401   404   200=  403t  403s  401s  404   404   {}
-PUT POST          tasks/$hidden_task/praise/                               404   404   401   404   404   403t  403s  401s  200   404   {}
+PUT POST          tasks/$hidden_task/praise/                               404   404   401   404   404   403t  403s  401s  200   200   {}
 PUT POST DELETE   tasks/$private_task|$missing/praise/                     404   404   401   404   404   403t  403s  401s  404   404   {}
 POST              tasks/$task/comments/                                    201   201   401   201   201   403t  403s  401s  201   201   {"content": "New"}
 POST              tasks/$team_task/comments/                               201   201   401   404   201   403t  403s  401s  404   404   {"content": "New"}
-POST              tasks/$hidden_task/comments/                             404   404   401   404   404   403t  403s  401s  201   404   {"content": "New"}
+POST              tasks/$hidden_task/comments/                             404   404   401   404   404   403t  403s  401s  201   201   {"content": "New"}
 POST              tasks/$private_task|$missing/comments/                   404   404   401   404   404   403t  403s  401s  404   404   {"content": "New"}
 PATCH             tasks/$task/comments/$comment/                           200   200   401   403   403   403t  403s  401s  403   403   {"content": "Changed"}
 DELETE            tasks/$task/comments/$comment/                           204   204   401   403   403   403t  403s  401s  403   403   {}
@@ -137,7 +137,7 @@ PATCH             tasks/$task/comments/$bobs_comment/                      403  
 DELETE            tasks/$task/comments/$bobs_comment/                      403   403   401   204   403   403t  403s  401s  403   403   {}
 PATCH DELETE      tasks/$task/comments/$far_comment|$hidden_comment|$missing/ 404   404   401   404   404   403t  403s  401s  404   404   {"content": "Changed"}
 PATCH DELETE      tasks/$private_task/comments/$lost_comment/              404   404   401   404   404   403t  403s  401s  404   404   {"content": "Changed"}
-PATCH DELETE      tasks/$hidden_task/comments/$comment_in_hiding/          404   404   401   404   404   403t  403s  401s  403   404   {"content": "Changed"}
+PATCH DELETE      tasks/$hidden_task/comments/$comment_in_hiding/          404   404   401   404   404   403t  403s  401s  403   403   {"content": "Changed"}
 
 # --- Projects
 POST              projects/                                                201   201   401   201   201   403t  403s  401s  201   201   {"name": "New"}
@@ -173,54 +173,54 @@ PATCH             products/$honey/                                         400  
 PATCH             products/$honey/                                         400   400   401   403   200   403t  403s  401s  403   403   {"name": "Honey", "projects": [$attic, $cellar, $charlies_project]}
 PUT PATCH         products/$den/                                           200   200   401   404   200   403t  403s  401s  404   404   {"name": "Changed"}
 PUT PATCH         products/$den/                                           200   200   401   404   403o  403t  403s  401s  404   404   {"name": "Changed", "private": false}
-PUT PATCH DELETE  products/$hidden_product|$hidden_product_id/             404   404   401   404   404   403t  403s  401s  403   404   {"name": "Changed"}
+PUT PATCH DELETE  products/$hidden_product|$hidden_product_id/             404   404   401   404   404   403t  403s  401s  403   403   {"name": "Changed"}
 PUT PATCH DELETE  products/$private_product|$private_product_id|$missing|nothing/ 404   404   401   404   404   403t  403s  401s  404   404   {"name": "Changed"}
 DELETE            products/$honey|$honey_id/                               204   204   401   403   403   403t  403s  401s  403   403   {}
 DELETE            products/$den/                                           204   204   401   404   403   403t  403s  401s  404   404   {}
 POST              products/$honey/leave/                                   400   400   401   403   200   403t  403s  401s  403   403   {}
 POST              products/$den/leave/                                     400   400   401   404   200   403t  403s  401s  404   404   {}
-POST              products/$hidden_product/leave/                          404   404   401   404   404   403t  403s  401s  403   404   {}
+POST              products/$hidden_product/leave/                          404   404   401   404   404   403t  403s  401s  403   403   {}
 POST              products/$private_product|$missing|nothing/leave/        404   404   401   404   404   403t  403s  401s  404   404   {}
 
 # --- Discussions
 POST              discussions/                                             201   201   401   201   201   403t  403s  401s  201   201   {"title": "New"}
-POST              discussions/                                             403m  403m  401   403m  403m  403t  403s  401s  201   403m  {"title": "New", "pinned": true}
-POST              discussions/                                             403m  403m  401   403m  403m  403t  403s  401s  201   403m  {"title": "New", "locked": true}
-POST              discussions/                                             403m  403m  401   403m  403m  403t  403s  401s  201   403m  {"title": "New", "hidden": true}
+POST              discussions/                                             403m  403m  401   403m  403m  403t  403s  401s  201   201   {"title": "New", "pinned": true}
+POST              discussions/                                             403m  403m  401   403m  403m  403t  403s  401s  201   201   {"title": "New", "locked": true}
+POST              discussions/                                             403m  403m  401   403m  403m  403t  403s  401s  201   201   {"title": "New", "hidden": true}
 PUT PATCH         discussions/$bees/                                       200   200   401   403   403   403t  403s  401s  403   403   {"title": "Changed"}
-PUT PATCH         discussions/$bees/                                       403m  403m  401   403   403   403t  403s  401s  200   403   {"title": "Bees", "pinned": true}
-PUT PATCH         discussions/$bees/                                       403m  403m  401   403   403   403t  403s  401s  200   403   {"title": "Bees", "locked": true}
-PUT PATCH         discussions/$bees/                                       403m  403m  401   403   403   403t  403s  401s  200   403   {"title": "Bees", "hidden": true}
+PUT PATCH         discussions/$bees/                                       403m  403m  401   403   403   403t  403s  401s  200   200   {"title": "Bees", "pinned": true}
+PUT PATCH         discussions/$bees/                                       403m  403m  401   403   403   403t  403s  401s  200   200   {"title": "Bees", "locked": true}
+PUT PATCH         discussions/$bees/                                       403m  403m  401   403   403   403t  403s  401s  200   200   {"title": "Bees", "hidden": true}
 PUT PATCH         discussions/$bees/                                       403m  403m  401   403   403   403t  403s  401s  403   403   {"title": "Changed", "hidden": true}
-PUT PATCH         discussions/$locked/                                     403m  403m  401   403   403   403t  403s  401s  200   403   {"title": "Locked", "locked": false}
+PUT PATCH         discussions/$locked/                                     403m  403m  401   403   403   403t  403s  401s  200   200   {"title": "Locked", "locked": false}
 DELETE            discussions/$bees/                                       204   204   401   403   403   403t  403s  401s  403   403   {}
-PUT PATCH         discussions/$hidden_talk/                                404   404   401   404   404   403t  403s  401s  200   404   {"title": "Hidden", "hidden": false}
-PUT PATCH DELETE  discussions/$hidden_talk/                                404   404   401   404   404   403t  403s  401s  403   404   {"title": "Changed"}
+PUT PATCH         discussions/$hidden_talk/                                404   404   401   404   404   403t  403s  401s  200   200   {"title": "Hidden", "hidden": false}
+PUT PATCH DELETE  discussions/$hidden_talk/                                404   404   401   404   404   403t  403s  401s  403   403   {"title": "Changed"}
 PUT PATCH DELETE  discussions/$private_talk|nothing/                       404   404   401   404   404   403t  403s  401s  404   404   {"title": "Changed", "hidden": true}
 POST              discussions/$bees/replies/                               201   201   401   201   201   403t  403s  401s  201   201   {"body": "New"}
-POST              discussions/$bees/replies/                               403m  403m  401   403m  403m  403t  403s  401s  201   403m  {"body": "New", "hidden": true}
+POST              discussions/$bees/replies/                               403m  403m  401   403m  403m  403t  403s  401s  201   201   {"body": "New", "hidden": true}
 POST              discussions/$bees/replies/                               201   201   401   201   201   403t  403s  401s  201   201   {"body": "New", "parent_reply": $bobs_reply}
 POST              discussions/$bees/replies/                               400   400   401   400   400   403t  403s  401s  400   400   {"body": "New", "parent_reply": $far_reply}
 POST              discussions/$bees/replies/                               400   400   401   400   400   403t  403s  401s  400   400   {"body": "New", "parent_reply": $lost_reply}
 POST              discussions/$bees/replies/                               400   400   401   400   400   403t  403s  401s  400   400   {"body": "New", "parent_reply": $hidden_reply}
 POST              discussions/$bees/replies/                               400   400   401   400   400   403t  403s  401s  400   400   {"body": "New", "parent_reply": $missing}
 POST              discussions/$locked/replies/                             403l  403l  401   403l  403l  403t  403s  401s  403l  403l  {"body": "New"}
-POST              discussions/$hidden_talk/replies/                        404   404   401   404   404   403t  403s  401s  201   404   {"body": "New"}
+POST              discussions/$hidden_talk/replies/                        404   404   401   404   404   403t  403s  401s  201   201   {"body": "New"}
 POST              discussions/$private_talk|nothing/replies/               404   404   401   404   404   403t  403s  401s  404   404   {"body": "New"}
 PUT PATCH         discussions/$bees/replies/$reply/                        200   200   401   403   403   403t  403s  401s  403   403   {"body": "Changed"}
-PUT PATCH         discussions/$bees/replies/$reply/                        403m  403m  401   403   403   403t  403s  401s  200   403   {"body": "Yes", "hidden": true}
+PUT PATCH         discussions/$bees/replies/$reply/                        403m  403m  401   403   403   403t  403s  401s  200   200   {"body": "Yes", "hidden": true}
 DELETE            discussions/$bees/replies/$reply/                        204   204   401   403   403   403t  403s  401s  403   403   {}
 PUT PATCH         discussions/$bees/replies/$bobs_reply/                   403   403   401   200   403   403t  403s  401s  403   403   {"body": "Changed"}
 DELETE            discussions/$bees/replies/$bobs_reply/                   403   403   401   204   403   403t  403s  401s  403   403   {}
-PUT PATCH         discussions/$bees/replies/$hidden_reply/                 404   404   401   404   404   403t  403s  401s  200   404   {"body": "Hidden", "hidden": false}
-PUT PATCH DELETE  discussions/$bees/replies/$hidden_reply/                 404   404   401   404   404   403t  403s  401s  403   404   {"body": "Changed"}
-PUT PATCH DELETE  discussions/$hidden_talk/replies/$reply_in_hiding/       404   404   401   404   404   403t  403s  401s  403   404   {"body": "Changed"}
+PUT PATCH         discussions/$bees/replies/$hidden_reply/                 404   404   401   404   404   403t  403s  401s  200   200   {"body": "Hidden", "hidden": false}
+PUT PATCH DELETE  discussions/$bees/replies/$hidden_reply/                 404   404   401   404   404   403t  403s  401s  403   403   {"body": "Changed"}
+PUT PATCH DELETE  discussions/$hidden_talk/replies/$reply_in_hiding/       404   404   401   404   404   403t  403s  401s  403   403   {"body": "Changed"}
 PUT PATCH DELETE  discussions/$bees/replies/$far_reply|$lost_reply|$missing/ 404   404   401   404   404   403t  403s  401s  404   404   {"body": "Changed"}
 PUT PATCH DELETE  discussions/$private_talk/replies/$lost_reply/           404   404   401   404   404   403t  403s  401s  404   404   {"body": "Changed"}
 PUT POST          discussions/$bees/replies/$reply/praise/                 200   200   401   200   200   403t  403s  401s  200   200   {}
 DELETE            discussions/$bees/replies/$reply/praise/                 200=  200=  401   200=  200=  403t  403s  401s  200=  200=  {}
-PUT POST          discussions/$bees/replies/$hidden_reply/praise/          404   404   401   404   404   403t  403s  401s  200   404   {}
-PUT POST          discussions/$hidden_talk/replies/$reply_in_hiding/praise/ 404   404   401   404   404   403t  403s  401s  200   404   {}
+PUT POST          discussions/$bees/replies/$hidden_reply/praise/          404   404   401   404   404   403t  403s  401s  200   200   {}
+PUT POST          discussions/$hidden_talk/replies/$reply_in_hiding/praise/ 404   404   401   404   404   403t  403s  401s  200   200   {}
 PUT POST DELETE   discussions/$bees/replies/$far_reply|$lost_reply|$missing/praise/ 404   404   401   404   404   403t  403s  401s  404   404   {}
 PUT POST DELETE   discussions/$private_talk/replies/$lost_reply/praise/    404   404   401   404   404   403t  403s  401s  404   404   {}
 """

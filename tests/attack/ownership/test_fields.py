@@ -28,7 +28,7 @@ DISCUSSION = "type title body pinned locked hidden"
 
 # What each write may be told; of a route that is not here, nothing. The table says who may tell it.
 ACCEPTS = {
-    "api-token-auth/": "username password",
+    "api-token-auth/": "username password otp",
     "tokens/": "name scopes expires_at password",
     "tokens/<int:pk>/": "password",
     "me/export_data/": "password",

@@ -157,6 +157,7 @@ def tokens_and_links(world: World) -> None:
     world.names["wish"] = links.email_tokens.make_token(wish)
     world.callers = {"owner": just_logged_in("alice"), "app": caller("alice"), "anonymous": anonymous()}
     world.callers |= {role: just_logged_in(name) for role, name in ROLES.items()}
+    AccessToken.objects.filter(maker__is_staff=True).update(second_factor=True)
     world.narrow = {
         resource: caller("alice", scopes=[scope for scope in SCOPES if scope != f"{resource}:write"])
         for resource in RESOURCES

@@ -16,7 +16,7 @@ from tasks.models import DayCount, Task, TaskComment
 from tests.discussions.talks import make_discussion, make_reply
 from tests.lists.catalogue import BOUNDED, HOST, LISTS, Listing
 from tests.lists.reading import alice, linked, readers_of, rows_of
-from tests.makers import Caller, caller, make_maker
+from tests.makers import Caller, caller, make_maker, moderator
 from tests.tasks.logs import log
 
 pytestmark = pytest.mark.django_db
@@ -123,12 +123,12 @@ def test_who_syncs_is_told_that_a_task_was_hidden_and_then_that_it_is_there_agai
 def test_what_a_moderator_decides_on_one_of_them_holds_after_the_undo() -> None:
     """And nobody else's hidden posts are shown by it."""
     spammer = make_maker("spammer")
-    moderator = caller("moderator", is_moderator=True)
+    mod = moderator()
     hidden_before, hidden_after, shown, left = (make_discussion(spammer, title) for title in "abcd")
-    moderator.patch(f"/discussions/{hidden_before.slug}/", {"hidden": True})
+    mod.patch(f"/discussions/{hidden_before.slug}/", {"hidden": True})
     made = clean_up(spammer)
-    moderator.patch(f"/discussions/{hidden_after.slug}/", {"hidden": True})
-    moderator.patch(f"/discussions/{shown.slug}/", {"hidden": False})
+    mod.patch(f"/discussions/{hidden_after.slug}/", {"hidden": True})
+    mod.patch(f"/discussions/{shown.slug}/", {"hidden": False})
     assert list(Discussion.objects.filter(hidden=False)) == [shown]
     undo(made)
     assert set(Discussion.objects.filter(hidden=False, listed=True)) == {shown, left}
