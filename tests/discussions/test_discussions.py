@@ -255,3 +255,9 @@ def test_lists_ask_as_often_however_long(path: str, queries: int, count: int, dj
     anonymous().get(path)
     with django_assert_num_queries(queries):
         assert len(ids(anonymous().get(path))) == count
+
+
+def test_a_free_slug_tells_nothing_of_what_a_private_maker_discusses() -> None:
+    alice, bob = caller("alice", private=True), caller("bob")
+    assert alice.post("/discussions/", {"title": "Going bust"}).json()["slug"].startswith("going-bust-")
+    assert bob.post("/discussions/", {"title": "Going bust"}).json()["slug"] == "going-bust"
