@@ -25,7 +25,17 @@ from makerlog.api.text import fold
 from makerlog.api.written import instances
 from makerlog.changes.journal import announce
 from products.events import refiled
-from products.models import MAX_HOLDERS, MAX_TEAM, Membership, Product, Project
+from products.models import (
+    INVITED_FOR,
+    MAX_HOLDERS,
+    MAX_INVITATIONS,
+    MAX_TEAM,
+    Invitation,
+    Membership,
+    Product,
+    Project,
+    in_a_while,
+)
 
 OF_THE_TEAM = {"private", "team", "projects"}
 ICON = Product._meta.get_field("icon")
@@ -118,14 +128,15 @@ def create_product(
         Product.objects.all(), text=values["name"], kind="product", author=author, listed=listed, **values
     )
     Membership.objects.create(product=product, maker=author, owner=True, listed=listed)
-    set_team(product, team)
+    set_team(product, team, by=author)
     set_projects(product, projects, maker=author)
     return product
 
 
 @media.atomic()
 def change_product(*, product: Product, maker: Maker, **values: Any) -> None:
-    """Changes a product; its team and the projects under it, where they are given, become exactly those.
+    """Changes a product; the projects under it, where they are given, become exactly those. Of its team, where it is given,
+    those who are not named leave; those who are not on it are invited.
 
     The team may change everything but who is on it and whether it is private: that is the owner's.
     """
@@ -139,7 +150,7 @@ def change_product(*, product: Product, maker: Maker, **values: Any) -> None:
     write(product, values)
     if product.name != old_name:
         refiled([product.pk])
-    parted = set() if team is None else set_team(product, team)
+    parted = set() if team is None else set_team(product, team, by=maker)
     if projects is not None:
         set_projects(product, projects, maker=maker)
     Product.objects.filter(pk=product.pk).change()
@@ -164,8 +175,78 @@ def leave(*, product: Product, maker: Maker) -> None:
     if not Membership.objects.filter(product=product, maker=maker).exists():
         raise PermissionDenied("You are not on this team.", "not_yours")
     part_with(product, {maker.pk})
+    refuse_further(product, maker)
     Product.objects.filter(pk=product.pk).change()
     announce_parting(product, {maker.pk})
+
+
+@transaction.atomic
+def invite(*, product: Product, maker: int, by: Maker) -> Invitation:
+    """Invites a maker onto the team. Repeated, it is the invitation that there is."""
+    product = locked(product, maker=by, team=[maker])
+    require_on_team(product, by)
+    if maker == product.author_id or maker in members(product):
+        raise Conflict("They are on the team already.", "on_the_team")
+    invite_all(product, {maker}, by=by, field="user")
+    return Invitation.objects.select_related("maker").get(product=product, maker=maker)
+
+
+def require_on_team(product: Product, maker: Maker) -> None:
+    if maker.pk != product.author_id and maker.pk not in members(product):
+        raise PermissionDenied("Only its owner and its team may do this.", "not_yours")
+
+
+def invite_all(product: Product, makers: Collection[int], *, by: Maker, field: str = "team") -> None:
+    """Invites those who are not invited yet; ``field`` is the one to blame. The product and the makers are locked: the bounds
+    hold whoever else invites."""
+    active = Maker.objects.filter(pk__in=makers, is_active=True).values_list("pk", flat=True)
+    if unknown := set(makers) - set(active):
+        raise ValidationError({field: [f"No such maker: {written(unknown)}."]})
+    standing = dict(product.invitations.standing().filter(maker__in=makers).values_list("maker", "declined"))
+    if declined := [maker for maker, has_declined in standing.items() if has_declined]:
+        raise ValidationError({field: [f"Declined, or left, within {INVITED_FOR.days} days: {written(declined)}."]})
+    asked = set(makers) - set(standing)
+    places = product.invitations.open().count() + len(members(product)) + len(asked)
+    if places > MAX_TEAM:
+        raise ValidationError({field: [f"A team, with those invited, has at most {MAX_TEAM} makers beside the owner."]})
+    if crowded := crowded_among(asked):
+        raise ValidationError({field: [f"Has {MAX_INVITATIONS} open invitations already: {written(crowded)}."]})
+    Invitation.objects.filter(product=product, maker__in=asked).delete()  # what is over
+    Invitation.objects.bulk_create(Invitation(product=product, maker_id=pk, invited_by=by) for pk in sorted(asked))
+
+
+def crowded_among(makers: Collection[int]) -> list[int]:
+    counts = Invitation.objects.open().filter(maker__in=makers).values("maker").annotate(n=Count("pk"))
+    return list(counts.filter(n__gte=MAX_INVITATIONS).values_list("maker", flat=True))
+
+
+@transaction.atomic
+def accept_invitation(*, invitation: Invitation, maker: Maker) -> None:
+    """Takes the place on the team. Http404 where the invitation is over by now."""
+    product = locked(invitation.product, maker=maker)
+    open_ones = Invitation.objects.select_for_update().filter(product=product, product__hidden=False).open()
+    get_object_or_404(open_ones, pk=invitation.pk, maker=maker).delete()
+    Membership.objects.create(product=product, maker=maker, listed=product.listed)
+    Product.objects.filter(pk=product.pk).change()
+
+
+@transaction.atomic
+def decline_invitation(*, invitation: Invitation, maker: Maker) -> None:
+    refuse_further(current(invitation.product), maker)
+
+
+def refuse_further(product: Product, maker: Maker) -> None:
+    """Keeps the product from asking ``maker`` again for a while."""
+    values = {"declined": True, "expires_at": in_a_while()}
+    Invitation.objects.update_or_create(product=product, maker=maker, defaults=values)
+
+
+@transaction.atomic
+def withdraw_invitation(*, product: Product, invitation: int, by: Maker) -> None:
+    """Takes an open invitation back. Http404 where there is none."""
+    product = current(product)
+    require_on_team(product, by)
+    get_object_or_404(product.invitations.open(), pk=invitation).delete()
 
 
 def announce_parting(product: Product, makers: Collection[int]) -> None:
@@ -201,19 +282,13 @@ def settled(values: dict[str, Any], product: Product | None = None) -> dict[str,
     return values
 
 
-def set_team(product: Product, makers: Collection[int]) -> set[int]:
-    """The team becomes these makers; the owner among them is passed over. Gives those who are on it no longer."""
+def set_team(product: Product, makers: Collection[int], *, by: Maker) -> set[int]:
+    """Of the team, these makers stay, and those not on it are invited; the owner among them is passed over. Gives those who
+    are on it no longer."""
     wanted, team = set(makers) - {product.author_id}, members(product)
-    if len(wanted) > MAX_TEAM:
-        raise ValidationError({"team": [f"A team has at most {MAX_TEAM} makers beside the owner."]})
-    joining = wanted - team
-    active = Maker.objects.filter(pk__in=joining, is_active=True).values_list("pk", flat=True)
-    if unknown := joining - set(active):
-        raise ValidationError({"team": [f"No such maker: {written(unknown)}."]})
     part_with(product, team - wanted)
-    Membership.objects.bulk_create(
-        Membership(product=product, maker_id=maker, listed=product.listed) for maker in sorted(joining)
-    )
+    if joining := wanted - team:
+        invite_all(product, joining, by=by)
     return team - wanted
 
 

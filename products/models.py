@@ -1,5 +1,6 @@
 """Projects (what a #hashtag names) and products (what is launched), with their teams."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -16,6 +17,7 @@ from makerlog.content import Content, ContentQuerySet, cleaned_up_is_hidden, may
 MAX_TEAM = 50
 MAX_PROJECTS = 50
 MAX_TAGS = 20
+MAX_INVITATIONS = 50  # open ones, of one product and to one maker each
 MAX_HOLDERS = 5  # products that one project may stand under
 
 
@@ -168,4 +170,43 @@ class Membership(models.Model):
             models.Index(fields=["maker", "id"], name="membership_listed", condition=Q(listed=True)),
             models.Index(fields=["maker", "id"], name="membership_own", condition=Q(listed=False)),
             models.Index(fields=["product", "id"], name="membership_product"),
+        ]
+
+
+INVITED_FOR = timedelta(
+    days=30
+)  # an invitation is open for so long, and one that was declined is not repeated for so long
+
+
+def in_a_while() -> datetime:
+    return timezone.now() + INVITED_FOR
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def standing(self) -> "InvitationQuerySet":
+        """Those that are not over: open ones, and those that keep a product from asking again."""
+        return self.filter(expires_at__gt=timezone.now())
+
+    def open(self) -> "InvitationQuerySet":
+        return self.standing().filter(declined=False)
+
+
+class Invitation(models.Model):
+    """A place on a team that a maker may take. Accepted, it is a Membership and no invitation any more; declined, or where
+    the maker has left the team, it stays until it expires and keeps the product from asking again."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="invitations")
+    maker = models.ForeignKey(Maker, models.CASCADE, related_name="invitations", db_index=False)
+    invited_by = models.ForeignKey(Maker, models.SET_NULL, null=True, related_name="+")
+    declined = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(default=in_a_while)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["product", "maker"], name="one_invitation_per_maker")]
+        indexes = [
+            models.Index(fields=["maker", "id"], name="invitation_maker"),
+            models.Index(fields=["expires_at"], name="invitation_over"),
         ]

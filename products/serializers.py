@@ -19,7 +19,7 @@ from makerlog.api.fields import (
 )
 from makerlog.api.files import CleanImageField, StoredFileField
 from makerlog.api.text import composed, fold, is_blank
-from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Membership, Product, Project
+from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Invitation, Membership, Product, Project
 
 MAX_TAG = 40  # characters
 SIGNS = "#＃﹟"  # that a hashtag may begin with
@@ -102,6 +102,38 @@ class RelatedSerializer(serializers.Serializer):
     products: Any = serializers.ListSerializer(child=ProductSerializer(), max_length=MAX_HOLDERS)
 
 
+class InvitationSerializer(serializers.ModelSerializer):
+    """An invitation as the team reads it: ``user`` is invited, ``invited_by`` is an id."""
+
+    user = MakerSerializer(source="maker")
+    invited_by = serializers.IntegerField(source="invited_by_id", allow_null=True)
+    created_at = UtcDateTimeField()
+    expires_at = UtcDateTimeField()
+
+    class Meta:
+        model = Invitation
+        fields = ["id", "user", "invited_by", "created_at", "expires_at"]
+        read_only_fields = fields
+
+
+class MyInvitationSerializer(serializers.ModelSerializer):
+    """An invitation as the one reads it who is invited."""
+
+    product = ProductSummarySerializer()
+    invited_by = MakerSerializer(allow_null=True)
+    created_at = UtcDateTimeField()
+    expires_at = UtcDateTimeField()
+
+    class Meta:
+        model = Invitation
+        fields = ["id", "product", "invited_by", "created_at", "expires_at"]
+        read_only_fields = fields
+
+
+class InviteSerializer(serializers.Serializer):
+    user = serializers.CharField(max_length=30, help_text="Id or username of the maker.")
+
+
 class WebsiteField(FormTextField):
     """A web address; ``example.com`` is taken for ``https://example.com``."""
 
@@ -153,7 +185,11 @@ class ProductInputSerializer(serializers.Serializer):
     tags = ListInput(child=ComposedField(max_length=MAX_TAG, allow_blank=True), max_length=MAX_TAGS)
     private = FlexibleBooleanField(required=False)
     launched = FlexibleBooleanField(required=False)
-    team = ListInput(child=IdField(), max_length=MAX_TEAM + 1, help_text="Ids of makers; the owner's is passed over.")
+    team = ListInput(
+        child=IdField(),
+        max_length=MAX_TEAM + 1,
+        help_text="Ids of makers: the others leave the team, and who is not on it is invited.",
+    )
     projects = ListInput(child=IdField(), max_length=MAX_PROJECTS, help_text="Ids of projects of one's own.")
 
     def validate_tags(self, tags: list[str]) -> list[str]:

@@ -1,16 +1,17 @@
 """Projects, and the products they stand under."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from makerlog import content
-from makerlog.accounts.lookups import active_id
+from makerlog.accounts.lookups import active_id, id_of
 from makerlog.accounts.permissions import HasOwnScope
 from makerlog.accounts.serializers import MakerSerializer, SuccessSerializer
 from makerlog.api.budgets import FULL_PAGE, ONE, PAGE, RANKED, RELISTS, WRITE, WRITES
@@ -20,9 +21,22 @@ from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.views import ApiView, ViewSet
 from products import actions, tags
 from products.filters import ProductFilter
-from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TEAM, Membership, Product, Project, look_up
+from products.models import (
+    MAX_HOLDERS,
+    MAX_INVITATIONS,
+    MAX_PROJECTS,
+    MAX_TEAM,
+    Invitation,
+    Membership,
+    Product,
+    Project,
+    look_up,
+)
 from products.serializers import (
+    InvitationSerializer,
+    InviteSerializer,
     MemberSerializer,
+    MyInvitationSerializer,
     PlaceSerializer,
     ProductInputSerializer,
     ProductSerializer,
@@ -123,7 +137,9 @@ class ProductViewSet(ViewSet):
 
     @extend_schema(request=ProductInputSerializer)
     def create(self, request: Request) -> Response:
-        product = actions.create_product(author=self.caller, **self.validated(ProductInputSerializer), **self.posting)
+        values = self.validated(ProductInputSerializer)
+        self.charge_invitations({*values.get("team", ())} - {self.caller.pk})
+        product = actions.create_product(author=self.caller, **values, **self.posting)
         return self.shown(self.rows, pk=product.pk, status=201)
 
     def retrieve(self, request: Request, slug: str) -> Response:
@@ -135,8 +151,15 @@ class ProductViewSet(ViewSet):
         if self.caller.pk not in {product.author_id, *product.team}:
             raise PermissionDenied("Only its owner and its team may do this.", "not_yours")
         values = self.validated(ProductInputSerializer, instance=product, partial=partial)
+        if strangers := {*values.get("team", ())} - {product.author_id, *product.team}:
+            invited = product.invitations.open().values_list("maker", flat=True)
+            self.charge_invitations(strangers.difference(invited))
         actions.change_product(product=product, maker=self.caller, **values)
         return self.shown(**look_up(slug))
+
+    def charge_invitations(self, makers: Collection[int]) -> None:
+        if makers:
+            self.charge("invitation", units=len(makers))
 
     @extend_schema(request=ProductInputSerializer)
     def partial_update(self, request: Request, slug: str) -> Response:
@@ -161,7 +184,7 @@ class ProductPart(ApiView):
 
 
 class LeaveProduct(ProductPart):
-    """Takes the caller off its team."""
+    """Takes the caller off its team, which cannot invite them again for 30 days."""
 
     budgets = {"post": WRITE}
     bounded_by = "one word"
@@ -169,6 +192,105 @@ class LeaveProduct(ProductPart):
     @extend_schema(request=None, responses=SuccessSerializer)
     def post(self, request: Request, slug: str) -> Response:
         actions.leave(product=self.product, maker=self.caller)
+        return Response({"success": True})
+
+
+class OfTheTeam(ProductPart):
+    @property
+    def product_of_team(self) -> Product:
+        """The action asks again, with the team held."""
+        product = self.product
+        if not Membership.objects.filter(product=product, maker=self.caller).exists():
+            raise PermissionDenied("Only its owner and its team may do this.", "not_yours")
+        return product
+
+
+class ProductInvitations(OfTheTeam):
+    """Who is invited onto the team: for the owner and the team, who invite. Repeated, it is the invitation that there is; one
+    that was declined, or whose maker has left the team, is not repeated for 30 days."""
+
+    budgets = {"get": PAGE, "post": WRITE}
+    permission_classes = [HasOwnScope]
+    serializer_class = InvitationSerializer
+    bounded_by = f"a team, with those invited, has at most {MAX_TEAM} makers beside the owner"
+    price = "page"
+
+    @extend_schema(responses=InvitationSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        product = self.product_of_team
+        invitations = product.invitations.open().select_related("maker").order_by("id")
+        return Response(InvitationSerializer(invitations[:MAX_TEAM], many=True).data)
+
+    @extend_schema(request=InviteSerializer, responses={201: InvitationSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        product, name = self.product_of_team, self.validated(InviteSerializer)["user"]
+        maker = id_of(name, is_active=True)
+        if maker is None:
+            raise ValidationError({"user": ["No such maker."]})
+        self.charge("invitation")
+        return self.answer(actions.invite(product=product, maker=maker, by=self.caller), status=201)
+
+
+class ProductInvitation(OfTheTeam):
+    """Taken back by the owner or the team."""
+
+    budgets = {"delete": WRITE}
+    permission_classes = [HasOwnScope]
+    bounded_by = "nothing"
+
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request, slug: str, pk: int) -> Response:
+        actions.withdraw_invitation(product=self.product_of_team, invitation=pk, by=self.caller)
+        return Response(status=204)
+
+
+class MyInvitations(ApiView):
+    """Onto which teams one is invited, the newest first."""
+
+    scope = "products"
+    budgets = {"get": PAGE}
+    permission_classes = [HasOwnScope]
+    serializer_class = MyInvitationSerializer
+    bounded_by = f"a maker has at most {MAX_INVITATIONS} open invitations"
+    price = "page"
+
+    @extend_schema(responses=MyInvitationSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        invitations = mine(self.caller).select_related("product", "invited_by").order_by("-id")
+        return Response(MyInvitationSerializer(invitations[:MAX_INVITATIONS], many=True).data)
+
+
+def mine(maker: Any) -> QuerySet[Invitation]:
+    """The invitations that are ``maker``'s to answer: none to a product that moderation has hidden."""
+    return Invitation.objects.open().filter(maker=maker, product__hidden=False)
+
+
+class InvitationAct(ApiView):
+    scope = "products"
+    budgets = {"post": WRITE}
+    permission_classes = [HasOwnScope]
+    bounded_by = "one word"
+
+    @property
+    def invitation(self) -> Invitation:
+        return get_object_or_404(mine(self.caller).select_related("product"), pk=self.kwargs["pk"])
+
+
+class AcceptInvitation(InvitationAct):
+    """Puts the caller on the team."""
+
+    @extend_schema(request=None, responses=SuccessSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        actions.accept_invitation(invitation=self.invitation, maker=self.caller)
+        return Response({"success": True})
+
+
+class DeclineInvitation(InvitationAct):
+    """Says no; the product cannot invite the caller again for 30 days."""
+
+    @extend_schema(request=None, responses=SuccessSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        actions.decline_invitation(invitation=self.invitation, maker=self.caller)
         return Response({"success": True})
 
 

@@ -73,6 +73,7 @@ LIMITS = {
             60,
             "Images that one maker uploads; one that takes long counts for more.",
         ),
+        Limit("invitation", "maker", 240, DAY, 120, "Invitations onto the teams of products."),
         Limit("log-in", "address", 60, 10 * MINUTE, 30, "Log-ins with a password, right or wrong."),
         Limit("registration", "address", 40, HOUR, 20, "New accounts."),
         Limit("activation", "address", 60, HOUR, 30, "Links of activation mails that are opened."),

@@ -14,7 +14,7 @@ from django.db.models import F, FileField, Model, OuterRef, QuerySet
 from discussions.models import Discussion, Reply, ReplyPraise
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.api.keyset import Reading
-from products.models import Membership, Product, Project
+from products.models import Invitation, Membership, Product, Project
 from tasks.models import DayCount, Task, TaskComment, TaskPraise, TaskProduct, TaskProject
 
 AT_ONCE = 500  # rows in memory; the longest have 20 KB
@@ -87,6 +87,7 @@ SECTIONS = [
         },
     ),
     Section("teams", Membership, of="maker", without=("listed",), beside={"slug": lambda: F("product__slug")}),
+    Section("invitations", Invitation, of="maker", beside={"slug": lambda: F("product__slug")}),
     Section(
         "tasks",
         Task,
@@ -112,6 +113,7 @@ LEFT_OUT = {
     "accounts.Maker_groups.maker": "Django's own, not used: roles are flags, which stand in the profile",
     "accounts.Maker_user_permissions.maker": "Django's own, not used",
     "accounts.StoredFile.maker": "the sizes of files that are exported themselves",
+    "products.Invitation.invited_by": "whom one invited is said to them, until they answer",
     "tasks.DeletedTask.author": "the numbers of tasks deleted within 30 days, nothing of what they said",
     "discussions.Participant.maker": "a list made of the replies, which are exported",
     "otp_totp.TOTPDevice.user": "a secret of the staff's second factor",

@@ -21,6 +21,7 @@ from makerlog.jobs import purges as jobs
 from makerlog.jobs.models import DueChore
 from moderation import purges as moderation
 from products.models import Project
+from products.purges import purge_invitations
 from tasks.purges import purge_tombstones
 
 
@@ -53,6 +54,7 @@ SCHEDULE = [
     Chore("addresses", timedelta(hours=1), moderation.purge_addresses),  # of what was posted 30 days ago
     Chore("exports", timedelta(minutes=10), purge_exports),  # asked for three days ago
     Chore("folded names", timedelta(minutes=1), fill_folded),  # of rows that the release before wrote
+    Chore("invitations", timedelta(hours=1), purge_invitations),  # open or declined for 30 days
     Chore("jobs", timedelta(minutes=10), jobs.purge_jobs),  # done since a day, given up since 30
 ]
 if settings.HEARTBEAT_URL:

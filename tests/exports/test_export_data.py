@@ -39,6 +39,8 @@ def posts(client: Caller) -> dict[str, Any]:
     client.post(f"/tasks/{bobs}/praise/")
     client.post("/users/bob/follow/")
     client.post("/products/", {"name": "Honey", "team": [bob.maker.pk], "projects": [task["project_set"][0]["id"]]})
+    [invitation] = bob.get("/me/invitations/").json()
+    bob.post(f"/me/invitations/{invitation['id']}/accept/")
     talk = client.post("/discussions/", {"title": "On honey", "body": "Sweet"}).json()["slug"]
     reply = bob.post(f"/discussions/{talk}/replies/", {"body": "bob's words"}).json()["id"]
     client.post(f"/discussions/{talk}/replies/", {"body": "Indeed"})

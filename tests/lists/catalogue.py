@@ -14,7 +14,7 @@ from discussions.models import Discussion, Participant, Reply
 from discussions.trending import MAX_TRENDING
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.api.renderers import MAX_ROWS
-from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TEAM, Membership, Product, Project
+from products.models import MAX_HOLDERS, MAX_INVITATIONS, MAX_PROJECTS, MAX_TEAM, Membership, Product, Project
 from products.tags import MAX_RELATED, MAX_TAGS_NAMED
 from tasks.models import Task, TaskComment
 from tests.lists import rows
@@ -208,6 +208,14 @@ LISTS = [
 ]
 
 BOUNDED = [
+    Listing(
+        "products/<slug:slug>/invitations/",
+        f"/products/host-{HOST}/invitations/",
+        rows.add_invitations,
+        own=True,
+        most=MAX_TEAM,
+    ),
+    Listing("me/invitations/", "/me/invitations/", rows.add_invitations_to, own=True, most=MAX_INVITATIONS),
     Listing("projects/<int:pk>/related/", f"/projects/{HOST}/related/", rows.add_products, most=MAX_HOLDERS),
     Listing("products/suggest_tags/", "/products/suggest_tags/?q=tag", rows.add_products, most=MAX_TAGS_NAMED),
     Listing("products/common_tags/", "/products/common_tags/", rows.add_products, most=MAX_TAGS_NAMED),

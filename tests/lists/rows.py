@@ -10,7 +10,7 @@ from typing import Any
 
 from discussions.models import Discussion, Participant, Reply, ReplyPraise
 from makerlog.accounts.models import AccessToken, Follow, Maker
-from products.models import Membership, Product, Project
+from products.models import Invitation, Membership, Product, Project
 from tasks.models import DeletedTask, Task, TaskComment, TaskPraise, TaskProduct, TaskProject
 from tests.makers import make_maker
 from tests.tasks.logs import NOON
@@ -109,6 +109,19 @@ def host_product(maker: Maker) -> Product:
     if new:
         Membership.objects.create(product=found, maker=maker, owner=True)
     return found
+
+
+def add_invitations(maker: Maker, count: int, apart: timedelta) -> None:
+    host = host_product(maker)
+    Invitation.objects.bulk_create(Invitation(product=host, maker=each, invited_by=maker) for each in others(count))
+
+
+def add_invitations_to(maker: Maker, count: int, apart: timedelta) -> None:
+    inviting = others(count)
+    made = Product.objects.bulk_create(product(each, 0, apart) for each in inviting)
+    Invitation.objects.bulk_create(
+        Invitation(product=each, maker=maker, invited_by=owner) for each, owner in zip(made, inviting, strict=True)
+    )
 
 
 def add_people(maker: Maker, count: int, apart: timedelta) -> None:

@@ -15,11 +15,12 @@ from makerlog.gate.networks import SITE_CLIENTS
 from moderation import actions
 from moderation.actions import switch_route
 from moderation.standing import route_switches
-from products.actions import create_product, leave
+from products.actions import leave
 from tasks.consumers import Followed, OwnTaskStream
 from tests.gate.serving import until
 from tests.live.serving import Live, Reader, live
 from tests.makers import caller
+from tests.products.products import make_product
 from tests.tasks.logs import log
 
 PROXY = [ip_network("127.0.0.1/32")]
@@ -119,7 +120,7 @@ def test_an_expired_token_closes_at_its_second(service: Live) -> None:
 def test_who_leaves_a_team_hears_its_tasks_no_longer(service: Live) -> None:
     alice, bob, charlie = caller("alice"), caller("bob"), caller("charlie")
     team = [bob.maker.pk, charlie.maker.pk]
-    product = create_product(author=alice.maker, name="Hive", team=team, private=True)
+    product = make_product(alice.maker, "Hive", team=team, private=True)
     left, stays = (service.follows("/products/hive/stream/", each.token) for each in (bob, charlie))
     leave(product=product, maker=bob.maker)
     assert left.closed() == (4403, "You are no longer on this team.")

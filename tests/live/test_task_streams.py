@@ -11,6 +11,7 @@ from tasks.consumers import Followed, MakerTaskStream
 from tasks.models import Task
 from tests.live.serving import Live
 from tests.makers import anonymous, caller, just_logged_in
+from tests.products.products import make_product
 from tests.tasks.logs import log
 
 
@@ -106,7 +107,7 @@ def test_a_private_products_tasks_reach_its_team_alone(service: Live) -> None:
     alice, bob, charlie = caller("alice"), caller("bob"), caller("charlie")
     log(alice.maker, "#bees are here, #secret too")
     bees = alice.maker.projects.get(name="bees")
-    product = create_product(author=alice.maker, name="Hive", team=[bob.maker.pk], projects=[bees.pk], private=True)
+    product = make_product(alice.maker, "Hive", team=[bob.maker.pk], projects=[bees.pk], private=True)
     team, explore = service.follows("/products/hive/stream/", bob.token), service.follows("/explore/stream/")
     assert service.follow("/products/hive/stream/", charlie.token).closed()[0] == 4404
     assert service.follow("/products/hive/stream/").closed()[0] == 4404

@@ -15,7 +15,7 @@ from PIL import Image
 
 from makerlog.accounts.names import ROUTE_WORDS
 from makerlog.accounts.slugs import candidates
-from products.models import MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Product
+from products.models import MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Invitation, Product
 from tasks.actions import log_task
 from tasks.models import Task
 from tests.errors import assert_error, assert_invalid
@@ -39,6 +39,10 @@ def picture(side: int = 600) -> SimpleUploadedFile:
 # --- Works ---
 
 
+def invited() -> list[int]:
+    return list(Invitation.objects.order_by("maker").values_list("maker", flat=True))
+
+
 def test_a_product_is_made_and_read_back() -> None:
     alice, bob = caller("alice"), make_maker("bob")
     project = make_project(alice.maker)
@@ -49,7 +53,8 @@ def test_a_product_is_made_and_read_back() -> None:
     )  # fmt: skip
     body = made.json()
     assert (made.status_code, set(body)) == (201, WIRE)
-    assert (body["slug"], body["user"], body["team"]) == ("my-app", alice.maker.pk, [bob.pk])
+    assert (body["slug"], body["user"], body["team"]) == ("my-app", alice.maker.pk, [])
+    assert invited() == [bob.pk]
     assert body["projects"] == [{"id": project.pk, "name": "makerlog", "private": False, "user": alice.maker.pk}]
     assert (body["website"], body["tags"]) == ("https://example.com", ["web"])
     assert (body["accent"], body["description"], body["icon"], body["launched_at"]) == ("", "", None, None)
@@ -73,7 +78,7 @@ def test_lists_arrive_as_repeated_fields_of_a_form() -> None:
     alice = caller("alice")
     team = [make_maker(name).pk for name in ("bob", "charlie")]
     body = alice.post("/products/", {"name": "App", "team": team, "tags": ["a", "b"]}, format="multipart").json()
-    assert (body["team"], body["tags"]) == (team, ["a", "b"])
+    assert (invited(), body["tags"]) == (team, ["a", "b"])
 
 
 def test_what_was_read_may_be_sent_back() -> None:
@@ -360,3 +365,21 @@ def test_a_team_without_its_owner_in_the_list_is_no_larger() -> None:
     team = [make_maker(f"maker{number}").pk for number in range(MAX_TEAM + 1)]
     assert_invalid(alice.post("/products/", {"name": "Bees", "team": team}), "team")
     assert alice.post("/products/", {"name": "Bees", "team": [alice.maker.pk, *team[1:]]}).status_code == 201
+
+
+@pytest.mark.parametrize("secret", [{"private": True}, {}], ids=["private product", "private maker"])
+def test_a_free_slug_tells_nothing_of_a_private_product_of_that_name(secret: Any) -> None:
+    alice, bob = caller("alice", private=not secret), caller("bob")
+    made = alice.post("/products/", {"name": "Moonshot", **secret}, format="json").json()
+    assert made["slug"].startswith("moonshot-")
+    assert len(made["slug"]) == len("moonshot-") + 8
+    assert bob.post("/products/", {"name": "Moonshot"}).json()["slug"] == "moonshot"
+    assert_error(bob.get("/products/moonshot-2/"), 404, "not_found")
+    assert alice.get(f"/products/{made['slug']}/").status_code == 200
+
+
+def test_a_private_product_keeps_its_slug_when_it_is_listed() -> None:
+    alice = caller("alice")
+    slug = alice.post("/products/", {"name": "Moonshot", "private": True}, format="json").json()["slug"]
+    assert alice.patch(f"/products/{slug}/", {"private": False}, format="json").json()["slug"] == slug
+    assert anonymous().get(f"/products/{slug}/").status_code == 200

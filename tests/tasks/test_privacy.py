@@ -10,6 +10,7 @@ from tasks.models import Task, TaskProduct, TaskProject
 from tasks.visibility import listable
 from tests.errors import assert_error
 from tests.makers import Caller, anonymous, caller
+from tests.products.products import make_product
 from tests.tasks.logs import contents, log
 
 pytestmark = pytest.mark.django_db
@@ -30,8 +31,8 @@ def product(alice: Caller, bob: Caller) -> Product:
     """Alice's product, with Bob on the team and one project of each."""
     for client in (alice, bob):
         client.maker.projects.create(name="site")
-    made = alice.post("/products/", {"name": "Site", "team": [bob.maker.pk], "projects": [site(alice).pk]}).json()
-    assert bob.patch(f"/products/{made['slug']}/", {"projects": [site(alice).pk, site(bob).pk]}).status_code == 200
+    make_product(alice.maker, "Site", team=[bob.maker.pk], projects=[site(alice).pk])
+    assert bob.patch("/products/site/", {"projects": [site(alice).pk, site(bob).pk]}).status_code == 200
     return Product.objects.get()
 
 

@@ -39,6 +39,7 @@ LETTERS = {
     "403m": "not_moderator",
     "403o": "not_owner",
     "403s": "suspended",
+    "409t": "on_the_team",
     "403t": "missing_scope",
     "404": "not_found",
 }
@@ -181,6 +182,21 @@ POST              products/$honey/leave/                                   400  
 POST              products/$den/leave/                                     400   400   401   404   200   403t  403s  401s  404   404   {}
 POST              products/$hidden_product/leave/                          404   404   401   404   404   403t  403s  401s  403   403   {}
 POST              products/$private_product|$missing|nothing/leave/        404   404   401   404   404   403t  403s  401s  404   404   {}
+POST              products/$honey|$honey_id/invitations/                   201   201   401   403   201   403t  403s  401s  403   403   {"user": "pia"}
+POST              products/$honey/invitations/                             201=  201=  401   403   201=  403t  403s  401s  403   403   {"user": $bob}
+POST              products/$honey/invitations/                             409t  409t  401   403   409t  403t  403s  401s  403   403   {"user": "charlie"}
+POST              products/$honey/invitations/                             409t  409t  401   403   409t  403t  403s  401s  403   403   {"user": $alice}
+POST              products/$honey/invitations/                             400   400   401   403   400   403t  403s  401s  403   403   {"user": "clo"}
+POST              products/$honey/invitations/                             400   400   401   403   400   403t  403s  401s  403   403   {"user": $missing}
+POST              products/$den/invitations/                               201   201   401   404   201   403t  403s  401s  404   404   {"user": "pia"}
+POST              products/$hidden_product/invitations/                    404   404   401   404   404   403t  403s  401s  403   403   {"user": "pia"}
+POST              products/$private_product|$missing|nothing/invitations/  404   404   401   404   404   403t  403s  401s  404   404   {"user": "pia"}
+DELETE            products/$honey/invitations/$invitation/                 204   204   401   403   204   403t  403s  401s  403   403   {}
+DELETE            products/$honey/invitations/$my_invitation|$missing/     404   404   401   403   404   403t  403s  401s  403   403   {}
+DELETE            products/$den/invitations/$invitation/                   404   404   401   404   404   403t  403s  401s  404   404   {}
+POST              me/invitations/$my_invitation/accept|decline/            200   200   401   404   404   403t  403s  401s  404   404   {}
+POST              me/invitations/$invitation/accept|decline/               404   404   401   200   404   403t  403s  401s  404   404   {}
+POST              me/invitations/$missing/accept|decline/                  404   404   401   404   404   403t  403s  401s  404   404   {}
 
 # --- Discussions
 POST              discussions/                                             201   201   401   201   201   403t  403s  401s  201   201   {"title": "New"}

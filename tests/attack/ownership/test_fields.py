@@ -52,6 +52,7 @@ ACCEPTS = {
     "projects/<int:pk>/": "name private",
     "products/": PRODUCT,
     "products/<slug:slug>/": PRODUCT,
+    "products/<slug:slug>/invitations/": "user",
     "discussions/": DISCUSSION,
     "discussions/<slug:slug>/": DISCUSSION,
     "discussions/<slug:slug>/replies/": "body parent_reply hidden",

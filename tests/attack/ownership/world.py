@@ -14,6 +14,8 @@ from discussions.actions import change_discussion, change_reply
 from makerlog.accounts import actions, links
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.accounts.scopes import RESOURCES, SCOPES
+from products.actions import invite
+from products.models import Product
 from tasks.actions import comment, praise
 from tests.attack.ownership.snapshot import Snapshot, taken
 from tests.discussions.talks import make_discussion, make_reply
@@ -119,6 +121,9 @@ def shelf(world: World) -> None:
     world.keep(honey=honey, den=den, hidden_product=hidden, bobs_product=make_product(bob, "Barn"))
     world.keep(private_product=make_product(pia, "Vault"), clos_product=make_product(clo, "Closed"))
     hide([hidden])
+    invited = invite(product=honey, maker=bob.pk, by=alice)
+    asks_alice = invite(product=Product.objects.get(slug="barn"), maker=alice.pk, by=bob)
+    world.keep(invitation=invited, my_invitation=asks_alice)
     world.keep(team_task=log(alice, "For the team #cellar"), clos_task=log(clo, "Closed"))
 
 
