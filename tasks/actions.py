@@ -39,7 +39,7 @@ def log_task(*, author: Maker, external_id: str | None = None, **values: Any) ->
     listed = not (author.private or filed.private)
     task = author.tasks.create(external_id=external_id or None, done_on=done_on, listed=listed, **values)
     file_under(task, filed)
-    days.move(maker=author, left=None, reached=done_on)
+    days.move(maker=author, left=None, reached=days.counted_on(task, author))
     events.created(task, filed=bool(filed.products))
     return task, True
 
@@ -62,8 +62,8 @@ def change_task(*, task: Task, **values: Any) -> Task:
     Task.objects.filter(pk=task.pk).change()
     if "content" in values:
         file_anew(task)
-    if "done_on" in values and not task.hidden:
-        days.move(maker=author, left=before, reached=task.done_on)
+    if not task.hidden:
+        days.move(maker=author, left=before, reached=days.counted_on(task, author))
     events.changed(task, before=shown)
     return task
 

@@ -48,34 +48,36 @@ class DaysOfTasks:
 
 
 DAYS = """
-    SELECT author_id, day, coalesce(kept.done, 0), coalesce(fact.done, 0) FROM (
-        SELECT author_id, day, done FROM tasks_daycount WHERE author_id BETWEEN %s AND %s AND done > 0
+    SELECT author_id, day, coalesce(kept.tasks, 0), coalesce(fact.tasks, 0) FROM (
+        SELECT author_id, day, {column} AS tasks FROM tasks_daycount WHERE author_id BETWEEN %s AND %s AND {column} > 0
     ) kept FULL JOIN (
-        SELECT author_id, done_on AS day, count(*) AS done FROM tasks_task
-        WHERE author_id BETWEEN %s AND %s AND done_on IS NOT NULL AND NOT hidden GROUP BY author_id, done_on
+        SELECT author_id, done_on AS day, count(*) AS tasks FROM tasks_task
+        WHERE author_id BETWEEN %s AND %s AND done_on IS NOT NULL AND {condition} GROUP BY author_id, done_on
     ) fact USING (author_id, day)
-    WHERE kept.done IS DISTINCT FROM fact.done ORDER BY author_id, day
+    WHERE kept.tasks IS DISTINCT FROM fact.tasks ORDER BY author_id, day
 """
 COUNT_ANEW = (
-    """UPDATE tasks_daycount SET done = 0 WHERE author_id = ANY(%s)""",
-    """INSERT INTO tasks_daycount (author_id, day, done)
-    SELECT author_id, done_on, count(*) FROM tasks_task
+    """UPDATE tasks_daycount SET done = 0, listed = 0 WHERE author_id = ANY(%s)""",
+    """INSERT INTO tasks_daycount (author_id, day, done, listed)
+    SELECT author_id, done_on, count(*), count(*) FILTER (WHERE listed) FROM tasks_task
     WHERE author_id = ANY(%s) AND done_on IS NOT NULL AND NOT hidden GROUP BY author_id, done_on
-    ON CONFLICT (author_id, day) DO UPDATE SET done = EXCLUDED.done""",
+    ON CONFLICT (author_id, day) DO UPDATE SET done = EXCLUDED.done, listed = EXCLUDED.listed""",
     days.KEEP_RHYTHMS,
 )
 
 
 @dataclass(frozen=True)
 class DayCounts:
-    """Tasks done on each day of each maker."""
+    """Tasks done on each day of each maker: those of ``condition``, kept in ``column``."""
 
-    name: str = "tasks done of maker"
+    name: str
+    column: str
+    condition: str
     table: str = "accounts_maker"
     batch: int = MAKERS
 
     def wrong(self, low: int, high: int) -> list[Difference]:
-        found = rows(DAYS, [low, high, low, high])
+        found = rows(DAYS.format(column=self.column, condition=self.condition), [low, high, low, high])
         return [Difference(maker, str(kept), str(fact), f" on {day}") for maker, day, kept, fact in found]
 
     def mend(self, ids: list[int]) -> None:
@@ -145,12 +147,15 @@ KEPT: list[Comparison] = [
         for kind in ("project", "product")
     ),
     DaysOfTasks(),
-    DayCounts(),
+    DayCounts("tasks done of maker", "done", "NOT hidden"),
+    DayCounts("public tasks done of maker", "listed", "listed"),
     Kept(
         "rhythm of maker",
         "accounts_maker",
-        "(kept.last_day, kept.run_length, kept.week_counts)",
-        f"""SELECT (rhythm.last_day, rhythm.run_length, rhythm.week)
+        """(kept.last_day, kept.run_length, kept.week_counts,
+        kept.public_last_day, kept.public_run_length, kept.public_week_counts)""",
+        f"""SELECT (rhythm.last_day, rhythm.run_length, rhythm.week,
+        rhythm.public_last_day, rhythm.public_run_length, rhythm.public_week)
         FROM ({days.RHYTHMS.replace("%s::bigint[]", "ARRAY[kept.id]")}) rhythm""",
         owner="kept.id",
         mends=(days.KEEP_RHYTHMS.replace("%s", "%(ids)s"),),

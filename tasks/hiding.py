@@ -27,11 +27,11 @@ def hide_tasks(*, ids: Collection[int], cleanup: int, to_everybody: bool) -> int
     tasks = held(Task.objects.filter(pk__in=ids, hidden=False))
     events.hiding(tasks, to_everybody=to_everybody)
     days.keep([task for task in tasks if task.done_at and not task.done_on])
+    days.move_many(days.counts_of((task.author_id, task.done_on, task.listed) for task in tasks), back=False)
     hidden = Task.objects.filter(pk__in=[task.pk for task in tasks])
     hidden.change(hidden=True, listed=False, cleanup=cleanup)
     for filing in (TaskProject, TaskProduct):
         filing.objects.filter(task__in=tasks, listed=True).update(listed=False)
-    count_days(tasks, back=False)
     return len(tasks)
 
 
@@ -44,7 +44,7 @@ def show_tasks(*, ids: Collection[int], cleanup: int) -> int:
     shown.filter(cleanup=cleanup).change(hidden=False, cleanup=None)
     keep_filings(shown)
     events.many_changed(shown, everywhere=True)
-    count_days(tasks, back=True)
+    days.move_many(days.counts_of(shown.values_list("author", "done_on", "listed")), back=True)
     return len(tasks)
 
 
@@ -53,12 +53,6 @@ def held(tasks: TaskQuerySet) -> list[Task]:
     lock_makers(tasks.values_list("author", flat=True))
     rows = tasks.select_for_update(of=("self",), no_key=True).select_related("author").order_by("pk")
     return list(rows.only("author__timezone", "done_at", "done_on", "listed"))
-
-
-def count_days(tasks: Collection[Task], *, back: bool) -> None:
-    counts = Counter((task.author_id, task.done_on) for task in tasks if task.done_on)
-    if counts:
-        days.move_many(counts, back=back)
 
 
 @transaction.atomic

@@ -173,11 +173,13 @@ class DeletedTask(models.Model):
 
 
 class DayCount(models.Model):
-    """How many tasks a maker did on a day of theirs. Streaks and averages are read from it."""
+    """How many tasks a maker did on a day of theirs. Streaks and averages are read from it: the maker's own from ``done``,
+    those that everybody sees from ``listed``, how many of these tasks are."""
 
     author = models.ForeignKey(Maker, models.CASCADE, related_name="day_counts", db_index=False)
     day = models.DateField()
     done = models.PositiveIntegerField()
+    listed = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["author", "day"], name="one_count_per_day")]

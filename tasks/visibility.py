@@ -7,7 +7,7 @@ from makerlog.accounts.models import Maker
 from makerlog.api.columns import AnyOf
 from products.events import refiled
 from products.models import Product
-from tasks import events
+from tasks import days, events
 from tasks.models import Task, TaskProduct, TaskProject, TaskQuerySet
 
 FILE_UNDER_PRODUCTS = """
@@ -25,11 +25,14 @@ def relist(makers: list[int], projects: list[int]) -> None:
     before = holders_of(filed)
     refile(projects, filed)
     tasks = Task.objects.filter(Q(author__in=makers) | Q(AnyOf("pk", filed)))
-    events.leaving(tasks.filter(~listable(), listed=True))
-    if tasks.filter(listable(), listed=False).change(listed=True):
+    arriving, leaving = tasks.filter(listable(), listed=False), tasks.filter(~listable(), listed=True)
+    events.leaving(leaving)
+    days.move_many(days.listed_counts(arriving), back=True)
+    days.move_many(days.listed_counts(leaving), back=False)
+    if arriving.change(listed=True):
         events.many_changed(tasks)
     refiled(before ^ holders_of(filed))
-    tasks.filter(~listable(), listed=True).change(listed=False)
+    leaving.change(listed=False)
     keep_filings(tasks)
 
 

@@ -24,7 +24,9 @@ from makerlog.api.timezones import known
 
 DEFAULT_AVATAR = f"{settings.PUBLIC_URL}{settings.STATIC_URL}accounts/avatar.png"
 
-RHYTHM = ("run_length", "last_day", "week_counts", "timezone")  # what streak, average and score are derived from
+# What streak, average and score are derived from: one's own, and those that everybody sees.
+RHYTHM = ("run_length", "last_day", "week_counts", "timezone")
+PUBLIC_RHYTHM = ("public_run_length", "public_last_day", "public_week_counts", "timezone")
 
 models.EmailField.register_lookup(Lower)
 
@@ -163,6 +165,12 @@ class Maker(AbstractUser):
         default=0, db_default=0, editable=False
     )  # of their files: see media.py
     week_counts = ArrayField(models.PositiveIntegerField(), size=WEEK, default=no_week)
+    # The same of the tasks that everybody sees: else a private task could be told from a number that moves.
+    public_run_length = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    public_last_day = models.DateField(null=True, blank=True, editable=False)
+    public_week_counts = ArrayField(
+        models.PositiveIntegerField(), size=WEEK, default=no_week, null=True, blank=True, editable=False
+    )
 
     objects: ClassVar[MakerManager] = MakerManager()
     REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
@@ -241,6 +249,26 @@ class Maker(AbstractUser):
     @derived(*RHYTHM)
     def streak_end_date(self) -> Any:
         return self.rhythm.streak_ends_at(self.today, self.timezone)
+
+    @property
+    def public_rhythm(self) -> Rhythm:
+        return Rhythm(self.public_run_length, self.public_last_day, self.public_week_counts or no_week())
+
+    @derived(*PUBLIC_RHYTHM)
+    def public_streak(self) -> int:
+        return self.public_rhythm.streak(self.today)
+
+    @derived(*PUBLIC_RHYTHM)
+    def public_week_tda(self) -> int:
+        return self.public_rhythm.week_tda(self.today)
+
+    @derived(*PUBLIC_RHYTHM)
+    def public_maker_score(self) -> int:
+        return self.public_rhythm.score(self.today)
+
+    @derived(*PUBLIC_RHYTHM)
+    def public_streak_end_date(self) -> Any:
+        return self.public_rhythm.streak_ends_at(self.today, self.timezone)
 
     @derived("avatar")
     def avatar_url(self) -> str:

@@ -112,9 +112,17 @@ class DerivedSerializer(serializers.ModelSerializer):
 
 
 class MakerSerializer(DerivedSerializer):
-    """The public form of a maker, called User on the wire: for a day of theirs, as long as their row stays as it is."""
+    """The public form of a maker, called User on the wire: for a day of theirs, as long as their row stays as it is.
+
+    Its numbers count public tasks only, and so are those of a private maker 0: one's own stand on /me/.
+    """
 
     kept = "day"
+
+    streak = serializers.IntegerField(source="public_streak", read_only=True)
+    week_tda = serializers.IntegerField(source="public_week_tda", read_only=True)
+    maker_score = serializers.IntegerField(source="public_maker_score", read_only=True)
+    streak_end_date = UtcDateTimeField(source="public_streak_end_date", read_only=True, allow_null=True)
 
     avatar = serializers.URLField(source="avatar_url", read_only=True)
     header = serializers.CharField(source="header_url", read_only=True)

@@ -1,6 +1,5 @@
 """Tasks by the million: sent by COPY, with what is kept of them worked out before, so that no row is written twice."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,7 +18,7 @@ from makerlog.demo.people import People
 from makerlog.demo.sentences import Dice, deed, filled
 from products.actions import lock_makers
 from products.models import Project
-from tasks.days import move_many
+from tasks.days import counts_of, move_many
 from tasks.hashtags import project_names
 from tasks.models import Task, TaskComment, TaskPraise, TaskProduct, TaskProject
 
@@ -175,4 +174,4 @@ def afterwards(start: datetime, now: datetime, count: int, dice: Dice) -> list[d
 
 
 def count_days(drafts: list[Draft]) -> None:
-    move_many(Counter((task.author, task.done_on) for task in drafts if task.done_on is not None), back=True)
+    move_many(counts_of((task.author, task.done_on, task.listed) for task in drafts), back=True)

@@ -72,6 +72,9 @@ def world(most: int = ROWS) -> dict[str, Caller]:
         run_length=lambda: dice.randrange(50),
         week_counts=lambda: [dice.randrange(9) for _ in range(7)],
         last_day=lambda: dice.choice([None, *(NOON.date() - timedelta(days=gone) for gone in range(9))]),
+        public_run_length=lambda: dice.randrange(50),
+        public_week_counts=lambda: [dice.randrange(9) for _ in range(7)],
+        public_last_day=lambda: dice.choice([None, *(NOON.date() - timedelta(days=gone) for gone in range(9))]),
         header=lambda: dice.choice(["", "headers/ä b.png"]),
         private=lambda: dice.random() < 0.3,
         **{flag: lambda: dice.random() < 0.5 for flag in flags},
@@ -236,7 +239,7 @@ def test_what_a_maker_changes_is_in_the_next_read() -> None:
 
 def test_a_streak_ends_at_midnight_of_its_maker_wherever_that_is() -> None:
     maker = caller("alice", timezone="Asia/Kolkata").maker
-    Maker.objects.filter(pk=maker.pk).update(run_length=3, last_day=NOON.date())
+    Maker.objects.filter(pk=maker.pk).update(public_run_length=3, public_last_day=NOON.date())
     task = log(maker)
     midnight = NOON.replace(hour=18, minute=30) + timedelta(days=1)  # of the day after the last, in Kolkata
     for moment, streak in ((midnight - timedelta(seconds=1), 3), (midnight, 0), (midnight - MINUTE, 3)):

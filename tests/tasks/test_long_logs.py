@@ -41,7 +41,7 @@ def write_log(username: str, count: int) -> Log:
              praise=1, comment_count=1)
         for at in moments
     )  # fmt: skip
-    DayCount.objects.bulk_create(DayCount(author=maker, day=at.date(), done=1) for at in moments)
+    DayCount.objects.bulk_create(DayCount(author=maker, day=at.date(), done=1, listed=1) for at in moments)
     project = Project.objects.create(author=maker, name="log")
     product = Product.objects.create(author=maker, name="Log", slug=username)
     Membership.objects.create(product=product, maker=maker, owner=True)

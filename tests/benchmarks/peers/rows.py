@@ -50,7 +50,8 @@ SELECT {", ".join(column("t", name) for name in TASK_KEYS)}, t.attachment,
         WHERE f.task_id = t.id AND NOT p.private AND NOT o.private),
     (SELECT coalesce(json_agg({as_object("o", **PRODUCT, user="author_id")[:-1]}, {ICON})), '[]')::text
         FROM tasks_taskproduct f JOIN products_product o ON o.id = f.product_id WHERE f.task_id = t.id AND o.listed),
-    {", ".join(column("m", name) for name in MAKER_KEYS)}, m.avatar, m.header, m.run_length, m.last_day, m.week_counts
+    {", ".join(column("m", name) for name in MAKER_KEYS)}, m.avatar, m.header,
+    m.public_run_length, m.public_last_day, m.public_week_counts
 FROM tasks_task t JOIN accounts_maker m ON m.id = t.author_id
 WHERE t.listed AND (t.created_at, t.id) < ($1::text::timestamptz, $2::bigint)
 ORDER BY t.created_at DESC, t.id DESC LIMIT {PAGE + 1}

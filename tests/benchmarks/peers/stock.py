@@ -150,14 +150,20 @@ def project_named(author: Maker, name: str) -> Project:
 def count_day(author: Maker, task: Task) -> None:
     day = local_day(task.done_at, author.timezone)
     DayCount.objects.update_or_create(
-        author=author, day=day, defaults={"done": F("done") + 1}, create_defaults={"done": 1}
+        author=author,
+        day=day,
+        defaults={"done": F("done") + 1, "listed": F("listed") + 1},
+        create_defaults={"done": 1, "listed": 1},
     )
     worked = DayCount.objects.filter(author=author, done__gt=0).order_by("-day")
     counts = dict(worked.filter(day__gt=day - timedelta(days=WEEK)).values_list("day", "done"))
     author.last_day = max(counts)
     author.week_counts = [counts.get(author.last_day - timedelta(days=back), 0) for back in range(WEEK)][::-1]
     author.run_length = run_length(worked.values_list("day", flat=True).iterator(), author.last_day)
-    author.save(update_fields=["last_day", "run_length", "week_counts"])
+    author.public_last_day, author.public_run_length = author.last_day, author.run_length
+    author.public_week_counts = author.week_counts
+    names = ["last_day", "run_length", "week_counts"]
+    author.save(update_fields=[*names, *(f"public_{name}" for name in names)])
 
 
 router = SimpleRouter()

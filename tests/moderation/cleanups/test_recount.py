@@ -60,6 +60,8 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
     (TaskProject, {"listed": False}, "place in the list of a project of task filing {pk}: kept (f,"),
     (TaskProduct, {"created_at": "2020-01-01T00:00Z"}, "place in the list of a product of task filing {pk}: kept (t,"),
     (DayCount, {"done": 9}, "tasks done of maker"),
+    (DayCount, {"listed": 0}, "public tasks done of maker"),
+    (Maker, {"public_run_length": 9}, "rhythm of maker {pk}: kept"),
     (Maker, {"run_length": 9}, "rhythm of maker {pk}: kept"),
     (Maker, {"last_day": date(2020, 1, 1)}, "rhythm of maker {pk}: kept"),
     (Maker, {"week_counts": [1] * 7}, "rhythm of maker {pk}: kept"),
