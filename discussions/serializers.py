@@ -15,6 +15,7 @@ from makerlog.api.fields import (
     FlexibleBooleanField,
     TextField,
     UtcDateTimeField,
+    WholeNumberField,
     says_nothing,
 )
 
@@ -51,7 +52,7 @@ class DiscussionSerializer(serializers.ModelSerializer):
         read_only_fields = ["slug", "reply_count", "gold"]
 
 
-class ParentReplyField(serializers.IntegerField):
+class ParentReplyField(WholeNumberField):
     """The id of the reply that is answered; null for the discussion itself."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:

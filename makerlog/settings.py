@@ -176,8 +176,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["makerlog.api.renderers.BoundedJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
         "makerlog.api.parsers.JSONParser",
-        "rest_framework.parsers.FormParser",
-        "rest_framework.parsers.MultiPartParser",
+        "makerlog.api.parsers.FormParser",
+        "makerlog.api.parsers.MultiPartParser",
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "makerlog.api.renderers.AlwaysJSON",
     "DEFAULT_FILTER_BACKENDS": ["makerlog.api.filters.FilterBackend"],

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.core.validators import URLValidator
 from rest_framework import serializers
 from rest_framework.fields import empty
 
@@ -10,12 +9,15 @@ from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.compiled import Part, Through
 from makerlog.api.fields import (
     MAX_ID,
+    AddressField,
     ComposedField,
     FlexibleBooleanField,
     FlexibleListField,
     FormTextField,
+    HandleOrAddressField,
     TextField,
     UtcDateTimeField,
+    WholeNumberField,
 )
 from makerlog.api.files import CleanImageField, StoredFileField
 from makerlog.api.text import composed, fold, is_blank
@@ -134,23 +136,6 @@ class InviteSerializer(serializers.Serializer):
     user = serializers.CharField(max_length=30, help_text="Id or username of the maker.")
 
 
-class WebsiteField(FormTextField):
-    """A web address; ``example.com`` is taken for ``https://example.com``."""
-
-    default_error_messages = {"invalid": "This is no web address, such as https://example.com."}
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=200, **kwargs)
-        self.validators.append(URLValidator(schemes=["http", "https"], message=self.error_messages["invalid"]))
-
-    def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data)
-        url = text if "://" in text else f"https://{text.lstrip('/')}"
-        if "@" in url.split("://", 1)[1].split("/")[0]:
-            self.fail("invalid")  # google.com@evil.com is an address at evil.com
-        return url
-
-
 class ListInput(FlexibleListField):
     """A list that may be left out, and is empty where null is sent."""
 
@@ -161,7 +146,7 @@ class ListInput(FlexibleListField):
         return super().run_validation([] if data is None else data)
 
 
-class IdField(serializers.IntegerField):
+class IdField(WholeNumberField):
     """An id, or the object that has it: old apps send back what they read."""
 
     def __init__(self) -> None:
@@ -177,9 +162,9 @@ class ProductInputSerializer(serializers.Serializer):
 
     name = ComposedField(max_length=100)
     description = FormTextField(max_length=2000)
-    website = WebsiteField()
-    product_hunt = FormTextField(max_length=200)
-    twitter = FormTextField(max_length=50)
+    website = AddressField()
+    product_hunt = HandleOrAddressField(max_length=200)
+    twitter = HandleOrAddressField(max_length=50)
     accent = FormTextField(max_length=20)
     icon = CleanImageField(side=512)
     tags = ListInput(child=ComposedField(max_length=MAX_TAG, allow_blank=True), max_length=MAX_TAGS)

@@ -1,6 +1,5 @@
 """The parameters of /tasks/ and the indexes that serve them."""
 
-from decimal import Decimal
 from typing import Any
 
 import django_filters
@@ -8,12 +7,12 @@ from django.db.models import Q, Subquery
 
 from makerlog.accounts.filters import MakerFilter
 from makerlog.api.columns import Condition, by
-from makerlog.api.fields import MAX_ID
 from makerlog.api.filters import (
     BooleanFilter,
     ConditionFilter,
     DayFilter,
     DaysFilter,
+    IdFilter,
     Index,
     KeysetFilterSet,
     SearchFilter,
@@ -36,10 +35,7 @@ def filing(kind: str) -> tuple[str, str]:
     return f"{kind}_filings__created_at", f"{kind}_filings__task_id"
 
 
-class ProjectFilter(ConditionFilter, django_filters.NumberFilter):
-    def values(self, value: Decimal) -> tuple[int]:
-        return (min(int(value), MAX_ID),)
-
+class ProjectFilter(IdFilter):
     def condition(self, pk: int) -> Q:
         return Q(project_filings__project=pk)
 
@@ -59,13 +55,15 @@ class TaskFilter(KeysetFilterSet):
 
     user = MakerFilter()
     username = MakerFilter()
-    project = ProjectFilter(help_text="A project's id.", min_value=1)
+    project = ProjectFilter(help_text="A project's id.")
     product = ProductFilter(help_text="A product's slug or id.", max_length=120)
     done = BooleanFilter()
     in_progress = BooleanFilter()
     created_at = DayFilter(help_text="The day this moment is in.")
     start_date = SinceFilter(field_name="worked_at", help_text="`YYYY-MM-DD H:MM` or ISO 8601.")
-    end_date = UntilFilter(field_name="worked_at", help_text="`YYYY-MM-DD H:MM` or ISO 8601.")
+    end_date = UntilFilter(
+        field_name="worked_at", help_text="`YYYY-MM-DD H:MM` or ISO 8601; a bare day is all of that day."
+    )
     date_range = DaysFilter(field_name="worked_at")
     search = SearchFilter("content")
     updated_since = UpdatedSinceFilter(help_text="What changed since, oldest change first.")

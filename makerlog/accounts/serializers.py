@@ -20,11 +20,13 @@ from makerlog.accounts.scopes import KNOWN_SCOPES, TOKENS, unknown_scopes
 from makerlog.accounts.tokens import LAST_EXPIRY
 from makerlog.api.compiled import Through
 from makerlog.api.fields import (
+    AddressField,
     ComposedField,
     Constant,
     FlexibleBooleanField,
     FlexibleListField,
     FormTextField,
+    HandleOrAddressField,
     TextField,
     UtcDateTimeField,
     says_nothing,
@@ -54,10 +56,6 @@ OWN = (
     "first_name last_name status description private timezone twitter_handle instagram_handle product_hunt_handle"
     " github_handle telegram_handle nomadlist_handle bmc_handle shipstreams_handle website accent"
 ).split()
-
-
-class ProfileURL(FormTextField, serializers.URLField):
-    pass
 
 
 class UnlessEmpty(ComposedField):
@@ -157,8 +155,12 @@ class MeSerializer(DerivedSerializer):
         models.BooleanField: FlexibleBooleanField,
         models.CharField: FormTextField,
         models.TextField: FormTextField,
-        models.URLField: ProfileURL,
+        models.URLField: AddressField,
     }
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        made, values = super().build_standard_field(field_name, model_field)
+        return (HandleOrAddressField if field_name.endswith("_handle") else made), values
 
     timezone = UnlessEmpty(required=False, max_length=64, validators=[validate_timezone])
     avatar = CleanImageField(side=512, nothing=DEFAULT_AVATAR)

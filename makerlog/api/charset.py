@@ -6,19 +6,30 @@ quoted cookie can spell NUL (``"\\000"``), which PostgreSQL's text cannot hold: 
 """
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import parse_cookie
 from django.utils.functional import cached_property
 from django.utils.http import parse_header_parameters
+from rest_framework.exceptions import ParseError
 
+BAD_ADDRESS = "The path or the query of the address is not UTF-8."
+BAD_PATH = "makerlog.bad_path"  # in an environ
 UNREADABLE = "application/octet-stream"
 PROBED = {"/health/ready", "/metrics"}  # what asks for them knows a container by its address only
 
 
 class Utf8Request(WSGIRequest):
+    def __init__(self, environ: dict[str, Any]) -> None:
+        """Django writes the path anew, so that nobody can tell afterwards what it was."""
+        try:
+            decoded(environ.get("PATH_INFO", ""))
+        except UnicodeDecodeError:
+            environ[BAD_PATH] = True
+        super().__init__(environ)
+
     @cached_property
     def COOKIES(self) -> dict[str, str]:  # type: ignore[override]  # the stubs know no cached property
         sent = parse_cookie(self.environ.get("HTTP_COOKIE", ""))
@@ -37,3 +48,25 @@ class Utf8Request(WSGIRequest):
             meta["CONTENT_TYPE"] = self.content_type = UNREADABLE
             self.content_params = {}
         self.content_params.pop("charset", None)
+
+
+def decoded(text: str) -> str:
+    """What the bytes say that each are a letter of ``text``. UnicodeDecodeError where they are not UTF-8."""
+    return text if text.isascii() else text.encode("latin-1").decode()
+
+
+def is_utf8(form: bytes) -> bool:
+    """Whether an urlencoded form, or a query, says text in UTF-8."""
+    try:
+        unquote_to_bytes(form).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def require_utf8_address(environ: dict[str, Any]) -> None:
+    """Raises ParseError for an address of other bytes. Most are plain ASCII, and cost two looks."""
+    query = environ.get("QUERY_STRING", "")
+    is_plain = "%" not in query and query.isascii()
+    if BAD_PATH in environ or not (is_plain or is_utf8(query.encode("latin-1", "replace"))):
+        raise ParseError(BAD_ADDRESS)

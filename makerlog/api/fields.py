@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import URLValidator
 from rest_framework import serializers
 from rest_framework.fields import empty
 
@@ -14,6 +16,10 @@ from makerlog.api.timezones import moment_said
 
 NOTHING = {"", "null", "undefined"}
 GO_TIME = re.compile(r"^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? ([+-]\d{4}) \S+(?: m=\S+)?$")
+PLAIN_DIGITS = re.compile(r"-?\d+(?:\.0+)?", re.ASCII)
+ADDRESS_SIGN = re.compile(r"//|[a-z][a-z0-9+.-]{0,40}:", re.IGNORECASE)
+HOST_END = re.compile(r"[/?#]")
+is_url = URLValidator(schemes=["http", "https"])
 NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 FIRST_YEAR, LAST_YEAR = 1970, 2199
 MAX_ID = 2**63 - 1  # what a column of ids holds
@@ -189,6 +195,57 @@ class FlexibleBooleanField(serializers.BooleanField):
     def to_internal_value(self, data: Any) -> bool:
         """The last part of a multipart body that was never closed keeps its line's end."""
         return super().to_internal_value(data.strip() if isinstance(data, str) else data)
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number; of text, one of plain digits: Python reads 1_000 and ٣ as well."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, str) and not PLAIN_DIGITS.fullmatch(data.strip()[: self.MAX_STRING_LENGTH + 1]):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class AddressField(FormTextField):
+    """An address on the web; ``example.com`` is taken for ``https://example.com``. Hosts may have underscores; nothing but
+    http and https, and nobody's name before the host: google.com@evil.com is at evil.com."""
+
+    default_error_messages = {"invalid": "This is no web address, such as https://example.com."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": 200, **kwargs})
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not text:
+            return text
+        url = text if "://" in text else f"https://{text.lstrip('/')}"
+        if not is_web_address(url):
+            self.fail("invalid")
+        if len(url) > (self.max_length or len(url)):
+            self.fail("max_length", max_length=self.max_length)
+        return url
+
+
+class HandleOrAddressField(AddressField):
+    """A name at some other service, or an address on the web; never one of another kind."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = FormTextField.to_internal_value(self, data)
+        return super().to_internal_value(data) if ADDRESS_SIGN.match(text) else text
+
+
+def is_web_address(url: str) -> bool:
+    """Django's own validator knows no underscores; here they stand in the host as letters do."""
+    scheme, _, rest = url.partition("://")
+    host = HOST_END.split(rest, maxsplit=1)[0]
+    if "@" in host:
+        return False
+    try:
+        is_url(f"{scheme}://{host.replace('_', 'x')}{rest[len(host) :]}")
+    except DjangoValidationError:
+        return False
+    return True
 
 
 class Constant(serializers.Field):

@@ -17,11 +17,13 @@ from rest_framework.request import Request
 
 from makerlog.api.columns import Condition, Says
 from makerlog.api.exceptions import BadParameter
+from makerlog.api.fields import MAX_ID
 from makerlog.api.keyset import Bounds, Branch, Reading
 from makerlog.api.reader import rows_of
-from makerlog.api.text import composed
+from makerlog.api.text import composed, is_blank
 from makerlog.api.timezones import midnight, moment_said
 
+MAX_ID_DIGITS = 20  # one more than any id has
 COMMIT_HORIZON = timedelta(seconds=1)
 ORDERINGS = [("created_at", "Oldest first"), ("-created_at", "Newest first")]
 
@@ -174,6 +176,21 @@ class FlexibleDateTimeField(forms.DateTimeField):
         return moment and min(max(moment, self.FIRST), self.LAST)
 
 
+class LastMomentField(FlexibleDateTimeField):
+    """The same, as an end: a bare day is all of it, up to its last microsecond, of which PostgreSQL knows none shorter."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        moment = super().to_python(value)
+        if moment is None or not is_bare_day(str(value)):
+            return moment
+        return day_around(moment)[1] - timedelta(microseconds=1)
+
+
+def is_bare_day(text: str) -> bool:
+    """Of text that names a moment, whether it names a day alone."""
+    return not set(text.strip()) & set(":Tt ")
+
+
 def moment_named(request: Request, name: str) -> datetime | None:
     """The moment a query parameter names, for views that are no list; None where it is not given."""
     try:
@@ -200,15 +217,25 @@ class ChoiceFilter(ConditionFilter, django_filters.ChoiceFilter):
     pass
 
 
+class SearchField(forms.CharField):
+    """What shows nothing is looked for nowhere, as if it were not given."""
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        return "" if is_blank(text) else composed(text)
+
+
 class SearchFilter(ConditionFilter, django_filters.CharFilter):
     """Rows that say a text in one of ``fields``, whatever its case."""
+
+    field_class = SearchField
 
     def __init__(self, *fields: str, **kwargs: Any) -> None:
         super().__init__(max_length=100, **kwargs)
         self.texts = fields
 
     def values(self, value: str) -> tuple[str]:
-        return (f"%{connection.ops.prep_for_like_query(composed(value))}%",)
+        return (f"%{connection.ops.prep_for_like_query(value)}%",)
 
     def condition(self, pattern: str) -> Q:
         return reduce(Q.__or__, (Q(Says(field, pattern)) for field in self.texts))
@@ -242,9 +269,9 @@ class SinceFilter(RangeFilter):
 
 
 class UntilFilter(RangeFilter):
-    """Rows up to a moment."""
+    """Rows up to a moment, or up to the end of a day."""
 
-    field_class = FlexibleDateTimeField
+    field_class = LastMomentField
 
     def bounds(self, value: datetime) -> Bounds:
         return Bounds(ceiling=value, to_ceiling=True)
@@ -308,14 +335,35 @@ def day_around(moment: datetime) -> tuple[datetime, datetime]:
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
+class TruthField(forms.TypedChoiceField):
+    def to_python(self, value: Any) -> str:
+        return super().to_python(value).strip().lower()
+
+
 class BooleanFilter(ConditionFilter, django_filters.TypedChoiceFilter):
     """``true``, ``false``, ``1``, ``0``, in any case; anything else is a 400, not silence."""
 
+    field_class = TruthField
+
     def __init__(self, **kwargs: Any) -> None:
-        words = [*TRUTH, *(word.title() for word in TRUTH if word.isalpha())]
-        super().__init__(
-            choices=[(word, word) for word in words],
-            coerce=lambda word: TRUTH[word.lower()],
-            empty_value=None,
-            **kwargs,
-        )
+        super().__init__(choices=[(word, word) for word in TRUTH], coerce=TRUTH.__getitem__, empty_value=None, **kwargs)
+
+
+class IdField(forms.CharField):
+    """Digits, and nothing else that Python or Django would read as a number: no 1.5, 1e3, +1 or ٣."""
+
+    default_error_messages = {"invalid": "Write a whole number from 1."}
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value) or ""
+        if not text:
+            return None
+        if not (text.isascii() and text.isdigit() and text.strip("0")):
+            raise forms.ValidationError(self.error_messages["invalid"], "invalid")
+        return min(int(text[:MAX_ID_DIGITS]), MAX_ID)
+
+
+class IdFilter(ConditionFilter, django_filters.NumberFilter):
+    """Rows that belong to one other, by its id. Beyond what an id can be there are none."""
+
+    field_class = IdField

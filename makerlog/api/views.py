@@ -20,6 +20,7 @@ from rest_framework.serializers import BaseSerializer
 from makerlog.api import idempotency, preconditions, throttling
 from makerlog.api.audience import audience_of
 from makerlog.api.budgets import Budgets
+from makerlog.api.charset import require_utf8_address
 from makerlog.api.columns import Asked, Condition, asked_by_all
 from makerlog.api.compiled import Compiled, compiled
 from makerlog.api.fields import MAX_ID
@@ -99,6 +100,7 @@ class Endpoint(generics.GenericAPIView):
 
     def begin(self, request: Request) -> None:
         """What comes before the handler, once the caller is let in."""
+        require_utf8_address(request.META)
         if request.META.get("QUERY_STRING"):
             self.look_at_parameters(request)
         timezone.activate(

@@ -103,7 +103,7 @@ def test_a_project_is_named_by_a_number(value: str) -> None:
     assert_invalid(anonymous().get(f"/tasks/?project={value}"), "project")
 
 
-@pytest.mark.parametrize("value", ["99999999999999999999", "1e30"])
+@pytest.mark.parametrize("value", ["99999999999999999999"])
 def test_a_project_beyond_any_number_has_no_tasks(value: str) -> None:
     assert listed(f"project={value}") == []
 
