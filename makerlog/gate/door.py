@@ -21,7 +21,7 @@ from makerlog.gate import metrics, readiness, wsgi
 from makerlog.gate.address import UNIX_PEER
 from makerlog.gate.answers import Answer, Refusal, ServerFault, Stopping, in_json
 from makerlog.gate.backlog import CONNECTION, READER, Backlog, Reader
-from makerlog.gate.banned import BanGuard, Spared
+from makerlog.gate.banned import BanGuard, Spared, is_spared
 from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import Bodies, HungUp, has_body, has_small_body, until_hung_up
 from makerlog.gate.caller import Caller, Link, Recognise, Ticket, identify
@@ -290,13 +290,12 @@ class FrontDoor:
         except TooManyRefusals:
             if not self.spared.may_read_file(caller, visit.path):
                 raise
-        self.backlog.refuse_if_full(self._note_reader(visit, caller))
+        self._refuse_if_unread(visit, caller)
 
     def _room(self, visit: Visit, caller: Caller) -> Answer | None:
         """An answer that is at hand for anybody needs no room. Raises NoRoom where it needs some and there is none."""
         self._follow_level()
-        reader = self._note_reader(visit, caller)
-        self.backlog.refuse_if_full(reader)
+        reader = self._refuse_if_unread(visit, caller)
         if self.shares and caller.token is None:
             visit.read = read_of(visit.scope, visit.request_id)
         answer = self.sharing.at_hand(visit.read, client_in(caller)) if visit.read else None
@@ -306,9 +305,12 @@ class FrontDoor:
             self.pool.refuse(queue_of(visit), reader.client)
         return answer
 
-    def _note_reader(self, visit: Visit, caller: Caller) -> Reader:
-        """For the backlog: whose memory it is that the answer takes until it is read."""
+    def _refuse_if_unread(self, visit: Visit, caller: Caller) -> Reader:
+        """Notes whose memory it is that the answer takes until it is read. Raises TooManyAtOnce where they left too much; not
+        to staff, who may share an address with whoever did."""
         reader = visit.scope[READER] = Reader(self.owners.client_in(caller), caller.token is not None)
+        if not (caller.ticket or caller.known or caller.link or is_spared(visit.path)):
+            self.backlog.refuse_if_full(reader)
         return reader
 
     async def _http(self, visit: Visit) -> None:

@@ -145,6 +145,14 @@ def test_an_empty_condition_is_none_and_one_without_quotes_is_no_tag(alice: Call
     assert_error(alice.patch(path, {"content": "y"}, HTTP_IF_MATCH=bare), 412, "precondition_failed")
 
 
+def test_what_cannot_be_read_can_only_be_asked_to_be_there(alice: Caller) -> None:
+    """A GET of it writes, as old apps call it, and is not asked for a tag."""
+    caller("bob")
+    assert_error(alice.put("/users/bob/follow/", HTTP_IF_MATCH='"x"'), 412, "precondition_failed")
+    assert alice.get("/users/bob/is_following/").json() == {"is_following": False}
+    assert alice.put("/users/bob/follow/", HTTP_IF_MATCH="*").status_code == 200
+
+
 def test_what_must_not_be_there_yet_is_not_overwritten(alice: Caller) -> None:
     path = task(alice.maker)
     assert_error(alice.put(path, {"content": "x"}, HTTP_IF_NONE_MATCH="*"), 412, "precondition_failed")

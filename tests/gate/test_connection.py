@@ -495,3 +495,15 @@ def test_nothing_is_held_for_connections_that_are_gone() -> None:
             with leave_unread(service):
                 until(lambda: service.door.backlog.held > 0)
             until(lambda: service.door.backlog.held == 0)
+
+
+def test_staff_behind_an_address_that_reads_nothing_are_served() -> None:
+    door = FrontDoor(
+        says("200 OK", [], b"x" * 7 * MIB),
+        limits=Limits(unread_answers_per_client=MIB),
+        ticket=lambda cookies: cookies == b"staff",
+    )
+    with serve(door) as service, leave_unread(service):
+        until(lambda: service.door.backlog.held > MIB)
+        is_refusal(service.get("/admin/"), 503, "too_many_at_once")
+        assert service.get("/admin/", {"Cookie": "staff"}).status == 200
