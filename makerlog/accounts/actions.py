@@ -19,7 +19,7 @@ from makerlog.accounts import emails, media, tokens
 from makerlog.accounts.authentication import PEPPERS
 from makerlog.accounts.links import activation_tokens, bad_link, email_tokens, reset_tokens
 from makerlog.accounts.mailboxes import mailbox_of
-from makerlog.accounts.models import AccessToken, Follow, Maker
+from makerlog.accounts.models import AccessToken, Follow, FreedUsername, Maker, username_digests
 from makerlog.accounts.scopes import SCOPES
 from makerlog.accounts.suspension import is_out, why_suspended
 from makerlog.api import refusals
@@ -157,6 +157,7 @@ def kept_unique(maker: Maker) -> bool:
     try:
         with transaction.atomic():
             maker.save()
+            require_not_kept_back(maker)
     except IntegrityError as error:
         if taken_field(error) == "email":
             return False
@@ -291,13 +292,32 @@ def confirm_email(*, maker: Maker | None, token: str) -> None:
 def change_username(*, maker: Maker, username: str) -> Maker:
     """What somebody else took in the meantime is an error of the field."""
     maker = locked_maker(maker)
+    before = maker.username
     maker.username = username
     try:
         with transaction.atomic():
             maker.save(update_fields=with_folded(Maker, ["username"]))
     except IntegrityError as error:
         raise ValidationError({"username": [USERNAME_TAKEN]}) from error
+    require_not_kept_back(maker)
+    if fold(before) != fold(username):
+        keep_back(before, maker)
     return maker
+
+
+def require_not_kept_back(maker: Maker) -> None:
+    """Asked once the name is the maker's: who waited for another to give it up sees here that they did."""
+    if FreedUsername.objects.kept_from(maker, maker.username).exists():
+        raise ValidationError({"username": [USERNAME_TAKEN]})
+
+
+def keep_back(username: str, maker: Maker) -> None:
+    """From now on the name is nobody else's for a while."""
+    digest, *older = username_digests(username)
+    FreedUsername.objects.filter(digest__in=older).delete()
+    FreedUsername.objects.update_or_create(digest=digest, defaults={"maker": maker, "freed_at": timezone.now()})
+    surplus = maker.freed_usernames.order_by("-freed_at", "-pk").values_list("pk", flat=True)
+    FreedUsername.objects.filter(pk__in=list(surplus[FreedUsername.MAX_OF_A_MAKER :])).delete()
 
 
 @transaction.atomic
@@ -315,6 +335,7 @@ def delete_account(*, maker: Maker) -> None:
     forget_files(getattr(maker, name).name for name in FILES)
     live = maker.tokens.filter(revoked_at=None).order_by("pk").select_for_update()
     public_ids, pk = list(live.values_list("public_id", flat=True)), maker.pk
+    keep_back(maker.username, maker)
     transaction.on_commit(partial(refusals.forget, public_ids), robust=True)
     maker.delete()
     announce("maker", [pk])

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from makerlog.accounts.mailboxes import mailbox_of
 from makerlog.accounts.names import validate_username
@@ -286,6 +287,39 @@ class Maker(AbstractUser):
     @derived()
     def og_image(self) -> None:
         """Pictures for link previews are not made here; the key is on the wire."""
+
+
+class FreedUsernameManager(models.Manager["FreedUsername"]):
+    def kept_from(self, maker: Maker, username: str) -> models.QuerySet["FreedUsername"]:
+        """What keeps ``username`` from ``maker``: somebody else had it lately. Who had it may have it again."""
+        since = timezone.now() - FreedUsername.KEPT_BACK
+        rows = self.filter(digest__in=username_digests(username), freed_at__gt=since)
+        return rows if maker.pk is None else rows.exclude(maker=maker.pk)
+
+
+class FreedUsername(models.Model):
+    """A username that its maker gave up. Nobody else may have it for ``KEPT_BACK``: links and mentions still mean who had it.
+
+    Kept as a keyed hash of the folded name, so that it says nothing of who is erased; ``maker`` is None then.
+    """
+
+    KEPT_BACK = timedelta(days=90)
+    MAX_OF_A_MAKER = 5  # of the newest: nobody keeps names from others by passing through them
+
+    digest = models.BinaryField(max_length=32, unique=True)
+    maker = models.ForeignKey(Maker, models.SET_NULL, null=True, related_name="freed_usernames")
+    freed_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[FreedUsernameManager] = FreedUsernameManager()
+
+    class Meta:
+        indexes = [models.Index(fields=["freed_at"], name="freed_username_age")]
+
+
+def username_digests(username: str) -> list[bytes]:
+    """Under SECRET_KEY, and under those before it."""
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return [salted_hmac("makerlog.username", fold(username), secret=key, algorithm="sha256").digest() for key in keys]
 
 
 class StoredFile(models.Model):

@@ -6,7 +6,7 @@ from django.contrib.sessions.models import Session
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from makerlog.accounts.models import AccessToken, Maker
+from makerlog.accounts.models import AccessToken, FreedUsername, Maker
 from makerlog.api.purging import purge
 
 ENDED_KEPT = timedelta(days=30)  # for the record: who asks what became of a token finds it
@@ -24,6 +24,11 @@ def purge_tokens() -> int:
 
 def purge_registrations() -> int:
     return purge(Maker.objects.lapsed().order_by("date_joined"))
+
+
+def purge_freed_usernames() -> int:
+    freed = FreedUsername.objects.filter(freed_at__lt=timezone.now() - FreedUsername.KEPT_BACK)
+    return purge(freed.order_by("freed_at"))
 
 
 def purge_sessions() -> int:

@@ -14,7 +14,7 @@ from rest_framework.fields import empty
 from makerlog.accounts import links
 from makerlog.accounts.actions import USERNAME_TAKEN
 from makerlog.accounts.mailboxes import mailbox_of, validate_mail_address
-from makerlog.accounts.models import DEFAULT_AVATAR, AccessToken, Maker, validate_timezone
+from makerlog.accounts.models import DEFAULT_AVATAR, AccessToken, FreedUsername, Maker, validate_timezone
 from makerlog.accounts.names import validate_username
 from makerlog.accounts.scopes import KNOWN_SCOPES, TOKENS, unknown_scopes
 from makerlog.accounts.tokens import LAST_EXPIRY
@@ -258,8 +258,8 @@ class UsernameSerializer(serializers.Serializer):
     username = serializers.CharField(validators=[validate_username])
 
     def validate_username(self, username: str) -> str:
-        holders = Maker.objects.filter(folded_username=fold(username))
-        if holders.exclude(pk=self.context["request"].user.pk).exists():
+        holders, own = Maker.objects.filter(folded_username=fold(username)), self.context["request"].user
+        if holders.exclude(pk=own.pk).exists() or FreedUsername.objects.kept_from(own, username).exists():
             raise serializers.ValidationError(USERNAME_TAKEN)
         return username
 
@@ -275,7 +275,8 @@ class RegisterSerializer(serializers.Serializer):
         holder = Maker.objects.filter(folded_username=fold(username)).first()
         # Who registers again before activating may well keep the name.
         again = holder and holder.awaits and mailbox_of(holder.unproven_email) == mailbox_of(email)
-        if holder and not again and not Maker.objects.lapsed().filter(pk=holder.pk).exists():
+        taken = holder and not again and not Maker.objects.lapsed().filter(pk=holder.pk).exists()
+        if taken or FreedUsername.objects.kept_from(Maker(), username).exists():
             raise serializers.ValidationError({"username": [USERNAME_TAKEN]})
         require_same(attrs)
         require_good_password(attrs["password"], Maker(username=username, email=email), "password")

@@ -112,6 +112,7 @@ LEFT_OUT = {
     "accounts.Follow.followed": "who follows a maker is what others did; the number stands in the profile",
     "accounts.Maker_groups.maker": "Django's own, not used: roles are flags, which stand in the profile",
     "accounts.Maker_user_permissions.maker": "Django's own, not used",
+    "accounts.FreedUsername.maker": "hashes of usernames given up, kept so that nobody else takes them at once",
     "accounts.StoredFile.maker": "the sizes of files that are exported themselves",
     "products.Invitation.invited_by": "whom one invited is said to them, until they answer",
     "tasks.DeletedTask.author": "the numbers of tasks deleted within 30 days, nothing of what they said",

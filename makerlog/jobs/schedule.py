@@ -44,6 +44,7 @@ SCHEDULE = [
     Chore("tombstones", timedelta(hours=1), purge_tombstones),  # of tasks deleted 30 days ago
     Chore("tokens", timedelta(hours=1), accounts.purge_tokens),  # that ended 30 days ago
     Chore("registrations", timedelta(hours=1), accounts.purge_registrations),  # that nobody activated in three days
+    Chore("usernames", timedelta(hours=1), accounts.purge_freed_usernames),  # given up 90 days ago
     Chore("sessions", timedelta(hours=1), accounts.purge_sessions),  # of the admin, expired
     Chore("sign-in failures", timedelta(hours=1), moderation.purge_sign_in_failures),  # of staff, 30 days ago
     Chore(

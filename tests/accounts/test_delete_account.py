@@ -87,7 +87,7 @@ def test_answers_kept_for_ones_apps_go_too() -> None:
     assert [key.caller for key in IdempotencyKey.objects.all()] == [f"token:{AccessToken.objects.get().pk}"]
 
 
-def test_the_name_and_the_address_are_free_again(mailoutbox: Any, committed: Any) -> None:
+def test_the_address_is_free_again_and_the_name_is_kept_back(mailoutbox: Any, committed: Any) -> None:
     gone(just_logged_in())
     sent = {
         "email": "alice@example.com",
@@ -95,8 +95,9 @@ def test_the_name_and_the_address_are_free_again(mailoutbox: Any, committed: Any
         "password": "correct horse",
         "repeat_password": "correct horse",
     }
+    assert_invalid(anonymous().post("/accounts/register/", sent), "username")
     with committed():
-        assert anonymous().post("/accounts/register/", sent).status_code == 201
+        assert anonymous().post("/accounts/register/", {**sent, "username": "alice2"}).status_code == 201
     assert mailoutbox[0].subject == "Makerlog: Activate your account"
 
 
