@@ -15,6 +15,7 @@ from makerlog.env import (
     embedded_redis_url,
 )
 from makerlog.gate.answers import EXPOSED
+from makerlog.gate.codes import table_of_codes
 from makerlog.gate.limits import LEAST_THREADS, Limits
 from makerlog.gate.preflight import ALLOWED_HEADERS, ALLOWED_METHODS, MAX_AGE_S
 from moderation.rules import RULES
@@ -197,7 +198,8 @@ SPECTACULAR_SETTINGS = {
     " send reply.created, reply.updated and reply.deleted. Where more changed than is told one by one, or something was lost"
     ' on the way, any of them sends `{"type": "resync", "payload": {"read": [path, ...]}}`: read those again. The token goes'
     " into the Authorization header or `?token=`."
-    " Closed with 4401: credential; 4403: banned, revoked or not allowed; 4404: nothing there; 4429: too many; 4503: busy.",
+    " Closed with 4401: credential; 4403: banned, revoked or not allowed; 4404: nothing there; 4429: too many; 4503: busy."
+    f"\n\nEvery error has a `code`, which stays what it is:\n\n{table_of_codes()}",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "SERVERS": [{"url": PUBLIC_URL}],

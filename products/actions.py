@@ -19,7 +19,7 @@ from makerlog.accounts import media
 from makerlog.accounts.models import Maker
 from makerlog.accounts.slugs import create_with_slug
 from makerlog.api.columns import AnyOf
-from makerlog.api.exceptions import Conflict
+from makerlog.api.exceptions import Conflict, ConflictForNow
 from makerlog.api.folded import with_folded
 from makerlog.api.text import fold
 from makerlog.api.written import instances
@@ -345,7 +345,7 @@ def locked(product: Product, *, maker: Maker, team: Collection[int] = ()) -> Pro
     lock_makers(concerned)
     product = current(product)
     if not authors_of(product) <= concerned:
-        raise Conflict("Somebody else changed this product at the same moment; try again.", "changed_meanwhile")
+        raise ConflictForNow("Somebody else changed this product at the same moment; try again.", "changed_meanwhile")
     return product
 
 

@@ -23,7 +23,7 @@ from makerlog.accounts.models import AccessToken, Follow, FreedUsername, Maker, 
 from makerlog.accounts.scopes import SCOPES
 from makerlog.accounts.suspension import is_out, why_suspended
 from makerlog.api import refusals
-from makerlog.api.exceptions import Conflict
+from makerlog.api.exceptions import Conflict, Rejected
 from makerlog.api.files import forget_files
 from makerlog.api.folded import with_folded
 from makerlog.api.models import IdempotencyKey
@@ -61,7 +61,7 @@ def log_in(*, maker: Maker, second_factor: bool = False) -> str:
     whoever comes here has proved that the account is theirs. ``second_factor``: by a code of theirs, too."""
     maker = locked_maker(maker)
     if is_out(maker):
-        raise ValidationError({"non_field_errors": [why_suspended(maker)]})
+        raise Rejected(why_suspended(maker), "suspended")
     kept, text = _kept(maker=maker, kind=AccessToken.Kind.LOGIN, name="log-in", scopes=None, expires_at=None)
     if second_factor:
         AccessToken.objects.filter(pk=kept.pk).update(second_factor=True)

@@ -90,9 +90,11 @@ def recognise(text: str, address: str, *, whole: bool = True) -> tuple[Maker, Ac
         raise AuthenticationFailed("This is no token of ours.", "bad_credential")
     kept = look_up(token.public_id) if whole else identities.find(token.public_id)
     if kept is None or not hmac.compare_digest(bytes(kept.digest), token.digest):
-        raise AuthenticationFailed("This token has expired or was revoked.", "token_expired")
+        is_over = token.expired(timezone.now())
+        detail = "This token has expired or was revoked."
+        raise AuthenticationFailed(detail, "token_expired" if is_over else "token_revoked")
     if not kept.live():
-        raise AuthenticationFailed(why_ended(kept), "token_expired")
+        raise AuthenticationFailed(why_ended(kept), "token_revoked" if kept.revoked_at else "token_expired")
     if whole and is_shut_out(kept.maker):
         identities.find(token.public_id)  # remembers it, for the front door
     if not kept.maker.is_active:

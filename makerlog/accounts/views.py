@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -44,6 +44,7 @@ from makerlog.accounts.serializers import (
 )
 from makerlog.api.budgets import ONE, PAGE, WHOLE, WRITE, WRITES
 from makerlog.api.columns import by
+from makerlog.api.exceptions import Rejected
 from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
 from makerlog.api.refusals import newest
@@ -84,9 +85,9 @@ class LogIn(ApiView):
         code = values.pop("otp", "")
         maker = actions.maker_with_password(**values)
         if maker is None:
-            raise ValidationError({"non_field_errors": ["Unable to log in with these credentials."]})
+            raise Rejected("Unable to log in with these credentials.", "wrong_password")
         if not maker.is_active:
-            raise ValidationError({"non_field_errors": [why_closed(maker)]})
+            raise why_closed(maker)
         if code:
             self.charge("admin-code")
             staff.rules().verify(maker, code)
@@ -102,11 +103,11 @@ class LogIn(ApiView):
         return Response(status=204)
 
 
-def why_closed(maker: Maker) -> str:
+def why_closed(maker: Maker) -> Rejected:
     """Told to who knows the password only."""
     if maker.awaiting_activation:
-        return "This account is not active yet: open the link in the e-mail we sent you."
-    return "This account is closed."
+        return Rejected("This account is not active yet: open the link in the e-mail we sent you.", "not_activated")
+    return Rejected("This account is closed.", "account_closed")
 
 
 class Tokens(Sensitive, ViewSet):

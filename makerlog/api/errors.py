@@ -25,7 +25,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-from makerlog.api.exceptions import RETRY_AFTER_S, BodyTooLarge, Busy, Conflict
+from makerlog.api.exceptions import RETRY_AFTER_S, BodyTooLarge, Busy, Conflict, Rejected
 from makerlog.api.waiting import DatabaseUnavailable
 from makerlog.gate.answers import Refusal
 
@@ -81,6 +81,8 @@ def is_too_slow(error: Exception) -> bool:
 
 
 def error_body(error: Exception) -> dict[str, Any]:
+    if isinstance(error, Rejected):
+        return {**error.detail, "code": error.code}  # type: ignore[dict-item]
     if isinstance(error, exceptions.ValidationError):
         detail = error.detail
         return detail if isinstance(detail, dict) else {"non_field_errors": detail}
@@ -105,7 +107,9 @@ def as_problem(body: dict[str, Any], status_code: int) -> dict[str, Any]:
     }
     if set(body) == {"detail", "code"}:
         return problem | body
-    return problem | {"detail": "Some fields are not valid.", "code": "invalid", "errors": body}
+    errors = {name: reasons for name, reasons in body.items() if not isinstance(reasons, str)}
+    code = body["code"] if isinstance(body.get("code"), str) else "invalid"
+    return problem | {"detail": "Some fields are not valid.", "code": code, "errors": errors}
 
 
 def json_error(request: HttpRequest, status_code: int, detail: str, code: str) -> HttpResponse:

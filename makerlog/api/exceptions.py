@@ -1,7 +1,7 @@
 """The errors that views raise, beside DRF's own."""
 
 from rest_framework import status
-from rest_framework.exceptions import APIException, Throttled
+from rest_framework.exceptions import APIException, Throttled, ValidationError
 
 RETRY_AFTER_S = 2
 
@@ -23,10 +23,24 @@ class TooOften(Throttled):
         self.wait = wait
 
 
+class Rejected(ValidationError):
+    """A 400 that no field is to blame for, in the shape of wrong fields, as old apps expect it, and with a code beside."""
+
+    def __init__(self, detail: str, code: str) -> None:
+        super().__init__({"non_field_errors": [detail]}, code)
+        self.code = code
+
+
 class Conflict(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_detail = "That conflicts with what is there already."
     default_code = "conflict"
+
+
+class ConflictForNow(Conflict):
+    """The same request may well succeed after ``Retry-After`` seconds."""
+
+    wait = 1
 
 
 class PreconditionFailed(APIException):

@@ -17,7 +17,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from makerlog.api.exceptions import BadParameter, Conflict
+from makerlog.api.exceptions import BadParameter, Conflict, ConflictForNow
 from makerlog.api.models import IdempotencyKey
 from makerlog.api.purging import purge
 from makerlog.api.renderers import written
@@ -62,7 +62,9 @@ def take_turn(identity: dict[str, str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(digest, signed=True)])
         if not cursor.fetchone()[0]:
-            raise Conflict("The first request with this Idempotency-Key is still running.", "idempotency_key_in_use")
+            raise ConflictForNow(
+                "The first request with this Idempotency-Key is still running.", "idempotency_key_in_use"
+            )
 
 
 def replay(first: IdempotencyKey, fingerprint: str) -> Response:

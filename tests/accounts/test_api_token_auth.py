@@ -6,7 +6,7 @@ import pytest
 
 from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher
 from makerlog.accounts.models import AccessToken, Maker
-from tests.errors import assert_error, assert_invalid
+from tests.errors import assert_error, assert_invalid, assert_rejected
 from tests.makers import anonymous, caller, make_maker
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +63,7 @@ def test_no_cache_keeps_the_answer() -> None:
 @pytest.mark.usefixtures("alice")
 @pytest.mark.parametrize(("name", "password"), [("alice", "wrong"), ("nobody", PASSWORD), ("no@body.com", PASSWORD)])
 def test_a_wrong_password_and_an_unknown_name_are_told_the_same(name: str, password: str) -> None:
-    assert assert_invalid(log_in(name, password), "non_field_errors") == {"non_field_errors": [WRONG]}
+    assert assert_rejected(log_in(name, password), "wrong_password") == WRONG
 
 
 @pytest.mark.usefixtures("alice")
@@ -83,24 +83,24 @@ def test_every_attempt_costs_one_hash(name: str, monkeypatch: pytest.MonkeyPatch
 
 def test_an_account_not_activated_is_told_so(alice: Maker) -> None:
     Maker.objects.update(is_active=False, awaiting_activation=True)
-    expected = ["This account is not active yet: open the link in the e-mail we sent you."]
-    assert assert_invalid(log_in(), "non_field_errors") == {"non_field_errors": expected}
+    expected = "This account is not active yet: open the link in the e-mail we sent you."
+    assert assert_rejected(log_in(), "not_activated") == expected
 
 
 def test_a_closed_account_is_told_so(alice: Maker) -> None:
     Maker.objects.update(is_active=False)
-    assert assert_invalid(log_in(), "non_field_errors") == {"non_field_errors": ["This account is closed."]}
+    assert assert_rejected(log_in(), "account_closed") == "This account is closed."
 
 
 def test_who_does_not_know_the_password_is_not_told_that_an_account_is_closed(alice: Maker) -> None:
     Maker.objects.update(is_active=False)
-    assert assert_invalid(log_in(password="wrong"), "non_field_errors") == {"non_field_errors": [WRONG]}
+    assert assert_rejected(log_in(password="wrong"), "wrong_password") == WRONG
 
 
 def test_an_account_without_a_password_cannot_log_in(alice: Maker) -> None:
     alice.set_unusable_password()
     alice.save()
-    assert_invalid(log_in(password=alice.password), "non_field_errors")
+    assert_rejected(log_in(password=alice.password), "wrong_password")
 
 
 def test_both_fields_are_needed() -> None:

@@ -39,7 +39,7 @@ def test_an_account_goes_with_all_it_posted() -> None:
     assert not Maker.objects.filter(username="alice").exists()
     counts = [model.objects.count() for model in (Task, TaskPraise, TaskComment, Follow)]
     assert counts == [0, 0, 0, 0]
-    assert_error(alice.get("/me/"), 401, "token_expired")
+    assert_error(alice.get("/me/"), 401, "token_revoked")
     assert_error(bob.get(f"/tasks/{mine}/"), 404, "not_found")
     assert bob.get("/me/").status_code == 200
 

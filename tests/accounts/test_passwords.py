@@ -63,8 +63,8 @@ def test_a_forgotten_password_is_set_anew_and_ends_all_log_ins_and_tokens(alice:
     assert (response.status_code, response.json()) == (200, {"success": True})
     alice.refresh_from_db()
     assert alice.check_password(NEW)
-    assert_error(app.get("/me/"), 401, "token_expired")
-    assert_error(personal.get("/me/"), 401, "token_expired")
+    assert_error(app.get("/me/"), 401, "token_revoked")
+    assert_error(personal.get("/me/"), 401, "token_revoked")
 
 
 def test_a_link_works_once(alice: Maker, forgot: Any) -> None:

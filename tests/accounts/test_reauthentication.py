@@ -123,7 +123,7 @@ def test_logging_out_ends_this_log_in_and_no_other() -> None:
     app, elsewhere = just_logged_in("alice"), just_logged_in("alice")
     response = app.delete("/api-token-auth/")
     assert (response.status_code, response.content) == (204, b"")
-    assert_error(app.get("/me/"), 401, "token_expired")
+    assert_error(app.get("/me/"), 401, "token_revoked")
     assert elsewhere.get("/me/").status_code == 200
     assert '"log-in"' not in response["RateLimit"]
 

@@ -68,7 +68,7 @@ def test_log_ins_are_in_the_list_and_tokens_of_others_are_not() -> None:
 def test_a_log_in_elsewhere_is_ended_from_the_list() -> None:
     alice, elsewhere = just_logged_in(), just_logged_in()
     assert alice.delete(f"/tokens/{alice.maker.tokens.latest('pk').pk}/").status_code == 204
-    assert_error(elsewhere.get("/me/"), 401, "token_expired")
+    assert_error(elsewhere.get("/me/"), 401, "token_revoked")
     assert alice.get("/me/").status_code == 200
 
 
@@ -79,7 +79,7 @@ def test_a_deleted_token_stops_working() -> None:
     app.credentials(HTTP_AUTHORIZATION=f"Token {made['token']}")
     assert app.get("/me/").status_code == 200
     assert alice.delete(f"/tokens/{made['id']}/").status_code == 204
-    assert_error(app.get("/me/"), 401, "token_expired")
+    assert_error(app.get("/me/"), 401, "token_revoked")
     assert_error(alice.delete(f"/tokens/{made['id']}/"), 404, "not_found")
 
 
@@ -147,7 +147,7 @@ def test_the_scope_tokens_is_given_only_where_it_is_named_and_by_who_may() -> No
 def test_a_token_ends_itself_without_a_password() -> None:
     alice = caller(scopes=["user:write"])
     assert alice.delete(f"/tokens/{alice.maker.tokens.get().pk}/").status_code == 204
-    assert_error(alice.get("/me/"), 401, "token_expired")
+    assert_error(alice.get("/me/"), 401, "token_revoked")
 
 
 def test_a_token_tells_what_it_is_good_for_whatever_that_is() -> None:

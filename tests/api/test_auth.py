@@ -55,14 +55,14 @@ def test_a_token_with_one_letter_changed_is_none() -> None:
 def test_a_token_we_made_that_nobody_has_is_none() -> None:
     client = caller()
     AccessToken.objects.all().delete()
-    assert_error(ask(f"Token {client.token}"), 401, "token_expired")
+    assert_error(ask(f"Token {client.token}"), 401, "token_revoked")
 
 
 def test_a_revoked_token_is_refused_on_public_reads_too() -> None:
     client = caller()
     revoke_token(token=AccessToken.objects.get())
     for path in PATHS:
-        assert_error(client.get(path), 401, "token_expired")
+        assert_error(client.get(path), 401, "token_revoked")
 
 
 def test_a_token_ends_at_its_second() -> None:

@@ -131,7 +131,7 @@ def test_what_was_chosen_is_revoked_in_batches_noted_once_and_announced(monkeypa
     entry = AuditEntry.objects.get(act="revoke")
     assert (entry.subject, entry.actor_id, entry.reason) == (f"maker:{alice.maker.pk}", mo.pk, "it flooded the feed")
     assert entry.details == {"tokens": 5, "makers": 1}
-    assert_error(alice.get("/tasks/"), 401, "token_expired")
+    assert_error(alice.get("/tasks/"), 401, "token_revoked")
     assert bob.get("/tasks/").status_code == 200
 
 
@@ -260,7 +260,7 @@ def test_the_command_shows_what_it_would_hit_and_then_does_it(mailoutbox: Any) -
     assert alice.token not in shown
     assert alice.get("/tasks/").status_code == 200
     assert run(*select, "--yes").endswith("Revoked 1. Told by mail: 1 owners; could not be told: 0.\n")
-    assert_error(alice.get("/tasks/"), 401, "token_expired")
+    assert_error(alice.get("/tasks/"), 401, "token_revoked")
     run_jobs()
     assert "Why: taken." in mailoutbox[0].body
 
@@ -324,7 +324,7 @@ def test_leaked_tokens_are_revoked_from_a_file_and_from_a_pipe(piped: Any, tmp_p
     (tmp_path / "page.html").write_text(f"<p>{bob.token}</p>")
     said += run("revoke_leaked", str(tmp_path / "page.html"), "--yes")
     for client in (alice, bob):
-        assert_error(client.get("/tasks/"), 401, "token_expired")
+        assert_error(client.get("/tasks/"), 401, "token_revoked")
         assert client.token not in said
         assert client.maker.tokens.get().prefix in said
     run_jobs()

@@ -17,7 +17,7 @@ from makerlog.changes.models import Change
 from moderation import actions
 from moderation.models import AuditEntry
 from moderation.roles import NotAllowed, Role, role_of
-from tests.errors import assert_error, assert_invalid
+from tests.errors import assert_error, assert_rejected
 from tests.makers import anonymous, caller, make_maker
 from tests.tasks.logs import NOON
 
@@ -82,9 +82,9 @@ def test_a_maker_who_is_out_gets_a_401_with_the_reason_everywhere(path: str) -> 
 def test_who_is_out_logs_in_no_more_and_only_who_knows_the_password_is_told() -> None:
     suspend(make_maker(password=make_password(PASSWORD)), "out", reason="spam")
     right = anonymous().post("/api-token-auth/", {"username": "alice", "password": PASSWORD})
-    assert "suspended: spam" in assert_invalid(right, "non_field_errors")["non_field_errors"][0]
+    assert "suspended: spam" in assert_rejected(right, "suspended")
     wrong = anonymous().post("/api-token-auth/", {"username": "alice", "password": "wrong"})
-    assert "suspended" not in assert_invalid(wrong, "non_field_errors")["non_field_errors"][0]
+    assert "suspended" not in assert_rejected(wrong, "wrong_password")
     assert not AccessToken.objects.exists()
 
 
@@ -95,9 +95,8 @@ def test_a_password_reset_is_no_way_back_in() -> None:
     passwords = {"password": "another horse 8", "repeat_password": "another horse 8"}
     response = anonymous().post("/accounts/reset/", {**form, **passwords})
     assert (response.status_code, response.json()) == (200, {"success": True})
-    assert_invalid(
-        anonymous().post("/api-token-auth/", {"username": "alice", "password": "another horse 8"}), "non_field_errors"
-    )
+    log_in = anonymous().post("/api-token-auth/", {"username": "alice", "password": "another horse 8"})
+    assert_rejected(log_in, "suspended")
 
 
 def test_what_they_posted_stays() -> None:
