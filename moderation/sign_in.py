@@ -21,6 +21,7 @@ from django_ratelimit.core import get_usage
 from makerlog.accounts.models import Maker
 from makerlog.api.limits import LIMITS, Limit
 from makerlog.api.text import fold
+from makerlog.gate.networks import client_of, site_of
 from moderation import actions, second_factor
 from moderation.models import SignInFailure
 from moderation.standing import tickets
@@ -185,9 +186,16 @@ def seconds_to_wait(request: HttpRequest, limit: Limit) -> int:
     """0: go on. django-ratelimit's windows are fixed ones: a burst in each keeps any window within the quota. A known device
     is counted by itself, whoever knocks from the same address."""
     maker = tickets.known_as(request.COOKIES.get(DEVICE, ""))
-    key: Any = (lambda group, request: f"device {maker}") if maker else "ip"
+    if maker:
+        return used(request, limit, f"device {maker}")
+    wait = used(request, limit.of_site, site_of(request.META["REMOTE_ADDR"]))
+    return wait or used(request, limit, client_of(request.META["REMOTE_ADDR"]))
+
+
+def used(request: HttpRequest, limit: Limit, key: str) -> int:
+    """Counts this request for ``key``: in how many seconds it may come again, 0 where it may now."""
     rate = f"{limit.burst}/{limit.window}s"
-    usage = get_usage(request, group=limit.name, key=key, rate=rate, method="POST", increment=True)
+    usage = get_usage(request, group=limit.name, key=lambda *_: key, rate=rate, method="POST", increment=True)
     return max(1, usage["time_left"]) if usage and usage["should_limit"] else 0
 
 

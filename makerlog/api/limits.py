@@ -4,15 +4,16 @@ A limit is a bucket of ``burst`` units that is refilled evenly, by ``quota - bur
 most ``quota`` units are let through: the documented number is a true upper bound, without the double of fixed windows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
 from django.utils.functional import cached_property
 
 from makerlog.gate.level import GUARDED, UNDER_ATTACK, lockdown
+from makerlog.gate.networks import SITE_CLIENTS
 
-Per = Literal["token", "maker", "app", "address", "subject"]
+Per = Literal["token", "maker", "app", "address", "site", "subject"]
 
 SECOND_US = 1_000_000
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -39,6 +40,13 @@ class Limit:
     def policy(self) -> str:
         """As the header RateLimit-Policy has it."""
         return f'"{self.name}";q={self.quota};w={self.window}'
+
+    @cached_property
+    def of_site(self) -> "Limit":
+        """Of a limit by address: what all addresses of one site have together (see makerlog.gate.networks)."""
+        about = f"{self.about} All addresses of one IPv4 /24 or IPv6 /48 together."
+        quota, burst = self.quota * SITE_CLIENTS, self.burst * SITE_CLIENTS
+        return replace(self, name=f"{self.name}-site", per="site", quota=quota, burst=burst, about=about)
 
     def time_for(self, units: int) -> int:
         """How long ``units`` take to come back, in microseconds, rounded up."""
@@ -141,6 +149,8 @@ MARGIN_S = 0.25  # of work beyond that, before it is charged as a debt: a proces
 UNCHANGED = 10  # an answer of 304 costs one part in so many
 
 COSTS = {
+    "limits by address": "an IPv4 address or IPv6 /64 is one address; all of one IPv4 /24 or IPv6 /48 have together"
+    f" {SITE_CLIENTS} times what one has",
     "GET of one thing": "1 unit",
     "GET of a list": f"1 unit, and 1 for each {ROWS_A_UNIT} of its limit: 20 rows cost 1, 100 rows cost 3",
     "search": f"{SEARCH} units more",

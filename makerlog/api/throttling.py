@@ -33,7 +33,7 @@ from makerlog.api.limits import (
 from makerlog.api.store import redis_client
 from makerlog.gate.lanes import CHARGED
 from makerlog.gate.level import NORMAL, lockdown
-from makerlog.gate.networks import client_of
+from makerlog.gate.networks import SITE_CLIENTS, client_of, site_of
 
 ACCOUNT = "makerlog.account"  # in an environ
 
@@ -73,7 +73,7 @@ class Account:
 
     def charge(self, charges: list[Charge], *, insist: bool = False) -> None:
         """All of them or none; TooOften where one does not fit. ``insist``: as a debt, whether they fit or not."""
-        decision = limiter.decide(charges, insist=insist)
+        decision = limiter.decide(with_sites(charges), insist=insist)
         self.note(decision)
         if not decision.allowed:
             self.rest = []
@@ -81,7 +81,9 @@ class Account:
             raise self.refusal
 
     def note(self, decision: Decision) -> None:
-        self.standings |= {standing.limit.name: standing for standing in decision.standings}
+        """A site's buckets are told of only where they refuse: they say what others do."""
+        told = [each for each in decision.standings if each.limit.per != "site" or each.fits_in]
+        self.standings |= {standing.limit.name: standing for standing in told}
 
     def settle(self, seconds: float, *, unchanged: bool = False) -> None:
         """After ``seconds`` of work: charges what they come to beyond what was paid, and the rest of an answer that is not
@@ -94,7 +96,8 @@ class Account:
         own = [charge(limit, self.owners, more) for limit in self.own] if more else []
         for each in own:
             each.time += times.pop(each.limit.name, 0)
-        self.note(limiter.decide([*own, *(each for each in rest if each.limit.name in times)], insist=True))
+        left = [each for each in rest if each.limit.name in times]
+        self.note(limiter.decide(with_sites([*own, *left]), insist=True))
 
 
 def units_over(seconds: float, units: int) -> int:
@@ -130,6 +133,16 @@ def charges(request: Request, view: Any) -> list[Charge]:
         Charge(each.limit, each.subject, each.time - tenth.time) for each, tenth in zip(found, tenths, strict=True)
     ]
     return tenths
+
+
+def with_sites(charges: list[Charge]) -> list[Charge]:
+    """What is charged to an address is charged to its site as well, which has SITE_CLIENTS times as much."""
+    sites = [
+        Charge(each.limit.of_site, site_of(each.subject), -(-each.time // SITE_CLIENTS))
+        for each in charges
+        if each.limit.per == "address"
+    ]
+    return [*charges, *sites]
 
 
 def names_tags(condition: str) -> bool:

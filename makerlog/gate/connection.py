@@ -24,7 +24,7 @@ from makerlog.gate.backlog import CONNECTION, READER, Reader
 from makerlog.gate.body import has_body
 from makerlog.gate.level import lockdown
 from makerlog.gate.limits import Limits
-from makerlog.gate.networks import client_of
+from makerlog.gate.networks import SITE_CLIENTS, client_of, site_of
 
 log = logging.getLogger("makerlog.connection")
 log.setLevel(logging.ERROR)  # what clients send wrong is theirs to know: a flood of it must not fill the log
@@ -88,6 +88,7 @@ class Connections:
         self._all: dict[Connection, str | None] = {}  # None: a trusted proxy's
         self._idle: dict[Connection, None] = {}
         self._of_peer: Counter[str] = Counter()
+        self._of_site: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -95,22 +96,28 @@ class Connections:
     def add(self, connection: "Connection", peer: str) -> bool:
         """False: this peer has as many as one may have, or there is no room and nobody idle."""
         client = None if peer_is_trusted(peer, self.trusted) else client_of(peer or UNIX_PEER)
-        if client is not None and self._of_peer[client] >= self.limits.connections_per_peer:
+        if client is not None and self._has_enough(client):
             return False
         if len(self._all) + self.upgraded >= self.most and not self._drop_idle():
             return False
         self._all[connection] = client
         if client is not None:
             self._of_peer[client] += 1
+            self._of_site[site_of(client)] += 1
         return True
+
+    def _has_enough(self, client: str) -> bool:
+        most = self.limits.connections_per_peer
+        return self._of_peer[client] >= most or self._of_site[site_of(client)] >= most * SITE_CLIENTS
 
     def remove(self, connection: "Connection") -> None:
         client = self._all.pop(connection, None)
         self._idle.pop(connection, None)
         if client is not None:
-            self._of_peer[client] -= 1
-            if not self._of_peer[client]:
-                del self._of_peer[client]
+            for counter, key in ((self._of_peer, client), (self._of_site, site_of(client))):
+                counter[key] -= 1
+                if not counter[key]:
+                    del counter[key]
 
     def is_idle(self, connection: "Connection", idle: bool) -> None:
         """Whether ``connection`` waits for a request, or for the rest of its head."""

@@ -14,11 +14,10 @@ from math import ceil
 
 from makerlog.gate.answers import Headers, Refusal
 from makerlog.gate.banned import SPARED
-from makerlog.gate.buckets import Buckets
+from makerlog.gate.buckets import AddressBuckets, Buckets
 from makerlog.gate.caller import Caller
 from makerlog.gate.lanes import client_in
 from makerlog.gate.limits import Limits
-from makerlog.gate.networks import client_of
 
 NAME = "refusals"
 WINDOW = 60  # seconds: what the headers say the quota is counted over
@@ -63,7 +62,7 @@ class Strikes:
     ) -> None:
         self.limits = limits
         self.client_in = client_in
-        self.buckets = Buckets(limits.strikes, limits.strikes_back, limits.struck_clients, clock)
+        self.buckets = AddressBuckets(limits.strikes, limits.strikes_back, limits.struck_clients, clock)
         self.uncharged = Buckets(limits.uncharged, limits.uncharged_back, limits.struck_clients, clock)
 
     def __len__(self) -> int:
@@ -75,9 +74,9 @@ class Strikes:
         if caller.token is not None:
             self._refuse_uncharged(caller)
         elif self.buckets and method != "OPTIONS" and not (is_staff(caller) or path in SPARED):
-            short = 1.0 - self.buckets.left(client_of(caller.address))
-            if short > 0.0:
-                raise TooManyRefusals(ceil(short / self.limits.strikes_back))
+            wait = self.buckets.next_in(caller.address)
+            if wait > 0.0:
+                raise TooManyRefusals(ceil(wait))
 
     def _refuse_uncharged(self, caller: Caller) -> None:
         """For OPTIONS too: no browser sends a token with it."""
@@ -95,7 +94,7 @@ class Strikes:
         """Notes that ``caller`` was answered ``status``."""
         if status not in VAIN or caller.token is not None or f"{path}/".startswith(GONE):
             return
-        self.buckets.charge(client_of(caller.address))
+        self.buckets.charge(caller.address)
 
     def headers(self, caller: Caller) -> Headers:
         """How the caller's bucket stands. As in draft-ietf-httpapi-ratelimit-headers-10, and in the older way."""
@@ -103,7 +102,7 @@ class Strikes:
         if caller.token is not None:
             left = self.uncharged.left(self.client_in(caller))
             return standing(max(0, int(left)), limits.uncharged, limits.uncharged_back)
-        left = self.buckets.left(client_of(caller.address))  # below 0 where many requests were under way at once
+        left = self.buckets.left(caller.address)  # below 0 where many requests were under way at once
         return standing(max(0, int(left)), limits.strikes, limits.strikes_back)
 
 

@@ -9,7 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from makerlog.accounts.models import AccessToken
 from makerlog.api import throttling
+from makerlog.api.exceptions import TooOften
 from makerlog.api.limits import LIMITS, Limit
+from makerlog.gate.networks import SITE_CLIENTS, client_of
 from tests.errors import assert_error
 from tests.makers import Caller, anonymous, caller
 from tests.tasks.logs import log
@@ -472,3 +474,52 @@ def test_without_redis_everything_goes_on_and_is_still_limited(
     assert [alice.get("/me/").status_code for _ in range(6)] == [200] * 5 + [429]
     assert time.monotonic() - begun < 1
     assert nowhere.fallbacks == 6
+
+
+# --- Whoever owns a whole network ---
+
+
+@pytest.mark.parametrize(
+    ("network", "neighbour"),
+    [("2a00:1450:4001:{:x}::7", "2a00:1450:4002::7"), ("93.184.216.{}", "93.184.217.7")],
+)
+@pytest.mark.parametrize("name", ["log-in", "registration", "forgot", "address"])
+def test_the_owner_of_a_48_or_24_has_eight_times_what_one_address_has(
+    monkeypatch: pytest.MonkeyPatch, name: str, network: str, neighbour: str
+) -> None:
+    narrow(monkeypatch, name, 2)
+    limit = LIMITS[name]
+
+    def take(address: str) -> bool:
+        owners = {"address": client_of(address)}
+        try:
+            throttling.Account().charge([throttling.charge(limit, owners, 1)])
+        except TooOften:
+            return False
+        return True
+
+    allowed = [take(network.format(number)) for number in range(20) for _ in range(2)]
+    assert sum(allowed) == 2 * SITE_CLIENTS
+    assert [take(neighbour) for _ in range(3)] == [True, True, False]
+
+
+def test_guesses_of_passwords_from_all_of_a_48_are_a_429(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow(monkeypatch, "log-in", 1)
+    guess = {"username": "alice", "password": "wrong"}
+
+    def statuses(addresses: list[str]) -> list[int]:
+        return [anonymous().post("/api-token-auth/", guess, REMOTE_ADDR=address).status_code for address in addresses]
+
+    ours = [f"2a00:1450:4001:{number:x}::1" for number in range(SITE_CLIENTS + 2)]
+    assert statuses(ours) == [400] * SITE_CLIENTS + [429] * 2
+    assert statuses(["2a00:1450:4002::1"]) == [400]
+
+
+def test_what_others_of_a_network_took_stands_in_no_header_until_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow(monkeypatch, "address", 10)
+    responses = [
+        anonymous().get("/tasks/", REMOTE_ADDR=f"93.184.216.{number}") for number in range(10 * SITE_CLIENTS + 1)
+    ]
+    assert left(responses[0]) == {"address": 9}
+    assert responses[-1].status_code == 429
+    assert "All addresses of one IPv4 /24 or IPv6 /48 together." in responses[-1].json()["detail"]

@@ -13,8 +13,10 @@ from prometheus_client import REGISTRY
 
 from makerlog.gate.banned import BanGuard
 from makerlog.gate.bans import BanIndex, Standing
+from makerlog.gate.connection import Connections
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
+from makerlog.gate.networks import SITE_CLIENTS
 from makerlog.gate.notes import Notes
 from tests.gate.serving import Reply, Service, Stuck, _reply, is_refusal, mirror, one_lane, says, serve, until
 
@@ -507,3 +509,14 @@ def test_staff_behind_an_address_that_reads_nothing_are_served() -> None:
         until(lambda: service.door.backlog.held > MIB)
         is_refusal(service.get("/admin/"), 503, "too_many_at_once")
         assert service.get("/admin/", {"Cookie": "staff"}).status == 200
+
+
+def test_the_owner_of_a_48_holds_eight_times_as_many_connections_as_one_address() -> None:
+    connections = Connections(Limits(connections_per_peer=2))
+    held: list[Any] = [object() for _ in range(40)]
+    addresses = [f"2a00:1450:4001:{number // 2:x}::1" for number in range(40)]
+    let_in = [each for each, address in zip(held, addresses, strict=True) if connections.add(each, address)]
+    assert len(let_in) == 2 * SITE_CLIENTS
+    assert connections.add(held[-1], "2a00:1450:4002::1")
+    connections.remove(let_in[0])
+    assert connections.add(held[-2], "2a00:1450:4001:ffff::1")

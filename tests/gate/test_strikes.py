@@ -1,5 +1,6 @@
 """Asking in vain: counted per client, throttled before anything is read, and never a ban."""
 
+import contextlib
 import time
 from ipaddress import ip_network
 from typing import Any
@@ -13,6 +14,7 @@ from makerlog.gate.door import FrontDoor
 from makerlog.gate.files import StaticFolder
 from makerlog.gate.lanes import CHARGED
 from makerlog.gate.limits import Limits
+from makerlog.gate.networks import SITE_CLIENTS
 from makerlog.gate.notes import Notes
 from makerlog.gate.strikes import Strikes, TooManyRefusals
 from tests.gate.serving import Service, is_refusal, says, serve
@@ -313,3 +315,19 @@ def test_a_token_is_charged_for_files_that_are_not_there_and_for_bodies_that_are
         assert [service.get("/static/no.txt", ALICE).status for _ in range(2)] == [404, 404]
         assert service.ask("POST", "/tasks/", b"x" * 1000, ALICE).status == 413
         assert service.get("/static/a.txt", ALICE).status == 429
+
+
+def test_the_owner_of_a_48_asks_in_vain_eight_times_as_often_as_one_address(strikes: Strikes) -> None:
+    addresses = [f"2a00:1450:4001:{number:x}::1" for number in range(20)]
+    struck = 0
+    for address in addresses:
+        one = Caller(address, "https")
+        for _ in range(FEW.strikes):
+            with contextlib.suppress(TooManyRefusals):
+                strikes.refuse_if_spent(one, "GET", "/nothing/")
+                strikes.count(404, one, "/nothing/")
+                struck += 1
+    assert struck == FEW.strikes * SITE_CLIENTS
+    strikes.refuse_if_spent(Caller("2a00:1450:4002::1", "https"), "GET", "/nothing/")
+    with pytest.raises(TooManyRefusals):
+        strikes.refuse_if_spent(Caller("2a00:1450:4001:ffff::1", "https"), "GET", "/nothing/")

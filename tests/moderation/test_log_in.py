@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from makerlog.accounts.models import Maker
 from makerlog.api import cache as sturdy
 from makerlog.api import store
 from makerlog.api.limits import LIMITS
+from makerlog.gate.networks import SITE_CLIENTS
+from moderation.sign_in import seconds_to_wait
 
 pytestmark = pytest.mark.django_db
 
@@ -90,3 +92,13 @@ def test_the_cache_keeps_what_counting_needs(away: bool, request: pytest.Fixture
     assert cache.delete(key)
     assert cache.get(key, "gone") == "gone"
     assert sturdy.breaker.closed != away
+
+
+def test_guesses_from_all_of_a_48_are_a_429(root: Maker) -> None:
+    tried = LIMIT.burst * SITE_CLIENTS
+    for number in range(tried // LIMIT.burst):
+        for _ in range(LIMIT.burst):
+            request = RequestFactory().post("/admin/login/", REMOTE_ADDR=f"2a00:1450:4001:{number:x}::1")
+            assert seconds_to_wait(request, LIMIT) == 0
+    assert log_in(address="2a00:1450:4001:ffff::1").status_code == 429
+    assert log_in(address="2a00:1450:4002::1").status_code == 200
