@@ -1,5 +1,7 @@
 """Uploads: images are judged by their content, bounded in size and written anew; names are ours."""
 
+import errno
+import logging
 import secrets
 import shutil
 from collections.abc import Iterable
@@ -22,12 +24,13 @@ from makerlog.api.images import TAKEN, BadImage, rewrite_image
 from makerlog.api.limits import IMAGE_UNIT_S
 from makerlog.gate.limits import MIB
 
+logger = logging.getLogger("makerlog.files")
 
-class LocalStorage(FileSystemStorage):
-    """Files under MEDIA_ROOT, named by absolute URLs from PUBLIC_URL."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-    def url(self, name: str | None) -> str:
-        return f"{settings.PUBLIC_URL}{super().url(name)}"
+
+class WholeFileStorage(FileSystemStorage):
+    """Files on this disk."""
 
     def _save(self, name: str, content: Any) -> str:
         """All of the file or nothing: what a full disk cut off is deleted."""
@@ -35,7 +38,17 @@ class LocalStorage(FileSystemStorage):
             return super()._save(name, content)  # type: ignore[misc]  # Django has it, its stubs do not
         except OSError as error:
             Path(self.path(name)).unlink(missing_ok=True)
+            if error.errno not in FULL:
+                raise
+            logger.error("No room for %s: %s", self.path(name), error)
             raise DiskFull from error
+
+
+class LocalStorage(WholeFileStorage):
+    """Files under MEDIA_ROOT, named by absolute URLs from PUBLIC_URL."""
+
+    def url(self, name: str | None) -> str:
+        return f"{settings.PUBLIC_URL}{super().url(name)}"
 
 
 def require_free_disk() -> None:
@@ -44,6 +57,7 @@ def require_free_disk() -> None:
         return
     there = next(each for each in (settings.MEDIA_ROOT, *settings.MEDIA_ROOT.parents) if each.exists())
     if shutil.disk_usage(there).free < settings.MEDIA_FREE_MB * MIB:
+        logger.error("Less than MEDIA_FREE_MB=%d is free where uploads go: %s.", settings.MEDIA_FREE_MB, there)
         raise DiskFull
 
 

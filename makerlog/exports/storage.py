@@ -1,8 +1,10 @@
 """Where exports lie: apart from uploads, which anybody may read."""
 
 from django.conf import settings
-from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.core.files.storage import Storage, storages
 from django.core.signing import BadSignature, TimestampSigner
+
+from makerlog.api.files import WholeFileStorage
 
 signer = TimestampSigner(salt="makerlog.exports")
 
@@ -11,7 +13,7 @@ def storage() -> Storage:
     return storages["exports"]
 
 
-class SignedStorage(FileSystemStorage):
+class SignedStorage(WholeFileStorage):
     """Files on this disk, read by links that the front door checks with ``admits``."""
 
     def url(self, name: str | None) -> str:

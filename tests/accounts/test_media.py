@@ -14,6 +14,7 @@ from PIL import Image
 
 from makerlog.accounts.models import Maker, StoredFile
 from makerlog.gate.limits import MIB
+from products.models import Membership
 from tests.errors import assert_error
 from tests.makers import Caller, caller
 from tests.tasks.images import image_bytes, upload
@@ -68,7 +69,8 @@ def test_a_tasks_attachment_counts_until_it_is_replaced_or_deleted() -> None:
 
 def test_a_products_icon_counts_for_its_owner_whoever_sends_it() -> None:
     alice, bob = caller(), caller("bob")
-    product = alice.post("/products/", {"name": "P", "team": [bob.maker.pk], "icon": sent()}, format="multipart").json()
+    product = alice.post("/products/", {"name": "P", "icon": sent()}, format="multipart").json()
+    Membership.objects.create(product_id=product["id"], maker=bob.maker)
     assert used(alice) > 4096
     response = bob.patch(f"/products/{product['slug']}/", {"icon": sent(20)}, format="multipart")
     assert (response.status_code, used(alice), used(bob)) == (200, 4096, 0)

@@ -1,6 +1,7 @@
 """GET POST /me/export_data/, what is in the ZIP, and what becomes of it."""
 
 import json
+import resource
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 from zipfile import ZipFile
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from makerlog.accounts.models import Maker
+from makerlog.api.exceptions import DiskFull
 from makerlog.exports import actions, packing, sections
 from makerlog.exports.models import GIVEN_UP, KEPT, Export
 from makerlog.exports.purges import purge_exports
@@ -270,3 +273,14 @@ def test_in_a_private_bucket_links_are_signed_by_it(settings: Any) -> None:
         [link] = alice.get(URL).json()["links"]
         assert [f"/private/{Export.objects.get().part(1)}"] == [*bucket.kept] == [urlsplit(link).path]
         assert {"Signature", "Expires"} <= {*parse_qs(urlsplit(link).query)}
+
+
+def test_a_disk_that_is_full_half_way_through_an_export_keeps_no_half(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100 * 1024, before[1]))
+    try:
+        with pytest.raises(DiskFull):
+            SignedStorage(location=tmp_path).save("part.zip", ContentFile(bytes(200 * 1024)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.rglob("*.zip")) == []
