@@ -40,9 +40,9 @@ PAGE = Budget(queries=7, rows=220, bytes=250_000)  # 100 rows, and of as many ma
 FULL_PAGE = Budget(queries=9, rows=900, bytes=350_000)  # on whose rows others hang: projects, products, a team
 RANKED = Budget(queries=8, rows=1_300, bytes=100_000)  # the best of some hundred candidates
 ONE = Budget(queries=7, rows=120, bytes=30_000)
-DOCUMENT = Budget(queries=3, rows=3, bytes=400_000)  # made of no rows
+DOCUMENT = Budget(queries=3, rows=3, bytes=500_000)  # made of no rows
 WRITE = Budget(queries=30, rows=150, bytes=30_000)
-WHOLE = Budget(queries=80, rows=10_000, bytes=30_000)  # a write that takes along all that hangs on a thing
+WHOLE = Budget(queries=90, rows=10_000, bytes=30_000)  # a write that takes along all that hangs on a thing
 
 WRITES = {**dict.fromkeys(("create", "update", "partial_update"), WRITE), "destroy": WHOLE}
 RELISTS = dict.fromkeys(("update", "partial_update"), WHOLE)  # one of them can change who sees all that stands under it
