@@ -4,6 +4,7 @@ All of it stands below /admin/login/, where the front door lets known devices in
 costs no hash; who may ask for what is `second_factor.step`.
 """
 
+import time
 from typing import Any
 
 import django_otp
@@ -19,6 +20,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice, default_key
 from django_ratelimit.core import get_usage
 
 from makerlog.accounts.models import Maker
+from makerlog.accounts.reauthentication import FRESH_FOR
 from makerlog.api.limits import LIMITS, Limit
 from makerlog.api.text import fold
 from makerlog.gate.networks import client_of, site_of
@@ -29,6 +31,7 @@ from moderation.tickets import DEVICE, HALFWAY_FOR, KNOWN_FOR, PATH, remember
 
 PASSWORD, CODE = LIMITS["admin-log-in"], LIMITS["admin-code"]
 STEPS = {"code": "admin:code", "set_up": "admin:second_factor"}
+SIGNED_IN_AT = "signed_in_at"  # in a session: when its password was given, Unix seconds
 KEY = "second_factor_key"  # in a session: of a device that is not confirmed yet. Nobody else can have read it
 
 
@@ -49,6 +52,7 @@ class CodeForm(forms.Form):
 def settle(request: HttpRequest, response: HttpResponse) -> None:
     """What follows from an answer to the password form."""
     if response.status_code == 302:
+        request.session[SIGNED_IN_AT] = time.time()
         welcome(request, response)
         return
     form = response.context_data["form"]  # type: ignore[attr-defined]  # a TemplateResponse
@@ -120,6 +124,8 @@ def set_up(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     owed = "" if request.user.is_anonymous else second_factor.step(request)
     if request.user.is_anonymous or not request.user.is_staff or owed == "code":
         return HttpResponseRedirect(reverse("admin:code" if owed else "admin:login"))
+    if not second_factor.owns_factor(request.user) and not has_fresh_password(request):
+        return sign_in_again(request)
     if request.method == "POST" and (wait := seconds_to_wait(request, CODE)):
         return too_often(request, CODE, wait)
     form = CodeForm(request.POST or None)
@@ -130,6 +136,17 @@ def set_up(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     if codes is not None and owed:
         let_in(request, response, "totp")
     return response
+
+
+def has_fresh_password(request: HttpRequest) -> bool:
+    """Threat: whoever finds a session open sets up a factor of their own, and its owner is locked out."""
+    return time.time() - request.session.get(SIGNED_IN_AT, 0.0) < FRESH_FOR.total_seconds()
+
+
+def sign_in_again(request: HttpRequest) -> HttpResponse:
+    """Leads to the password, and from there back to setting it up."""
+    logout(request)
+    return HttpResponseRedirect(f"{reverse('admin:login')}?{urlencode({'next': reverse('admin:second_factor')})}")
 
 
 def shown(request: HttpRequest) -> dict[str, Any]:

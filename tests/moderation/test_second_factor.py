@@ -184,6 +184,22 @@ def test_where_it_is_offered_nobody_owes_one(settings: Any) -> None:
     assert client.get(FACTOR).status_code == 200
 
 
+def test_a_session_found_open_sets_up_no_second_factor_of_somebody_else(time_machine: Any) -> None:
+    now = timezone.now()
+    time_machine.move_to(now, tick=False)
+    staff()
+    client, _ = with_password()
+    assert client.get(FACTOR).status_code == 200
+    time_machine.move_to(now + timedelta(hours=1, seconds=1), tick=False)
+    key = client.session["second_factor_key"]
+    response = client.post(FACTOR, {"code": code_of(bytes.fromhex(key))})
+    assert response["Location"] == f"{LOG_IN}?next=%2Fadmin%2Flogin%2Fsecond-factor%2F"
+    assert not TOTPDevice.objects.exists()
+    again = client.post(response["Location"], {"username": "root", "password": PASSWORD, "next": FACTOR})
+    assert again["Location"] == FACTOR
+    assert client.get(FACTOR).status_code == 200
+
+
 def test_new_recovery_codes_and_taking_it_off_ask_for_a_code(time_machine: Any) -> None:
     now = timezone.now()
     time_machine.move_to(now, tick=False)
