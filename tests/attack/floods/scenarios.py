@@ -45,6 +45,7 @@ STREAM = "/explore/stream/"
 BANNED = 4403
 OF_A_SITE = 100  # sockets of one /24, of the 160 that it may have in a process
 LARGE = "/tasks/?limit=100"
+LARGE_FILE_BYTES = 12 * MIB
 SHAPES = [
     (connections, addresses, keep_alive)
     for connections in (64, 512)
@@ -298,9 +299,11 @@ def most_memory(run: Run, tool: Tool) -> int:
 
 
 def large_answers(run: Run) -> list[str]:
-    """A page of 100, and a file of a megabyte."""
-    scripts = sorted((run.service.data_dir / "static").rglob("swagger-ui-bundle.*.js"))
-    return [LARGE, *(f"/static/{script.relative_to(run.service.data_dir / 'static')}" for script in scripts[:1])]
+    """A page of 100, and a file that no system takes whole for whoever does not read it."""
+    upload = run.service.data_dir / "media" / "flood.bin"
+    upload.parent.mkdir(exist_ok=True)
+    upload.write_bytes(bytes(LARGE_FILE_BYTES))
+    return [LARGE, f"/media/{upload.name}"]
 
 
 def the_2019_way(run: Run) -> Iterator[Row]:
