@@ -272,6 +272,7 @@ class FrontDoor:
         self.guard.refuse(caller, visit.method, visit.path, visit.began)
         self.spared.refuse_if_spent(caller, visit.path, visit.began)
         if caller.asks:
+            self.strikes.refuse_if_spent(caller, visit.method, visit.path)  # for tokens: no browser sends one with it
             return preflight(visit.request_id)
         if self.files.serve(visit.path):
             self._meet_file(visit, caller)

@@ -23,7 +23,7 @@ class Lane:
         1.0  # of the time of one process, as long as a higher lane is in use: threads take it from each other
     )
     half_life: float = 10.0  # after which a second of work counts for half in its client's demand
-    client_part: float = 1.0  # of the time of one process, that one client gets for long while others ask as well
+    client_part: float = 1.0  # of the time of one process, for one client's dear requests while others ask as well
 
 
 def lanes(threads: int = 8) -> tuple[Lane, ...]:
@@ -39,7 +39,7 @@ def lanes(threads: int = 8) -> tuple[Lane, ...]:
         # within the last minutes stays behind who did not, else one knock a minute from each of many would do.
         Lane("sign_in", 1, 8, 2, longest_wait=4.0, deadline=15.0, burst=5, begins=0.5, half_life=600.0),
         # Whoever has a genuine token. 24: the calls a page makes at once, over HTTP/2.
-        Lane("token", threads=threads - 3 - anonymous, waiting=64, per_client=24, client_part=1 / 4),
+        Lane("token", threads=threads - 3 - anonymous, waiting=64, per_client=24, client_part=1 / 8),
         # Makers logging in, registering, choosing a password: as staff, in a queue of their own. What they hash is hashed by
         # a child that gives way to all others (accounts/hashing.py).
         Lane("log_in", 1, 8, 2, longest_wait=3.0, deadline=15.0, burst=10, begins=0.5, half_life=600.0),

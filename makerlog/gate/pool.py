@@ -4,7 +4,7 @@ All decisions are made on the event loop, so there is nothing to lock: a thread 
 and hands back the outcome. That costs one turn of the loop between two jobs of a busy thread, some 50 microseconds,
 and buys that lanes can choose who is next: the highest lane first, and within a lane the client with the least work of
 late. So a flood waits behind everybody else, from however many connections it comes. While others ask as well, one client
-runs in at most a third of a lane's places, and for a part of the time; alone, in all of them.
+runs in at most a third of a lane's places, and dear requests for a part of the time; alone, in all of them.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ Light = Callable[[], T | None]
 
 CLEARLY = 1.5  # so many times as much as a newcomer must one who waits have asked for, to be turned away for it
 CLIENT_SHARE = 3  # one client runs in a third of a lane's places at most, while others ask as well
+DEAR_S = 0.05  # a request that takes longer is dear: a client gets a part of the time for those
+HELD_WAIT_S = 5.0  # for so long who asks one thing after the other waits for its part, instead of being refused
 SOON_S = 0.002  # the least that who had its part of the time waits
 IN_USE_S = 1.0  # a lane is in use for so long after it was asked for
 STRAINED_S = 1.0  # after the loop was late: lower lanes get a part of what they get otherwise
@@ -115,11 +117,12 @@ class _Lane(Generic[T]):
         self.waiting: list[Job[T]] = []
         self.clients: Counter[Hashable] = Counter()  # in flight and waiting
         self.running_of: Counter[Hashable] = Counter()
+        self.writing_of: Counter[Hashable] = Counter()  # of these, what has no light form
         self.running = 0
         self.places = 0  # its own threads and those it may borrow
-        self.most_demand = (
-            self.demand.of_constant(limits.client_part) if limits.client_part < 1.0 else float("inf")
-        )  # of one client, while others ask as well
+        # What one client's requests took longer than DEAR_S each, and the most of it while others ask as well.
+        self.dear = Demand(half_life=limits.half_life, most=remembered)
+        self.most_dear = self.dear.of_constant(limits.client_part) if limits.client_part < 1.0 else float("inf")
         self._latest: tuple[Hashable, float] = (None, -IN_USE_S)  # who asked last, and when
         self._another_at = -IN_USE_S  # when anybody else did
         self.shed = 0
@@ -157,16 +160,21 @@ class _Lane(Generic[T]):
     def begin(self, job: Job[T]) -> None:
         self.running += 1
         self.running_of[job.client] += 1
+        if job.light is None:
+            self.writing_of[job.client] += 1
         self._left -= 1.0
 
     def finish(self, job: Job[T], worked: float) -> None:
         self.running -= 1
-        self.running_of[job.client] -= 1
-        if not self.running_of[job.client]:
-            del self.running_of[job.client]
+        for running, takes_part in ((self.running_of, True), (self.writing_of, job.light is None)):
+            running[job.client] -= takes_part
+            if running[job.client] <= 0:
+                del running[job.client]
         self.forget(job.client)
         more = max(0.0, worked - REQUEST_S)
         self.demand.add(job.client, more)
+        if worked > DEAR_S:
+            self.dear.add(job.client, worked - DEAR_S)
         for each in self.waiting:
             if each.client == job.client:
                 each.demand += more
@@ -175,17 +183,27 @@ class _Lane(Generic[T]):
         """The client with the least work of late, of those that may run now; among equals, the first."""
         holds: dict[Hashable, float] = {}
         for job in self.waiting:
-            if job.client not in holds:
-                holds[job.client] = self.seconds_held(job.client, now)
-        return min((job for job in self.waiting if not holds[job.client]), key=lambda job: job.demand, default=None)
+            kind = job.client, job.light is None
+            if kind not in holds:
+                holds[kind] = self.seconds_held(job, now)
+        free = (job for job in self.waiting if not holds[job.client, job.light is None])
+        return min(free, key=lambda job: job.demand, default=None)
 
-    def seconds_held(self, client: Hashable, now: float) -> float:
-        """How long at least ``client`` must leave what is free to others: 0.0 where it may run now."""
+    def seconds_held(self, job: Job[T], now: float) -> float:
+        """How long at least the client of ``job`` must leave what is free to others: 0.0 where it may run now.
+
+        One client's writes wait for each other at its maker's row: they run one by one while others ask, and in a third of
+        the places where nobody does, else they would hold what the next who comes needs.
+        """
+        client, most = job.client, max(1, self.places // CLIENT_SHARE)
+        if job.light is None and self.limits.client_part < 1.0 and self.writing_of.get(client, 0) >= most:
+            return IN_USE_S  # or until one of its own has finished
         if not self.has_others(client, now):
             return 0.0
-        if self.running_of.get(client, 0) >= max(1, self.places // CLIENT_SHARE):
-            return IN_USE_S  # or until one of its own has finished
-        seconds = self.demand.fades_to(client, self.most_demand)
+        is_second_write = job.light is None and self.limits.client_part < 1.0 and client in self.writing_of
+        if is_second_write or self.running_of.get(client, 0) >= most:
+            return IN_USE_S
+        seconds = self.dear.fades_to(client, self.most_dear)
         return min(IN_USE_S, max(SOON_S, seconds)) if seconds else 0.0
 
     def has_others(self, client: Hashable, now: float) -> bool:
@@ -266,7 +284,7 @@ class Pool(Generic[T]):
     def _is_free_for(self, job: Job[T]) -> bool:
         lane, now = job.lane, job.asked_at
         is_free = self._may_begin(lane) and not lane.waiting and not lane.seconds_to_begin(now)
-        return is_free and not lane.seconds_held(job.client, now)
+        return is_free and not lane.seconds_held(job, now)
 
     def deadline_in(self, lane: str) -> Deadline:
         """Of work that is offered now."""
@@ -347,7 +365,11 @@ class Pool(Generic[T]):
         job.settle(reason)
 
     def _expire(self, job: Job[T]) -> None:
-        job.lane.shed += 1
+        lane, now = job.lane, job.loop.time()
+        if lane.clients[job.client] == 1 and now - job.asked_at < HELD_WAIT_S and lane.seconds_held(job, now):
+            job.timer = job.loop.call_later(lane.limits.longest_wait, self._expire, job)
+            return
+        lane.shed += 1
         self._turn_away(job, NoRoom())
 
     def _turn_away(self, job: Job[T], reason: Exception) -> None:
@@ -385,7 +407,7 @@ class Pool(Generic[T]):
                     break
                 job = lane.next(now)
                 if job is None:
-                    self._wake_in(min(lane.seconds_held(each.client, now) for each in lane.waiting))
+                    self._wake_in(min(lane.seconds_held(each, now) for each in lane.waiting))
                     break
                 self._leave_queue(job)
                 if job.future.done():

@@ -277,6 +277,21 @@ def test_while_others_came_lately_one_client_runs_in_a_third_of_the_places() -> 
     run(scenario, SIX)
 
 
+def test_one_client_writes_in_a_third_of_the_places_also_where_nobody_else_asks() -> None:
+    """What it writes waits at its maker's row: whoever comes next must find a place."""
+
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        jobs = [hold("only", client="greedy") for _ in range(8)]
+        assert [pool.waits(job) for job in jobs] == [False] * 2 + [True] * 6
+        assert not pool.waits(hold("only", client="bystander"))
+        go.set()
+        await asyncio.gather(*(job.future for job in jobs))
+        go.clear()
+        assert [pool.waits(hold("only", client="greedy")) for _ in range(3)] == [False, True, True]
+
+    run(scenario, Lane("only", threads=6, waiting=30, per_client=24, longest_wait=5.0, client_part=1 / 8))
+
+
 def test_when_the_others_are_gone_one_client_has_all_places_again() -> None:
     async def scenario(pool: Any, hold: Any, go: Any) -> None:
         go.set()
@@ -317,20 +332,37 @@ def test_what_a_client_works_on_counts_against_what_it_has_waiting() -> None:
     assert run(scenario, Lane("only", threads=1, waiting=10, per_client=9)) == ["cheap"] * 3 + ["dear"]
 
 
-@pytest.mark.parametrize(("has_others", "least"), [(True, 0.3), (False, 0.0)])
-def test_while_others_ask_one_client_gets_a_part_of_the_time(has_others: bool, least: float) -> None:
+@pytest.mark.parametrize(("has_others", "seconds", "least"), [(True, 0.1, 0.5), (True, 0.02, 0.0), (False, 0.1, 0.0)])
+def test_while_others_ask_one_client_gets_a_part_of_the_time_for_dear_requests(
+    has_others: bool, seconds: float, least: float
+) -> None:
     async def scenario(pool: Any, hold: Any, go: Any) -> None:
         go.set()
         began = asyncio.get_running_loop().time()
-        for _ in range(10):
+        for _ in range(6):
             if has_others:
                 await hold("only", client="bystander").future
-            await pool.offer(lambda: time.sleep(0.02), "only", "dear").future
-        took = asyncio.get_running_loop().time() - began
-        assert took >= 0.2 + least
-        assert has_others or took < 0.4
+            await pool.offer(lambda: time.sleep(seconds), "only", "dear").future
+        waited = asyncio.get_running_loop().time() - began - 6 * seconds
+        assert waited >= least
+        assert least or waited < 0.3
 
-    run(scenario, Lane("only", 6, 30, 24, longest_wait=5.0, half_life=0.05, client_part=1 / 4))
+    run(scenario, Lane("only", 6, 30, 24, longest_wait=5.0, half_life=0.05, client_part=1 / 8))
+
+
+def test_who_asks_one_thing_after_the_other_waits_for_its_part_and_is_not_refused() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        go.set()
+        await pool.offer(lambda: time.sleep(0.4), "only", "dear").future
+        await hold("only", client="bystander").future
+        job = pool.offer(lambda: None, "only", "dear")
+        assert pool.waits(job)
+        await asyncio.sleep(0.2)
+        jobs = [job, *(pool.offer(lambda: None, "only", "dear") for _ in range(2))]
+        outcomes = await asyncio.gather(*(each.future for each in jobs), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes].count(NoRoom) == 2  # one is left, and gets its turn
+
+    run(scenario, Lane("only", 6, 30, 24, longest_wait=0.15, half_life=0.2, client_part=1 / 8))
 
 
 # --- Demand ---

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.attack.floods.targets import ADMIN, LOG_IN, LONG_TEXTS, SOCKETS
+from tests.attack.floods.targets import ADMIN, COSTLY, LOG_IN, LONG_TEXTS, SOCKETS, VAIN
 
 PATIENCE_S = 10.0  # then a request counts as timed out, and its connection is closed
 TICK_S = 0.002
@@ -115,7 +115,8 @@ class Flood:
         self.outcomes: Counter[str] = Counter()
         self.sent = 0
         self.offered = 0
-        self.templates = [self.request_for(n) for n in range(len(plan.paths) * len(plan.addresses))]
+        fixed = 0 if plan.target in (COSTLY, VAIN) else len(plan.paths) * len(plan.addresses)
+        self.templates = [self.request_for(n) for n in range(fixed)]
 
     def run(self) -> Flooded:
         began = now = time.monotonic()
@@ -260,6 +261,8 @@ class Flood:
     def next_request(self, client: Client) -> bytes:
         if self.plan.target == ADMIN and client.csrf:
             return self.form_of(client)
+        if self.plan.target in (COSTLY, VAIN):
+            return self.with_token(self.sent)
         number = self.sent % len(self.templates)
         client.address = self.plan.addresses[number % len(self.plan.addresses)]
         return self.templates[number]
@@ -275,6 +278,14 @@ class Flood:
             body = json.dumps({"body": f"{number:04}{'a' * (LONGEST_REPLY - 4)}"})
             return self.message("POST", path, address, body, f"{JSON}Authorization: Token {plan.token}\r\n")
         return self.message("GET", path, address, more=UPGRADE if plan.target == SOCKETS else "")
+
+    def with_token(self, number: int) -> bytes:
+        """A path of these is "METHOD path token". What is posted names projects that there are not yet."""
+        method, path, token = self.plan.paths[number % len(self.plan.paths)].split(" ")
+        tasks = [{"content": " ".join(f"#n{number}t{task}x{tag}" for tag in range(10))} for task in range(50)]
+        body = json.dumps(tasks) if method == "POST" else ""
+        more = f"{JSON if body else ''}Authorization: Token {token}\r\n"
+        return self.message(method, path, self.plan.addresses[0], body, more)
 
     def form_of(self, client: Client) -> bytes:
         """The admin's form, filled in as a browser would; the page it came on is used up."""

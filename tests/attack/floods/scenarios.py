@@ -1,11 +1,13 @@
 """The floods, by name. Each yields the rows of the table that are its own."""
 
+import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
 
 from tests.attack.floods import prober, service
 from tests.attack.floods.bounds import (
@@ -32,11 +34,12 @@ from tests.attack.floods.bounds import (
     ms,
 )
 from tests.attack.floods.control import service as control
+from tests.attack.floods.heavy import Heavy
 from tests.attack.floods.listeners import Heard
 from tests.attack.floods.listeners import Plan as ListenerPlan
 from tests.attack.floods.run import BODY, PROXIES, RAMP_S, RESTS_S, Run, figures
 from tests.attack.floods.service import DESCRIPTORS, Tool, answers, flooded, probed
-from tests.attack.floods.targets import ADMIN, DETAILS, FILTERS, LISTS, LOG_IN, LONG_TEXTS, SOCKETS
+from tests.attack.floods.targets import ADMIN, COSTLY, DETAILS, FILTERS, LISTS, LOG_IN, LONG_TEXTS, SOCKETS, VAIN
 
 Scenario = Callable[[Run], Iterator[Row]]
 
@@ -114,6 +117,64 @@ def long_texts(run: Run) -> Iterator[Row]:
     told, probes = run.under(plan)
     posted = Check(f"{told.of(201)} replies of 20,000 letters posted", told.of(201) >= REPLIES_PER_S)
     yield Row(LONG_TEXTS, figures(told, plan), [posted, *judge(probes, run.unloaded_lately())])
+
+
+COSTLY_CONNECTIONS = 24
+ONE_TOKEN_S = 6.0
+
+
+def costly(run: Run) -> Iterator[Row]:
+    """24 connections of one token, as fast as they are answered: searches and pages of 2,000 long discussions, and batches
+    that name ten new projects in each of fifty tasks."""
+    heavy(run)
+    asked = [
+        "GET /discussions/?search=zzzz&limit=100",
+        f"GET /discussions/?search={'eq' * 50}&limit=100",
+        "GET /discussions/?limit=100",
+        "GET /tasks/?search=zzzz&limit=100",
+        "POST /tasks/batch/",
+    ]
+    yield one_token(run, COSTLY, [f"{each} {run.service.world.attacker}" for each in asked], COSTLY_CONNECTIONS, 0.0)
+
+
+def vain(run: Run) -> Iterator[Row]:
+    """What genuine tokens ask in vain."""
+    tokens, attacker = heavy(run), run.service.world.attacker
+    asked = [
+        f"OPTIONS /tasks/ {attacker}",
+        f"GET /nowhere/ {attacker}",
+        f"GET /me/ {tokens.scoped}",
+        f"GET /tasks/ {tokens.suspended}",
+        f"GET /health/ready/ {attacker}",
+        f"GET /static/nothing.css {attacker}",
+        f"PUT /tasks/ {attacker}",
+    ]
+    yield one_token(run, VAIN, asked, 64, VAIN_PER_S)
+
+
+VAIN_PER_S = 1_400  # as many as were free
+MOST_OF_ONE_TOKEN = 4_000  # its burst
+
+
+def one_token(run: Run, target: str, asked: list[str], connections: int, rate: float) -> Row:
+    seconds = RAMP_S + max(run.length.flood, ONE_TOKEN_S)
+    unloaded = run.unloaded()
+    plan = run.plan(target, asked, seconds=seconds, addresses=run.addresses(1), connections=connections, rate=rate)
+    told, probes = run.under(plan)
+    answered = told.answered - told.of(429, 503)
+    bounded = Check(
+        f"{answered} of {told.offered} not turned away (<= {MOST_OF_ONE_TOKEN})", answered <= MOST_OF_ONE_TOKEN
+    )
+    return Row(target, figures(told, plan), [bounded, *judge(probes, unloaded)])
+
+
+@cache
+def heavy_of(served: service.Service) -> Heavy:
+    return Heavy(**json.loads(served.run("-m", "tests.attack.floods.heavy")))
+
+
+def heavy(run: Run) -> Heavy:
+    return heavy_of(run.service)
 
 
 def kill(run: Run) -> Iterator[Row]:
@@ -423,6 +484,8 @@ def connections(run: Run) -> Row:
 SCENARIOS: dict[str, Scenario] = {
     **{target: flood_of(target) for target in (LISTS, FILTERS, DETAILS, LOG_IN, ADMIN, SOCKETS)},
     LONG_TEXTS.replace(" ", "-"): long_texts,
+    COSTLY: costly,
+    VAIN: vain,
     "banned": banned,
     **{kind.replace(" ", "-"): dawdlers(kind) for kind in DAWDLERS},
     "dawdlers": dawdlers(*DAWDLERS),
