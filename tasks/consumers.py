@@ -32,6 +32,9 @@ OLDEST_FIRST = ("created_at", "id")
 ROWS = fixed(Task.objects.all())
 
 
+Position = tuple[datetime, int]  # created_at and id of a task
+
+
 class Followed(NamedTuple):
     """A stream's name, and the list that it goes on from."""
 
@@ -40,7 +43,8 @@ class Followed(NamedTuple):
 
 
 class TaskStream(MakerStream):
-    """Answers task.sync: the tasks of this stream made since a moment, oldest first, as many as fit."""
+    """Answers task.sync: the tasks of this stream made since a moment, oldest first, as many as fit; ``next`` where there
+    are more, which the client sends back as ``cursor``."""
 
     resource = "tasks"
 
@@ -57,20 +61,36 @@ class TaskStream(MakerStream):
         since = moment_said(str(payload.get("last_date") or timezone.now() - SYNCED))
         if isinstance(since, str):
             return await self.tell("error", {"detail": "last_date must be in ISO 8601.", "code": "bad_parameter"})
-        found = await self.ask(lambda: self.synced(since))
-        return await self.tell("task.sync", found, batch=found)
+        after = position_said(payload.get("cursor"))
+        if isinstance(after, str):
+            return await self.tell("error", {"detail": after, "code": "bad_parameter"})
+        found, rest = await self.ask(lambda: self.synced(since, after))
+        return await self.tell("task.sync", found, batch=found, next=rest)
 
-    def synced(self, since: datetime) -> list[Any]:
+    def synced(self, since: datetime, after: Position | None) -> tuple[list[Any], str | None]:
         """Who reads, and what they may, is asked anew."""
         pk = self.socket.maker
         reader = ANYBODY if pk is None else Maker.objects.get(pk=pk)
-        reading = self.followed(reader).reading._replace(bounds=Bounds(since))
+        reading = self.followed(reader).reading._replace(bounds=Bounds(min(since, after[0]) if after else since))
         tasks, most = compiled(TaskSerializer), MOST_SYNCED
         while True:
-            found = tasks.shown(read(reading, None, most, tasks.asked(reader)).rows)
+            piece = read(reading, after, most, tasks.asked(reader))
+            found = tasks.shown(piece.rows)
             if len(found) <= 1 or weight(found) <= SYNC_BYTES:
-                return found
+                last = piece.last if piece.rest else None
+                return found, f"{datetime.fromisoformat(str(last[0])).isoformat()} {last[1]}" if last else None
             most = len(found) // 2
+
+
+def position_said(cursor: Any) -> Position | str | None:
+    """Where a task.sync goes on; None: at its beginning; a text: what is wrong with ``cursor``."""
+    if not cursor:
+        return None
+    moment, _, pk = str(cursor).partition(" ")
+    created_at = moment_said(moment)
+    if isinstance(created_at, str) or not (pk.isascii() and pk.isdigit() and len(pk) < 19):
+        return "cursor must be the `next` of an earlier task.sync."
+    return created_at, int(pk)
 
 
 class ExploreStream(TaskStream):

@@ -8,7 +8,7 @@ import pytest
 from products.actions import change_product, create_product
 from tasks import actions
 from tasks.consumers import Followed, MakerTaskStream
-from tasks.models import Task
+from tasks.models import Task, TaskProject
 from tests.live.serving import Live
 from tests.makers import anonymous, caller, just_logged_in
 from tests.products.products import make_product
@@ -213,6 +213,30 @@ def test_sync_is_bounded(service: Live) -> None:
     reader = service.follows("/explore/stream/")
     reader.say("task.sync")
     assert len(reader.frame()["payload"]) <= 50
+
+
+@pytest.mark.parametrize("path", ["/explore/stream/", "/users/alice/stream/", "/products/hive/stream/"])
+def test_sync_says_that_there_is_more_and_goes_on_until_there_is_none(service: Live, path: str) -> None:
+    alice = caller("alice").maker
+    logged = [log(alice, f"Task {number} #bees") for number in range(120)]
+    Task.objects.update(created_at=logged[0].created_at)  # at one moment, as an import has them
+    TaskProject.objects.update(created_at=logged[0].created_at)
+    create_product(author=alice, name="Hive", projects=[alice.projects.get().pk])
+    reader = service.follows(path)
+    heard, more = [], ""
+    while more is not None:
+        reader.say("task.sync", last_date="2020-01-01T00:00:00Z", cursor=more)
+        frame = reader.frame()
+        heard += [task["id"] for task in frame["payload"]]
+        more = frame["next"]
+    assert heard == [task.pk for task in logged]
+
+
+def test_sync_from_nowhere_is_an_error(service: Live) -> None:
+    reader = service.follows("/explore/stream/")
+    for cursor in ("x", "2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z -1", "2020-01-01T00:00:00Z " + "9" * 30):
+        reader.say("task.sync", cursor=cursor)
+        assert reader.frame()["payload"]["code"] == "bad_parameter"
 
 
 @pytest.mark.parametrize(

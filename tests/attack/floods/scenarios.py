@@ -33,6 +33,8 @@ from tests.attack.floods.bounds import (
     judge_holders,
     ms,
 )
+from tests.attack.floods.chatter import FRAMES
+from tests.attack.floods.chatter import Plan as ChatterPlan
 from tests.attack.floods.control import service as control
 from tests.attack.floods.heavy import Heavy
 from tests.attack.floods.listeners import Heard
@@ -438,6 +440,29 @@ def open_sockets(run: Run) -> Iterator[Row]:
     )
 
 
+CHATTERERS = ((1, ("pongs",)), (12, ("pongs",)), (12, tuple(FRAMES)))  # sockets, and what they write in turn
+TALK_S = 8.0
+
+
+def chatter(run: Run) -> Iterator[Row]:
+    """WebSockets without a token that write frames as fast as they are taken, from one address."""
+    for sockets, kinds in CHATTERERS[1:] if run.quick else CHATTERERS:
+        unloaded = run.unloaded_lately()
+        seconds = RAMP_S + (run.length.flood if run.quick else TALK_S)
+        plan = ChatterPlan(run.service.port, seconds, STREAM, sockets, list(kinds), run.addresses(1), PROXIES)
+        with Tool("chatter", plan) as attack:
+            time.sleep(RAMP_S)
+            with run.probe(seconds - RAMP_S) as tool:
+                probes = probed(tool)
+            told = attack.result()
+        ends = ", ".join(f"{count} {end}" for end, count in told["ends"].items())
+        tracebacks = run.service.output().count("Traceback")
+        checks = [*judge(probes, unloaded), Check(f"{tracebacks} tracebacks in the log", not tracebacks)]
+        name = f"chatter {sockets} x {kinds[0] if len(kinds) == 1 else 'all kinds'}"
+        yield Row(name, f"{told['bytes'] / MIB:.0f} MiB of frames taken; {ends}", checks)
+        time.sleep(RESTS_S)
+
+
 def reached(what: str, heard: list[Heard], mark: str, sent: float) -> Check:
     """Whether what was posted at ``sent`` came to all of them in time."""
     late = max((each.marks.get(mark, float("inf")) - sent for each in heard), default=float("inf"))
@@ -491,6 +516,7 @@ SCENARIOS: dict[str, Scenario] = {
     "dawdlers": dawdlers(*DAWDLERS),
     "kill": kill,
     "open-sockets": open_sockets,
+    "chatter": chatter,
     "growth": growth,
     "control": the_2019_way,
 }

@@ -10,7 +10,7 @@ import pytest
 
 from makerlog.gate.door import FrontDoor
 from makerlog.gate.limits import Limits
-from tests.attack.floods import dawdler, flood, prober
+from tests.attack.floods import chatter, dawdler, flood, prober
 from tests.attack.floods.bounds import LATE_S, Probe, Probes, judge
 from tests.attack.floods.service import Tool, flooded, probed
 from tests.attack.floods.targets import LISTS
@@ -103,3 +103,13 @@ def test_dawdlers_count_what_they_were_told() -> None:
     assert told["half-heads"]["408"] >= 3
     assert told["silent"]["408"] >= 2
     assert told["slow readers"]["200"] >= 1
+
+
+def test_chatterers_write_until_the_service_ends_it_and_count_how() -> None:
+    with serve(FrontDoor(mirror)) as service:
+        plan = chatter.Plan(service.port, 1.5, "/nothing/", 2, ["pongs", "texts"], ["93.184.216.34"])
+        with Tool("chatter", plan) as tool:
+            told = tool.result()
+    assert told["bytes"] > 0
+    assert told["ends"]["opened"] >= 2
+    assert told["ends"]["4404"] >= 1
