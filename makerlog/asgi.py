@@ -7,6 +7,7 @@ from makerlog.wsgi import django
 from django.conf import settings
 
 from discussions.consumers import DiscussionsOfSockets
+from makerlog.accounts import identity
 from makerlog.accounts.authentication import genuine_token
 from makerlog.accounts.consumers import MakersOfSockets, TokensOfSockets
 from makerlog.api import waiting
@@ -93,5 +94,6 @@ standing.watcher.subscribers += [
     DiscussionsOfSockets(),
     AnswersOfRoutes(application.forget_shared),
 ]
+hub.listeners[identity.CHANGED] = identity.hear_change
 standing.teller.judge = judge.judge
 standing.watcher.listeners.append(application.bans_changed)

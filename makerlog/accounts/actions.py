@@ -15,7 +15,7 @@ from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
 
 from makerlog import content
-from makerlog.accounts import emails, media, tokens
+from makerlog.accounts import emails, identity, media, tokens
 from makerlog.accounts.authentication import PEPPERS
 from makerlog.accounts.links import activation_tokens, bad_link, email_tokens, reset_tokens
 from makerlog.accounts.mailboxes import mailbox_of
@@ -30,6 +30,7 @@ from makerlog.api.models import IdempotencyKey
 from makerlog.api.text import fold
 from makerlog.api.written import instances
 from makerlog.changes.journal import announce
+from makerlog.live.events import Event, publish
 
 USERNAME_TAKEN = "This username is taken."
 FILES = ("avatar", "header")
@@ -259,6 +260,8 @@ def update_profile(*, maker: Maker, **values: Any) -> Maker:
     if maker.private != before["private"]:
         content.relist(makers=[maker.pk])
     if maker.timezone != before["timezone"]:
+        transaction.on_commit(partial(identity.drop_maker, maker.pk), robust=True)
+        publish(Event("identity.changed", {"maker": maker.pk}, (identity.CHANGED,)))
         announce("maker", [maker.pk])
     return maker
 

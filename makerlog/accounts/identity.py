@@ -10,6 +10,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, TypeVar
 
+import orjson
 from django.db.models import Model
 from django.db.models.base import ModelState
 
@@ -103,6 +104,18 @@ def twin(row: M, **related: Any) -> M:
     other._state.db, other._state.adding = row._state.db, False
     other._state.fields_cache = related
     return other
+
+
+CHANGED = "identities"  # a stream that every process follows, and no socket
+
+
+def hear_change(frame: bytes) -> None:
+    """A maker's zone was just set: their next request has it. Where Redis is away, the watcher drops it within a second."""
+    drop_maker(orjson.loads(frame)["payload"]["maker"])
+
+
+def drop_maker(pk: int) -> None:
+    identities.drop(lambda token: token.maker_id == pk)
 
 
 identities = Identities()

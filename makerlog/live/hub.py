@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import redis.asyncio
@@ -96,6 +96,7 @@ class Hub:
     def __init__(self, url: str, channel: str) -> None:
         self.url = url
         self.channel = channel
+        self.listeners: dict[str, Callable[[bytes], None]] = {}  # of streams that this process follows itself
         self.connected = False
         self.lost = 0  # frames that were too many for their stream
         self._followers: dict[str, dict[Socket, None]] = {}
@@ -202,6 +203,8 @@ class Hub:
     def hear(self, message: bytes) -> None:
         """Keeps what somebody here follows until it is handed out."""
         for event in unpacked(message):
+            for listener in filter(None, map(self.listeners.get, event.streams)):
+                listener(event.text)
             if event.is_resync:
                 self._resync(event.streams)
                 continue

@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from rest_framework import serializers
 
+from makerlog.api.fields import ComposedField
 from makerlog.api.timezones import zone
+from tests.api.test_linear import serializer_classes
 from tests.makers import anonymous, caller
 from tests.tasks.logs import contents, log
 
@@ -140,3 +143,26 @@ def test_a_tag_that_grows_when_it_is_made_small_is_refused_and_no_fault() -> Non
     assert alice.post("/products/", {"name": "x", "tags": ["İ" * 40]}, format="json").status_code == 400
     body = alice.post("/products/", {"name": "x", "tags": ["Straße", "STRASSE", "ΛΌΓΟΣ"]}, format="json").json()
     assert body["tags"] == ["straße", "λόγος"]
+
+
+# Text that is compared as it was sent, or has a rule of its own that knows plain letters only.
+AS_SENT = {
+    "CharField": "names, addresses, codes and words of ASCII",
+    "MailAddressField": "see accounts.mailboxes",
+    "URLField": "of answers",
+    "PasswordField": "as typed",
+    "NullableField": "a key of an app's own",
+}
+
+
+def test_every_field_for_what_people_read_takes_one_spelling_and_refuses_what_nobody_sees() -> None:
+    """A new field of text is a ComposedField, or stands here."""
+    other = {
+        (f"{each.__qualname__}.{name}", type(field).__name__)
+        for each in serializer_classes()
+        for name, field in each().fields.items()
+        if isinstance(field, serializers.CharField) and not field.read_only and not isinstance(field, ComposedField)
+    }
+    assert {kind for _, kind in other} <= set(AS_SENT), other
+    words = {name.partition(".")[2] for name, kind in other if kind == "CharField"}
+    assert not words & {"content", "title", "body", "name", "description", "status"}
