@@ -10,7 +10,7 @@ import os
 import sys
 
 from django.core.management import execute_from_command_line
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 
 from makerlog.env import SettingError, drop_empty_variables
 
@@ -25,7 +25,7 @@ def main() -> int:
         execute_from_command_line(arguments)
     except SettingError as error:
         sys.stderr.write(f"Error: {error}\n")
-    except OperationalError as error:
+    except (OperationalError, InternalError) as error:  # the second: it takes no writes
         reason = str(error).strip().splitlines()[0]
         sys.stderr.write(
             f"Error: the database does not answer ({reason}); start it with `make run`, or set DATABASE_URL.\n"

@@ -4,11 +4,15 @@ import logging
 from contextlib import closing
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 import psycopg2
 from django.conf import settings
 from django.core import checks
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 
 from makerlog.gate import deadline
 
@@ -27,6 +31,21 @@ SELECT least(
     (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())
 )
 """
+
+
+_all: WeakSet[BaseDatabaseWrapper] = WeakSet()  # Django's connections, each of one thread or fibre
+
+
+@receiver(connection_created)
+def remember(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    _all.add(connection)
+
+
+def renew_all() -> None:
+    """Has every thread open another connection when its request is over: after a failover those that stand lead to a server
+    that takes no writes, for as long as they are kept."""
+    for each in list(_all):
+        each.close_at = 0.0
 
 
 def published(numbers: Any = settings) -> dict[str, int]:

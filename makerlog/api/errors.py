@@ -17,9 +17,21 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from psycopg2.errorcodes import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, QUERY_CANCELED, SERIALIZATION_FAILURE
+from psycopg2.errorcodes import (
+    CLASS_CONFIGURATION_FILE_ERROR,
+    CLASS_CONNECTION_EXCEPTION,
+    CLASS_INSUFFICIENT_RESOURCES,
+    CLASS_INTERNAL_ERROR,
+    CLASS_OPERATOR_INTERVENTION,
+    CLASS_SYSTEM_ERROR,
+    DEADLOCK_DETECTED,
+    LOCK_NOT_AVAILABLE,
+    QUERY_CANCELED,
+    READ_ONLY_SQL_TRANSACTION,
+    SERIALIZATION_FAILURE,
+)
 from psycopg2.errors import ForeignKeyViolation
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -34,6 +46,15 @@ logger = logging.getLogger("makerlog.errors")
 PROBLEM = "application/problem+json"
 NOT_FOUND = {"detail": "Not found.", "code": "not_found"}
 TOO_SLOW = {QUERY_CANCELED, LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED, SERIALIZATION_FAILURE}
+# SQLSTATEs of a server that is away, stopping, full or damaged: nothing that a request asked for.
+OUTAGES = {
+    CLASS_CONNECTION_EXCEPTION,
+    CLASS_INSUFFICIENT_RESOURCES,
+    CLASS_OPERATOR_INTERVENTION,
+    CLASS_SYSTEM_ERROR,
+    CLASS_CONFIGURATION_FILE_ERROR,
+    CLASS_INTERNAL_ERROR,
+}
 FORBIDDEN = {"detail": "You may not do this.", "code": "permission_denied"}
 
 
@@ -52,7 +73,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 def translated(error: Exception) -> Exception:
     """Django's and the driver's exceptions in the API's terms."""
-    if isinstance(error, OperationalError | InterfaceError):
+    if is_outage(error):
         return database_fault(error)
     if isinstance(error, RequestDataTooBig):
         return BodyTooLarge()
@@ -66,7 +87,7 @@ def translated(error: Exception) -> Exception:
 
 
 def database_fault(error: Exception) -> Busy:
-    """PostgreSQL said that this takes too long, or said nothing."""
+    """PostgreSQL said that this takes too long, or that it cannot, or said nothing."""
     said = " ".join(str(error).split())  # in one line of the log
     if is_too_slow(error):
         logger.warning("The database took too long: %s", said)
@@ -75,9 +96,26 @@ def database_fault(error: Exception) -> Busy:
     return Busy(DatabaseUnavailable.detail, DatabaseUnavailable.code)
 
 
+def is_outage(error: BaseException | None) -> bool:
+    """Whether the database could not do what was asked, whatever that was. Our own mistakes in SQL are none."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return isinstance(error, DatabaseError) and (is_read_only(error) or sqlstate(error)[:2] in OUTAGES)
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether a write came to a server that takes none: after a failover, or with its disk full."""
+    return sqlstate(error) == READ_ONLY_SQL_TRANSACTION
+
+
+def sqlstate(error: BaseException) -> str:
+    """Five characters; "" where PostgreSQL itself said nothing."""
+    return getattr(error.__cause__, "pgcode", None) or ""
+
+
 def is_too_slow(error: Exception) -> bool:
     """Whether PostgreSQL itself gave up a statement, over its time or over a lock."""
-    return getattr(error.__cause__, "pgcode", None) in TOO_SLOW
+    return sqlstate(error) in TOO_SLOW
 
 
 def error_body(error: Exception) -> dict[str, Any]:
@@ -151,7 +189,7 @@ class JsonErrorMiddleware:
 
 def busy(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
     """A 503 for a database that is slow or away; None for anything else."""
-    fault = translated(error) if isinstance(error, OperationalError | InterfaceError) else error
+    fault = translated(error) if isinstance(error, Exception) and is_outage(error) else error
     if not isinstance(fault, Busy):
         return None
     return json_error(request, fault.status_code, str(fault.detail), str(fault.get_codes()))

@@ -51,18 +51,19 @@ class Ready(ApiView):
         return response
 
 
-def state(ask: Callable[[], object]) -> str:
+def state(ask: Callable[[], str]) -> str:
     try:
-        ask()
+        return ask()
     except (DatabaseError, InterfaceError, redis.RedisError):
         return "does not answer"
-    return "ok"
 
 
-def ask_database() -> None:
+def ask_database() -> str:
     with deadline.until(monotonic() + TIMEOUT_S), connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute("SHOW transaction_read_only")
+        return "takes no writes" if cursor.fetchone()[0] == "on" else "ok"
 
 
-def ask_redis() -> None:
+def ask_redis() -> str:
     redis_client.ping()
+    return "ok"

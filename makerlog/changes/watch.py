@@ -19,6 +19,7 @@ from uuid import uuid4
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
+from makerlog.api.connections import renew_all
 from makerlog.api.purging import purge as purge_rows
 from makerlog.changes.journal import latest
 from makerlog.changes.models import Change, Process
@@ -115,6 +116,7 @@ class Watcher(Repeating):
             return
         self._answers = answers
         if answers:
+            renew_all()
             logger.warning("The database answers again; in force here: version %s.", self.version)
         else:
             logger.error("The database does not answer; bans stay in force as of version %s: %s", self.version, error)

@@ -15,10 +15,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils import timezone
 
 from makerlog.accounts.mail_budgets import MailPutOff
+from makerlog.api.errors import is_outage
 from makerlog.jobs import schedule
 from makerlog.jobs.models import MAX_ATTEMPTS, Job
 
@@ -66,7 +67,9 @@ class Worker:
         """One step that outlives the database's being away: whether there was a job."""
         try:
             busy = self.step()
-        except (OperationalError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError) as error:
+            if not is_outage(error):
+                raise
             if self._answers:
                 logger.error("The database does not answer; jobs wait: %s", error)
             self._answers = False

@@ -165,6 +165,15 @@ class Database:
             yield cursor
             cursor.execute("ROLLBACK")
 
+    @contextlib.contextmanager
+    def taking_no_writes(self) -> Iterator[None]:
+        """As after a failover: all sessions are to a server that takes none, and stay so when there is another."""
+        with self.session() as cursor:
+            cursor.execute("ALTER DATABASE makerlog SET default_transaction_read_only = on")
+            cursor.execute(f"SELECT pg_terminate_backend(pid) FROM ({SESSIONS.replace('state', 'pid')}) AS others")
+            yield
+            cursor.execute("ALTER DATABASE makerlog RESET default_transaction_read_only")
+
     def die(self) -> None:
         end(Postgres(self.data_dir, True).processes(), signal.SIGKILL, 5)
 

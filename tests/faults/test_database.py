@@ -7,7 +7,7 @@ import pytest
 
 from deploy.embedded import wait_until
 from makerlog.gate.limits import Lane
-from tests.faults.service import THREADS, Database, Service, running
+from tests.faults.service import THREADS, Database, Reply, Service, running
 
 DEADLINE_S = Lane.deadline
 SUM = 2 * THREADS + 2  # the one worker's published connections: threads and as many fibres, watcher, teller
@@ -121,3 +121,24 @@ def test_connections_that_died_meanwhile_are_no_error(service: Service, database
     codes = {each.reply.code for each in service.all_at_once(THREADS)}
     assert "" in codes
     assert codes <= {"", "busy"}  # new connections take their time on a machine that has other things to do
+
+
+def test_while_the_server_takes_no_writes_reads_go_on_and_writes_are_told_so(
+    service: Service, database: Database
+) -> None:
+    def post() -> Reply:
+        return service.ask("POST", "/tasks/", {"content": "Written again"}, token=True)
+
+    assert {each.reply.status for each in service.all_at_once(THREADS)} == {200}
+    with database.taking_no_writes():
+        for _ in range(3):
+            reply = post()
+            assert (reply.status, reply.code) == (503, "database_unavailable"), reply
+        assert wait_until(lambda: service.get("/tasks/", token=True).status == 200, seconds=3)
+        assert wait_until(lambda: service.get("/health/ready").body["database"] == "takes no writes", seconds=5)
+        assert service.get("/health/ready").status == 503
+        assert {each.reply.status for each in service.all_at_once(THREADS)} == {200}
+        answered = service.output().count("The database answers again")
+    # Each thread has a connection that it keeps for ten minutes, but not beyond this.
+    assert wait_until(lambda: service.output().count("The database answers again") > answered, seconds=5)
+    assert [post().status for _ in range(2 * THREADS)] == [201] * 2 * THREADS
