@@ -4,6 +4,8 @@ from time import time
 
 from django.conf import settings
 
+from makerlog.accounts import guesses
+from makerlog.accounts.models import Maker
 from makerlog.gate.flood import Floods
 from moderation.alerts import Alerts, Away, Outbox, claims
 from moderation.incidents import Recorder
@@ -36,6 +38,11 @@ class NewLevel:
         alerts.hear("lockdown", sentence(declared_now()))
 
 
+def alert_of_guesses(maker: Maker) -> None:
+    who = f"maker:{maker.pk}, of the staff" if maker.is_staff else f"maker:{maker.pk}"
+    alerts.hear("password guesses", f"Somebody guesses the password of {who}: 30 or more were wrong within a day.")
+
+
 floods = Floods()
 claim = claims()
 away = [Away("PostgreSQL", lambda: watcher.answers), Away("Redis", claim.answers)]
@@ -43,3 +50,4 @@ alerts = Alerts(floods, notes, away, Outbox(settings.ALERT_URLS), claim)
 recorder = Recorder(floods, alerts)
 teller.records.append(recorder.record)
 watcher.subscribers += [NewBans(), NewLevel()]
+guesses.listeners.append(alert_of_guesses)

@@ -17,6 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from makerlog import content
 from makerlog.accounts import emails, identity, media, tokens
 from makerlog.accounts.authentication import PEPPERS
+from makerlog.accounts.guesses import count_guess
 from makerlog.accounts.links import activation_tokens, bad_link, email_tokens, reset_tokens
 from makerlog.accounts.mailboxes import mailbox_of
 from makerlog.accounts.models import AccessToken, Follow, FreedUsername, Maker, username_digests
@@ -112,8 +113,10 @@ def maker_with_password(*, username: str, password: str) -> Maker | None:
     maker = Maker.objects.signing_in(username).first()
     if maker is None:
         make_password(password)
-        return None
-    return maker if maker.check_password(password) else None
+    elif maker.check_password(password):
+        return maker
+    count_guess(maker, username)
+    return None
 
 
 def register(*, email: str, username: str, password: str) -> None:

@@ -96,6 +96,14 @@ If you did not post that, revoke the token and choose a new password. If you did
 {appeal}: a moderator ends the pause with one tap.
 """
 
+GUESSES = """Hello {maker.username},
+
+somebody tries passwords for your account: at least 30 were wrong within a day. None of them got in, and nothing is locked.
+
+If your password is short, or is used elsewhere too, choose a new one. Otherwise there is nothing to do. You are told this
+once a day at most.
+"""
+
 NAMED = 10
 
 
@@ -176,6 +184,14 @@ def mail_token_paused(token: int, because: str) -> None:
             "A token of yours is paused",
             PAUSED.format(until=until, appeal=settings.APPEAL_TO, **words),
         )
+
+
+@task()
+def mail_guesses(maker: int) -> None:
+    """0: nobody has the name whose password was guessed."""
+    owner = Maker.objects.filter(pk=maker, is_active=True).first()
+    if owner:
+        send("notice", owner.email, "Somebody guesses your password", GUESSES.format(maker=owner))
 
 
 def say_tokens_revoked(maker: Maker, names: Sequence[str], because: str) -> None:

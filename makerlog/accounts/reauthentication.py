@@ -12,6 +12,7 @@ from django.utils import timezone
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
+from makerlog.accounts.guesses import count_guess
 from makerlog.accounts.models import AccessToken
 from makerlog.api.views import Endpoint
 
@@ -46,6 +47,7 @@ class Sensitive(Endpoint):
         self.charge("log-in")
         self.charge("password")
         if not self.caller.check_password(password):
+            count_guess(self.caller, "")
             raise WrongPassword
 
 
