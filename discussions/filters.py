@@ -10,7 +10,9 @@ class DiscussionFilter(KeysetFilterSet):
     owner = MakerFilter()
     user = MakerFilter()
     search = SearchFilter("title", "body", help_text="In the title or the body.")
-    updated_since = UpdatedSinceFilter(help_text="What changed since, oldest change first.")
+    updated_since = UpdatedSinceFilter(
+        help_text="What changed since, oldest change first. `/discussions/deleted/` tells what is gone."
+    )
 
     indexes = (
         Index(),

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from makerlog.accounts.models import Maker
+from makerlog.api.removals import Removal
 from makerlog.content import Content, ContentQuerySet, Posted, cleaned_up_is_hidden, posted_indexes
 
 MAX_BODY = 20_000
@@ -113,3 +114,8 @@ class ReplyPraise(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["reply", "maker"], name="one_reply_praise")]
         indexes = [models.Index(fields=["reply", "id"], name="reply_praise")]
+
+
+class DiscussionRemoval(Removal):
+    class Meta:
+        indexes = [models.Index(fields=["deleted_at", "id"], name="discussion_removal")]

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from discussions.models import MAX_BODY, Discussion, Reply
+from discussions.models import MAX_BODY, Discussion, DiscussionRemoval, Reply
 from makerlog.accounts.serializers import MakerSerializer
 from makerlog.api.compiled import Through
 from makerlog.api.fields import (
@@ -18,6 +18,7 @@ from makerlog.api.fields import (
     WholeNumberField,
     says_nothing,
 )
+from makerlog.api.removals import RemovalSerializer
 
 CONTROLS = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -86,3 +87,8 @@ class ParticipantSerializer(Through, MakerSerializer):
 
 class PeopleQuerySerializer(serializers.Serializer):
     exclude_owner = FlexibleBooleanField(default=False, help_text="Without who opened the discussion.")
+
+
+class DiscussionRemovalSerializer(RemovalSerializer):
+    class Meta(RemovalSerializer.Meta):
+        model = DiscussionRemoval

@@ -4,6 +4,7 @@ from discussions import views
 
 urlpatterns = [
     path("discussions/", views.DiscussionViewSet.as_view({"get": "list", "post": "create"})),
+    path("discussions/deleted/", views.DiscussionRemovals.as_view()),
     path("discussions/recent_discussions/", views.RecentDiscussions.as_view()),
     path("discussions/recent_questions/", views.RecentQuestions.as_view()),
     path("discussions/trending/", views.Trending.as_view()),

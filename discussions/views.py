@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from discussions import actions
 from discussions.filters import DiscussionFilter
-from discussions.models import Discussion, Participant, Reply, ReplyPraise
+from discussions.models import Discussion, DiscussionRemoval, Participant, Reply, ReplyPraise
 from discussions.serializers import (
+    DiscussionRemovalSerializer,
     DiscussionSerializer,
     ParticipantSerializer,
     PeopleQuerySerializer,
@@ -28,6 +29,7 @@ from makerlog.api.audience import moderates
 from makerlog.api.budgets import ONE, PAGE, RANKED, WRITES
 from makerlog.api.keyset import fixed
 from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.removals import Removals
 from makerlog.api.views import ApiView, Endpoint, ViewSet
 
 T = TypeVar("T")
@@ -260,3 +262,14 @@ class ReplyPraises(DiscussionPart, Praises):
 
     def withdraw(self, praised: Reply) -> bool:
         return actions.withdraw_praise(reply=praised, maker=self.caller)
+
+
+class DiscussionRemovals(Removals):
+    """Ids of discussions that left the public within 30 days: deleted, hidden, or made private; the oldest first. Beside
+    `updated_since`, for apps that mirror the list: ask again, at least every 30 days, with the last `deleted_at` as `since`.
+    What is public again is not here any more."""
+
+    scope = "discussions"
+    serializer_class = DiscussionRemovalSerializer
+
+    rows = fixed(DiscussionRemoval.objects.all())

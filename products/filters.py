@@ -9,7 +9,9 @@ class ProductFilter(KeysetFilterSet):
     user = MakerFilter()
     launched = BooleanFilter()
     search = SearchFilter("name", "description", help_text="In the name or the description.")
-    updated_since = UpdatedSinceFilter(help_text="What changed since, oldest change first.")
+    updated_since = UpdatedSinceFilter(
+        help_text="What changed since, oldest change first. `/products/deleted/` tells what is gone."
+    )
 
     indexes = (
         Index(),

@@ -12,6 +12,7 @@ from django.utils import timezone
 from makerlog.accounts.models import Maker
 from makerlog.api.files import RandomName
 from makerlog.api.folded import FoldedField
+from makerlog.api.removals import Removal
 from makerlog.content import Content, ContentQuerySet, cleaned_up_is_hidden, may_see, posted_indexes
 
 MAX_TEAM = 50
@@ -210,3 +211,8 @@ class Invitation(models.Model):
             models.Index(fields=["maker", "id"], name="invitation_maker"),
             models.Index(fields=["expires_at"], name="invitation_over"),
         ]
+
+
+class ProductRemoval(Removal):
+    class Meta:
+        indexes = [models.Index(fields=["deleted_at", "id"], name="product_removal")]

@@ -20,8 +20,19 @@ from makerlog.api.fields import (
     WholeNumberField,
 )
 from makerlog.api.files import CleanImageField, StoredFileField
+from makerlog.api.removals import RemovalSerializer
 from makerlog.api.text import composed, fold, is_blank
-from products.models import MAX_HOLDERS, MAX_PROJECTS, MAX_TAGS, MAX_TEAM, Invitation, Membership, Product, Project
+from products.models import (
+    MAX_HOLDERS,
+    MAX_PROJECTS,
+    MAX_TAGS,
+    MAX_TEAM,
+    Invitation,
+    Membership,
+    Product,
+    ProductRemoval,
+    Project,
+)
 
 MAX_TAG = 40  # characters
 SIGNS = "#＃﹟"  # that a hashtag may begin with
@@ -192,3 +203,8 @@ def small(tag: str) -> str:
 
 class TagQuerySerializer(serializers.Serializer):
     q = TextField(max_length=40, default="", help_text="What the tag holds.")
+
+
+class ProductRemovalSerializer(RemovalSerializer):
+    class Meta(RemovalSerializer.Meta):
+        model = ProductRemoval

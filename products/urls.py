@@ -12,6 +12,7 @@ urlpatterns = [
     ),
     path("projects/<int:pk>/related/", views.RelatedToProject.as_view()),
     path("products/", views.ProductViewSet.as_view({"get": "list", "post": "create"})),
+    path("products/deleted/", views.ProductRemovals.as_view()),
     path("products/me/", views.MyProducts.as_view()),
     path("products/recently_launched/", views.RecentlyLaunched.as_view()),
     path("products/suggest_tags/", views.ProductTags.as_view()),

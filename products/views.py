@@ -18,6 +18,7 @@ from makerlog.api.budgets import FULL_PAGE, ONE, PAGE, RANKED, RELISTS, WRITE, W
 from makerlog.api.compiled import compiled
 from makerlog.api.keyset import Branch, fixed
 from makerlog.api.pagination import BareKeysetPagination
+from makerlog.api.removals import Removals
 from makerlog.api.views import ApiView, ViewSet
 from products import actions, tags
 from products.filters import ProductFilter
@@ -29,6 +30,7 @@ from products.models import (
     Invitation,
     Membership,
     Product,
+    ProductRemoval,
     Project,
     look_up,
 )
@@ -39,6 +41,7 @@ from products.serializers import (
     MyInvitationSerializer,
     PlaceSerializer,
     ProductInputSerializer,
+    ProductRemovalSerializer,
     ProductSerializer,
     ProjectSerializer,
     RelatedSerializer,
@@ -402,3 +405,14 @@ class ProductTags(ApiView):
         query = self.get_serializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         return Response(tags.common(query.validated_data["q"]))
+
+
+class ProductRemovals(Removals):
+    """Ids of products that left the public within 30 days: deleted, hidden, or made private; the oldest first. Beside
+    `updated_since`, for apps that mirror the list: ask again, at least every 30 days, with the last `deleted_at` as `since`.
+    What is public again is not here any more."""
+
+    scope = "products"
+    serializer_class = ProductRemovalSerializer
+
+    rows = fixed(ProductRemoval.objects.all())

@@ -66,7 +66,9 @@ class TaskFilter(KeysetFilterSet):
     )
     date_range = DaysFilter(field_name="worked_at")
     search = SearchFilter("content")
-    updated_since = UpdatedSinceFilter(help_text="What changed since, oldest change first.")
+    updated_since = UpdatedSinceFilter(
+        help_text="What changed since, oldest change first. `/tasks/deleted/` tells what is gone."
+    )
 
     indexes = (
         Index(),

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from makerlog.accounts.models import Maker
 from makerlog.api.files import RandomName
+from makerlog.api.removals import Removal
 from makerlog.content import Content, ContentQuerySet, Posted, cleaned_up_is_hidden, may_see, posted_indexes
 from products.models import Membership, Product, Project
 
@@ -183,3 +184,8 @@ class DayCount(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["author", "day"], name="one_count_per_day")]
+
+
+class TaskRemoval(Removal):
+    class Meta:
+        indexes = [models.Index(fields=["deleted_at", "id"], name="task_removal")]

@@ -18,9 +18,10 @@ from makerlog.api.fields import (
     UtcDateTimeField,
 )
 from makerlog.api.files import CleanImageField
+from makerlog.api.removals import RemovalSerializer
 from products.models import MAX_HOLDERS, Product, Project
 from products.serializers import ProductSummarySerializer, ProjectSerializer
-from tasks.models import MAX_PROJECTS, Task, TaskComment
+from tasks.models import MAX_PROJECTS, Task, TaskComment, TaskRemoval
 
 CLOCK_SKEW = timedelta(minutes=15)
 
@@ -93,3 +94,8 @@ class BatchAnswerSerializer(serializers.Serializer):
     status = serializers.IntegerField()
     task = TaskSerializer(required=False)
     errors: Any = serializers.DictField(required=False)
+
+
+class TaskRemovalSerializer(RemovalSerializer):
+    class Meta(RemovalSerializer.Meta):
+        model = TaskRemoval

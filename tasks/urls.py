@@ -4,6 +4,7 @@ from tasks import views
 
 urlpatterns = [
     path("tasks/", views.TaskViewSet.as_view({"get": "list", "post": "create"})),
+    path("tasks/deleted/", views.TaskRemovals.as_view()),
     path("tasks/batch/", views.TaskBatch.as_view()),
     path("tasks/me/", views.MyTasks.as_view()),
     path("tasks/sync/", views.TaskSync.as_view()),

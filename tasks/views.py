@@ -21,11 +21,18 @@ from makerlog.api.fields import UtcDateTimeField
 from makerlog.api.filters import day_around, moment_named
 from makerlog.api.keyset import Bounds, fixed
 from makerlog.api.pagination import MAX_LIMIT, BareKeysetPagination
+from makerlog.api.removals import Removals
 from makerlog.api.views import ApiView, ViewSet
 from tasks import actions, sync
 from tasks.filters import TaskFilter
-from tasks.models import Task, TaskComment
-from tasks.serializers import BatchAnswerSerializer, CommentSerializer, SyncSerializer, TaskSerializer
+from tasks.models import Task, TaskComment, TaskRemoval
+from tasks.serializers import (
+    BatchAnswerSerializer,
+    CommentSerializer,
+    SyncSerializer,
+    TaskRemovalSerializer,
+    TaskSerializer,
+)
 
 MAX_BATCH = 50
 
@@ -240,3 +247,14 @@ class MakerDay(MakerTasks):
     @extend_schema(parameters=[OpenApiParameter("day", str)])
     def get(self, request: Request, maker: str) -> Response:
         return self.tasks_of(maker, Bounds(*day_around(moment_named(request, "day") or timezone.now())))
+
+
+class TaskRemovals(Removals):
+    """Ids of tasks that left the public within 30 days: deleted, hidden, or made private; the oldest first. Beside
+    `updated_since`, for apps that mirror the list: ask again, at least every 30 days, with the last `deleted_at` as `since`.
+    What is public again is not here any more."""
+
+    scope = "tasks"
+    serializer_class = TaskRemovalSerializer
+
+    rows = fixed(TaskRemoval.objects.all())

@@ -11,7 +11,7 @@ ROUTE_WORDS = frozenset(
     "me admin api static media exports health schema docs users user username tasks products projects discussions feeds stats"
     " search notifications apps accounts oauth oauth2 tokens stream explore launches limits status metrics open world"
     " following suggest_tags common_tags sync batch recently_launched recent_discussions recent_questions trending"
-    " makerlog staff moderator support help about login logout register null undefined none".split()
+    " makerlog deleted staff moderator support help about login logout register null undefined none".split()
 )
 
 

@@ -9,25 +9,32 @@ from django.db import transaction
 from django.utils import timezone
 from django_tasks import task
 
+from discussions.models import DiscussionRemoval
 from makerlog.accounts import purges as accounts
 from makerlog.accounts.models import Maker
 from makerlog.api.folded import fill, folded_fields
 from makerlog.api.idempotency import purge_keys
 from makerlog.api.purging import ROUND
+from makerlog.api.removals import purge_removals
 from makerlog.changes import watch
 from makerlog.exports.purges import purge_exports
 from makerlog.jobs import heartbeat
 from makerlog.jobs import purges as jobs
 from makerlog.jobs.models import DueChore
 from moderation import purges as moderation
-from products.models import Project
+from products.models import ProductRemoval, Project
 from products.purges import purge_invitations
+from tasks.models import TaskRemoval
 from tasks.purges import purge_tombstones
 
 
 def fill_folded() -> int:
     """What code that knows of no such columns wrote while it still served, or was put back: see folded.py."""
     return sum(fill(field) for model in (Maker, Project) for field in folded_fields(model))
+
+
+def purge_all_removals() -> int:
+    return sum(map(purge_removals, (TaskRemoval, ProductRemoval, DiscussionRemoval)))
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Chore:
 SCHEDULE = [
     Chore("idempotency keys", timedelta(minutes=10), purge_keys),  # older than 24 h
     Chore("tombstones", timedelta(hours=1), purge_tombstones),  # of tasks deleted 30 days ago
+    Chore("removals", timedelta(hours=1), purge_all_removals),  # from the public, 30 days ago
     Chore("tokens", timedelta(hours=1), accounts.purge_tokens),  # that ended 30 days ago
     Chore("registrations", timedelta(hours=1), accounts.purge_registrations),  # that nobody activated in three days
     Chore("usernames", timedelta(hours=1), accounts.purge_freed_usernames),  # given up 90 days ago

@@ -10,13 +10,22 @@ from typing import Any
 
 from django.db.models import Model
 
-from discussions.models import Discussion, Participant, Reply
+from discussions.models import Discussion, DiscussionRemoval, Participant, Reply
 from discussions.trending import MAX_TRENDING
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from makerlog.api.renderers import MAX_ROWS
-from products.models import MAX_HOLDERS, MAX_INVITATIONS, MAX_PROJECTS, MAX_TEAM, Membership, Product, Project
+from products.models import (
+    MAX_HOLDERS,
+    MAX_INVITATIONS,
+    MAX_PROJECTS,
+    MAX_TEAM,
+    Membership,
+    Product,
+    ProductRemoval,
+    Project,
+)
 from products.tags import MAX_RELATED, MAX_TAGS_NAMED
-from tasks.models import Task, TaskComment
+from tasks.models import Task, TaskComment, TaskRemoval
 from tests.lists import rows
 from tests.lists.rows import HOST, Add
 
@@ -184,6 +193,10 @@ LISTS = [
         Participant,
         ("id",),
         wire=attrgetter("maker_id"),
+    ),
+    *(
+        Listing(f"{name}/deleted/", f"/{name}/deleted/", rows.add_removals(model), model, ("deleted_at", "id"))
+        for name, model in (("tasks", TaskRemoval), ("products", ProductRemoval), ("discussions", DiscussionRemoval))
     ),
     Listing("users/", "/users/", rows.add_makers, Maker, ("-id",)),
     Listing(

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from discussions.models import Discussion, Participant, Reply, ReplyPraise
 from makerlog.accounts.models import AccessToken, Follow, Maker
 from products.models import Invitation, Membership, Product, Project
@@ -179,6 +181,18 @@ def add_changes(maker: Maker, count: int, apart: timedelta) -> None:
     DeletedTask.objects.bulk_create(
         DeletedTask(task_id=HOST + number, author=maker, deleted_at=moment(number, apart)) for number in range(count)
     )
+
+
+def add_removals(model: Any) -> Add:
+    """Of the last weeks: what is older is shown no more."""
+
+    def add(maker: Maker, count: int, apart: timedelta) -> None:
+        start, now = model.objects.count(), timezone.now() - timedelta(days=1)
+        model.objects.bulk_create(
+            model(id=HOST + start + number, deleted_at=now - apart * (number * 7 % 101)) for number in range(count)
+        )
+
+    return add
 
 
 def host_task(maker: Maker) -> Task:

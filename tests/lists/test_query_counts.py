@@ -51,9 +51,8 @@ def allowed(listing: Listing, who: str) -> int:
     horizon, where the list has such. What is no list says in its view how many it takes."""
     if listing in BOUNDED:
         return 7
-    named = (
-        "users/<" in listing.route or "/<" in listing.route or "=alice" in listing.url or "updated_since" in listing.url
-    )
+    up_to_horizon = "updated_since" in listing.url or listing.route.endswith("/deleted/")
+    named = "users/<" in listing.route or "/<" in listing.route or "=alice" in listing.url or up_to_horizon
     filed = "project=" in listing.url or "product=" in listing.url
     window = "search=" in listing.url or listing.url.count("&") > 0 or listing.model is Follow
     return 1 + (who != "anonymous") + named + filed + window
