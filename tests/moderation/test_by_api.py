@@ -117,7 +117,7 @@ def test_the_factor_wears_off_and_goes_with_the_device(bees: Discussion) -> None
     enrolled(second.maker)
     assert second.patch(TALK, {"pinned": True}).status_code == 200
     actions.reset_second_factor(maker=second.maker)
-    assert_error(second.patch(TALK, {"pinned": False}), 401, "token_expired")
+    assert_error(second.patch(TALK, {"pinned": False}), 401, "token_revoked")
 
 
 def test_what_such_a_token_makes_has_no_factor(bees: Discussion) -> None:
