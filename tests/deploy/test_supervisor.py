@@ -317,8 +317,10 @@ def test_a_wrong_setting_is_one_sentence(data_dir: Path, name: str, value: str, 
     assert len(service.output().splitlines()) == 1
 
 
-def test_the_whole_service_posts_a_task_and_starts_again_within_ten_seconds(data_dir: Path) -> None:
+def test_the_whole_service_posts_a_task_and_starts_again_in_half_the_time(data_dir: Path) -> None:
+    begun = time.monotonic()
     first = Service(data_dir, REAL).started()
+    first_s = time.monotonic() - begun
     token = re.findall(r"Token   (mkl_\S+)", first.output())[0]
     status, body = first.ask("/tasks/", "POST", '{"content": "Started Makerlog", "done": true}', token)
     assert status == 201, body
@@ -331,7 +333,8 @@ def test_the_whole_service_posts_a_task_and_starts_again_within_ten_seconds(data
 
     begun = time.monotonic()
     second = Service(data_dir, REAL).started()
-    assert time.monotonic() - begun < 10
+    second_s = time.monotonic() - begun
+    assert second_s < first_s / 2
     assert f"Token   {token}" in second.output()
     status, listed = second.ask("/tasks/?username=demo&limit=1")
     assert json.loads(listed)["results"][0]["id"] == json.loads(body)["id"]
