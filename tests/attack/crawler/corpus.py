@@ -55,6 +55,9 @@ COLUMNS: dict[str, dict[str, str]] = {
         "follower": f"CASE WHEN mod(n, 2) = 0 THEN {COMMON} ELSE n + 1 END",
         "followed": f"CASE WHEN mod(n, 2) = 0 THEN n ELSE {COMMON} END",
     },
+    # A maker keeps back five names at most.
+    "accounts.FreedUsername": {"maker": "n", "digest": "decode(lpad(to_hex(n), 8, '0'), 'hex')"},
+    "accounts.StoredFile": {"name": "'attachments/' || n"},
     # A maker has at most 100 tokens that live.
     "accounts.AccessToken": {
         "public_id": "lpad(n::text, 11, '0')",
