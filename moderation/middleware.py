@@ -5,6 +5,7 @@ which route a path leads to.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from time import time
 from typing import Any
 
@@ -15,9 +16,10 @@ from makerlog.accounts.authentication import genuine_token
 from makerlog.api.errors import refused
 from makerlog.gate.answers import Refusal
 from makerlog.gate.banned import Banned
-from makerlog.gate.caller import SIGN_IN, Caller
+from makerlog.gate.caller import Caller
 from makerlog.gate.lanes import WHOSE
 from makerlog.gate.preflight import is_preflight
+from makerlog.gate.to_sign_in import for_browser
 from makerlog.gate.wsgi import PUBLIC_FOR
 from moderation import second_factor
 from moderation.links import key_of as key_of_link
@@ -26,7 +28,7 @@ from moderation.roles import Role, role_of
 from moderation.routes import refuse_if_switched
 from moderation.sharing import CACHED_S
 from moderation.standing import guard, route_switches, tickets
-from moderation.tickets import COOKIE, DEVICE, PATH, RENEWED_AFTER_S, hand_out
+from moderation.tickets import COOKIE, DEVICE, PATH, RENEWED_AFTER_S, hand_out, remember
 
 
 class BanMiddleware:
@@ -42,7 +44,8 @@ class BanMiddleware:
         try:
             guard.refuse(caller, request.method or "", request.path, now)
         except Banned as refusal:
-            return refused(request, refusal)
+            asked = request.META.get("QUERY_STRING", ""), request.META.get("HTTP_ACCEPT", "")
+            return refused(request, for_browser(refusal, caller, request.method or "", request.path, *asked))
         return self.get_response(request)
 
 
@@ -50,7 +53,7 @@ def caller_of(request: HttpRequest) -> Caller:
     """As the front door sees them."""
     header = request.META.get("HTTP_AUTHORIZATION", "").encode("latin-1")
     ticket = request.path.startswith(PATH) and tickets.issued_at(request.COOKIES.get(COOKIE, "")) is not None
-    known = request.path.startswith(SIGN_IN) and tickets.known_as(request.COOKIES.get(DEVICE, "")) is not None
+    known = request.path.startswith(PATH) and tickets.known_as(request.COOKIES.get(DEVICE, "")) is not None
     token = genuine_token(header)
     return Caller(
         request.META["REMOTE_ADDR"],
@@ -117,3 +120,6 @@ class TicketMiddleware:
         issued = tickets.issued_at(ticket or "")
         if issued is None or time() - issued > RENEWED_AFTER_S:
             hand_out(response, request.user, secure=settings.SESSION_COOKIE_SECURE)
+        if DEVICE not in response.cookies and tickets.known_as(request.COOKIES.get(DEVICE, "")) != str(request.user.pk):
+            lasting = timedelta(seconds=request.session.get_expiry_age())  # no longer than the session counts
+            remember(response, request.user, lasting=lasting, secure=settings.SESSION_COOKIE_SECURE)

@@ -78,6 +78,8 @@ class Site(AdminSite):
             return sign_in.too_often(request, sign_in.PASSWORD, wait)
         if request.method == "GET" and owes(request):
             return HttpResponseRedirect(reverse(sign_in.STEPS[second_factor.step(request)], query=request.GET.dict()))
+        if request.method == "GET" and self.has_permission(request):
+            return HttpResponseRedirect(sign_in.way(request))
         if request.method == "GET" and not request.COOKIES:
             extra_context = {**(extra_context or {}), **for_anybody(request)}
         response = super().login(request, extra_context)

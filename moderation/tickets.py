@@ -2,8 +2,9 @@
 that was started a second ago. Both grant admission and no right to anything: the session decides what its holder may do.
 
 The ops ticket is good for an hour and renewed in use: the ops lane, and a way past a ban on the address it comes from (the
-admin's phone may sit in a banned range). The mark of a known device is good for a month and only where staff sign in: there
-it goes before strangers and past a ban. Whoever gave the right password and owes a code has it for ten minutes.
+admin's phone may sit in a banned range). The mark of a known device is good for a month, or for as long as the session that
+it was renewed by, and does the same: whoever has a session is let in by it when the hour of the ticket is over, and where
+staff sign in it goes before strangers. Whoever gave the right password and owes a code has it for ten minutes.
 """
 
 from datetime import timedelta
@@ -15,7 +16,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from makerlog.changes.models import Change
-from makerlog.gate.caller import ADMIN, SIGN_IN
+from makerlog.gate.caller import ADMIN
 from moderation.models import DeviceEpoch
 
 COOKIE = "makerlog_ticket"
@@ -24,7 +25,7 @@ GOOD_FOR = timedelta(hours=1)
 RENEWED_AFTER_S = 600
 EVERYBODY = "*"
 
-DEVICE = "makerlog_device"
+DEVICE = "makerlog_known"
 KNOWN_FOR = timedelta(days=30)
 HALFWAY_FOR = timedelta(minutes=10)
 
@@ -119,7 +120,7 @@ def remember(response: HttpResponse, maker: Any, *, lasting: timedelta, secure: 
         DEVICE,
         device_signer.sign(f"{maker.pk}.{int(lasting.total_seconds())}"),
         max_age=lasting,
-        path=SIGN_IN,
+        path=PATH,
         secure=secure,
         httponly=True,
         samesite="Lax",

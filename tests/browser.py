@@ -44,10 +44,9 @@ def phone(address: str, size: dict[str, int] = PHONE) -> Iterator[Page]:
             browser.close()
 
 
-def sign_in(page: Page, port: int, username: str, password: str, key: bytes) -> None:
-    """With a second factor, to the admin's first page. ``key``: of the authenticator app."""
-    # This page passes a ban; /admin/ itself does not before there is a ticket.
-    page.goto(f"http://127.0.0.1:{port}/admin/login/?next=/admin/")
+def sign_in(page: Page, port: int, username: str, password: str, key: bytes, to: str = "/admin/") -> None:
+    """With a second factor, to the page ``to`` of the admin. ``key``: of the authenticator app."""
+    page.goto(f"http://127.0.0.1:{port}{to}")
     page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").tap()

@@ -29,7 +29,7 @@ class Caller(NamedTuple):
     token: str | None = None  # the public id of a genuine token: made by us, not expired, not known to be revoked
     forwarded: bool = False  # somebody says that they forward this request; whether to believe it is another question
     ticket: bool = False  # staff: admission to the ops lane, and no right to anything
-    known: bool = False  # where staff sign in: from a device of theirs that is known; no right to anything either
+    known: bool = False  # below /admin/: from a device of staff's that is known; no right to anything either
     link: str = ""  # came by the signed link of an alert, which is known by this
     agent: bytes = b""  # User-Agent, as sent
     asks: bool = False  # a browser asks what it may send: a preflight
@@ -55,7 +55,7 @@ def identify(
         recognise(authorization) if authorization else None,
         forwarded,
         ticket=_carries(scope, ADMIN, ticket),
-        known=_carries(scope, SIGN_IN, known),
+        known=_carries(scope, ADMIN, known),
         link=link(path) if path.startswith(ALERT) else "",
         agent=sent.get(b"user-agent", b""),
         asks=is_preflight(scope),

@@ -24,7 +24,7 @@ from makerlog.gate.backlog import CONNECTION, READER, Backlog, Reader
 from makerlog.gate.banned import BanGuard, Spared, is_spared
 from makerlog.gate.bans import BanIndex
 from makerlog.gate.body import Bodies, HungUp, has_body, has_small_body, until_hung_up
-from makerlog.gate.caller import Caller, Link, Recognise, Ticket, identify
+from makerlog.gate.caller import ADMIN, Caller, Link, Recognise, Ticket, identify
 from makerlog.gate.connection import Connections
 from makerlog.gate.files import Files, Folder
 from makerlog.gate.hang_ups import HangUps
@@ -43,6 +43,7 @@ from makerlog.gate.spent import Spent
 from makerlog.gate.status import PATHS as STATUS
 from makerlog.gate.status import status
 from makerlog.gate.strikes import Strikes, TooManyRefusals
+from makerlog.gate.to_sign_in import for_browser
 from makerlog.gate.visit import Visit, Work
 
 log = logging.getLogger("makerlog.gate")
@@ -50,6 +51,7 @@ log = logging.getLogger("makerlog.gate")
 T = TypeVar("T")
 
 HEALTH = {"/health", "/health/"}
+ADMIN_ROOT = ADMIN.removesuffix("/")
 VISIT = "makerlog.visit"  # in a scope: the request as the connection brought it to the door
 FROM_MEMORY = Mode(keep=10.0, stale=60.0, work=5.0)  # for whoever shows no token, under attack
 
@@ -448,6 +450,8 @@ class FrontDoor:
             watch.cancel()
 
     def _turn_away(self, visit: Visit, refusal: Refusal) -> Answer:
+        if visit.path.startswith(ADMIN_ROOT):
+            refusal = for_browser(refusal, visit.caller, visit.method, visit.path, *page_asked(visit.scope))
         visit.outcome = refusal.outcome
         answer = visit.ready = refusal.answer(visit.request_id)
         self._remember_refusal(visit, answer)
@@ -485,6 +489,12 @@ class FrontDoor:
 def queue_of(visit: Visit) -> str:
     """The lane whose room it takes: its own, but for the page where staff sign in, which is made for all of them."""
     return "sign_in" if visit.read and visit.read.key in FIRST else visit.lane
+
+
+def page_asked(scope: Scope) -> tuple[str, str]:
+    """The query, and the Accept header."""
+    accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+    return scope.get("query_string", b"").decode("latin-1"), accept.decode("latin-1")
 
 
 @lru_cache(maxsize=4)

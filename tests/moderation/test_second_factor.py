@@ -299,7 +299,7 @@ def test_a_device_is_known_for_a_month_after_a_whole_sign_in_and_for_minutes_aft
     client, _ = with_password()
     halfway = client.cookies[DEVICE].value
     assert tickets.known_as(halfway) == str(maker.pk)
-    assert client.cookies[DEVICE]["path"] == LOG_IN
+    assert client.cookies[DEVICE]["path"] == "/admin/"
     client.post(CODE, {"code": code_of(key)})
     known = client.cookies[DEVICE].value
     time_machine.move_to(now + HALFWAY_FOR + timedelta(seconds=2), tick=False)

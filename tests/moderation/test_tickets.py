@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from time import process_time, time
+from urllib.parse import quote
 
 import pytest
 from django.core.management import call_command
@@ -12,11 +13,13 @@ from makerlog.gate.bans import network_of
 from moderation import actions
 from moderation.roles import Role
 from moderation.standing import tickets, watcher
-from moderation.tickets import COOKIE, GOOD_FOR
+from moderation.tickets import COOKIE, DEVICE, GOOD_FOR
 from tests.makers import make_maker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("nothing_stands")]
 ADDRESS = "93.184.216.7"
+BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
+BANS_PAGE = "/admin/moderation/ban/?q=standing"
 
 
 @pytest.fixture
@@ -52,8 +55,36 @@ def test_it_passes_a_ban_of_the_address_it_comes_from_and_nothing_else_does(staf
     watcher.catch_up()
     assert staff.get("/admin/", REMOTE_ADDR=ADDRESS).status_code == 200
     assert staff.get("/tasks/", REMOTE_ADDR=ADDRESS).status_code == 403
-    del staff.cookies[COOKIE]
+    del staff.cookies[COOKIE], staff.cookies[DEVICE]
     assert staff.get("/admin/", REMOTE_ADDR=ADDRESS).status_code == 403
+
+
+def test_a_session_passes_the_ban_when_the_hour_of_its_ticket_is_over_and_no_longer_than_it_lasts(
+    staff: Client, time_machine
+) -> None:
+    now = timezone.now()
+    time_machine.move_to(now)
+    staff.get("/admin/")
+    actions.ban(network=network_of(ADDRESS))
+    watcher.catch_up()
+    del staff.cookies[COOKIE]
+    assert staff.get("/admin/", REMOTE_ADDR=ADDRESS).status_code == 200
+    assert tickets.admit(carried(staff))
+    mark = staff.cookies[DEVICE].value
+    time_machine.move_to(now + timedelta(seconds=staff.session.get_expiry_age() + 60))
+    assert tickets.known_as(mark) is None
+
+
+def test_a_browser_in_a_banned_network_is_led_to_the_sign_in_and_a_script_is_refused(staff: Client) -> None:
+    actions.ban(network=network_of(ADDRESS))
+    watcher.catch_up()
+    stranger = Client(REMOTE_ADDR=ADDRESS)
+    answer = stranger.get("/admin/moderation/ban/?q=standing", HTTP_ACCEPT=BROWSER)
+    assert (answer.status_code, answer["Location"]) == (302, f"/admin/login/?next={quote(BANS_PAGE, safe='/')}")
+    assert stranger.get(answer["Location"], HTTP_ACCEPT=BROWSER).status_code == 200
+    assert stranger.get("/admin/").status_code == 403
+    assert stranger.get("/tasks/", HTTP_ACCEPT=BROWSER).status_code == 403
+    assert staff.get(answer["Location"], REMOTE_ADDR=ADDRESS)["Location"] == BANS_PAGE
 
 
 def test_it_gives_no_right(staff: Client) -> None:

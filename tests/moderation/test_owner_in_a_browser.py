@@ -1,0 +1,68 @@
+"""The owner of the admin in a browser: never locked out, and never told what is not so."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import call_command
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from playwright.sync_api import Page, expect
+
+from makerlog.accounts.models import Maker
+from makerlog.gate.bans import network_of
+from moderation import actions
+from moderation.tickets import COOKIE, DEVICE
+from tests.browser import PHONE, phone, shot, sign_in
+from tests.moderation.workers import Workers
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LAPTOP = {"width": 1280, "height": 900}
+ADDRESS, RANGE = "93.184.220.9", "93.184.220.0/24"
+PASSWORD = "night-shift-3am"
+BANS = "/admin/moderation/ban/"
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    call_command("collectstatic", interactive=False, verbosity=0)
+    with Workers(STAFF_SECOND_FACTOR="required") as service:
+        yield service
+
+
+@pytest.fixture
+def key() -> bytes:
+    root = Maker(username="root", email="root@example.com", is_staff=True, is_superuser=True)
+    root.set_password(PASSWORD)
+    root.save()
+    return TOTPDevice.objects.create(user=root, name="app", confirmed=True).bin_key
+
+
+def seen(page: Page, name: str) -> None:
+    """Pictures of the page, on a phone and on a laptop."""
+    for size in (LAPTOP, PHONE):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        shot(page, f"{name}-{size['width']}")
+
+
+def forget_cookies(page: Page, *names: str) -> None:
+    for name in names:
+        page.context.clear_cookies(name=name)
+
+
+def test_from_a_banned_network_a_cold_page_of_the_admin_leads_to_the_sign_in_and_back_to_the_page(
+    workers: Workers, key: bytes
+) -> None:
+    actions.ban(network=network_of(RANGE))
+    workers.reach(ADDRESS, 403, since=0.0, seconds=float("inf"))
+    with phone(ADDRESS) as page:
+        page.set_default_timeout(10_000)
+        sign_in(page, workers.port, "root", PASSWORD, key, to=f"{BANS}?q=standing")
+        expect(page).to_have_url(f"http://127.0.0.1:{workers.port}{BANS}?q=standing")
+        expect(page.get_by_text(RANGE).first).to_be_visible()
+        seen(page, "owner-bans")
+        for lost in ([COOKIE], [DEVICE], [COOKIE, DEVICE]):  # the session is left, the hour's ticket is not
+            forget_cookies(page, *lost)
+            page.goto(f"http://127.0.0.1:{workers.port}/admin/traffic/")
+            expect(page).to_have_url(f"http://127.0.0.1:{workers.port}/admin/traffic/")
+            expect(page.get_by_role("heading", name="Traffic").first).to_be_visible()
+        seen(page, "owner-traffic")
