@@ -37,6 +37,8 @@ class Removal(models.Model):
 
 
 class RemovalSerializer(serializers.ModelSerializer):
+    """Of each kind by a subclass, which names the model."""
+
     id = serializers.IntegerField(read_only=True)
     deleted_at = UtcDateTimeField(read_only=True)
 
@@ -49,6 +51,7 @@ class Removals(ApiView):
 
     budgets = {"get": PAGE}
     order = ORDER
+    params = ("since",)
     rows: Any
 
     @extend_schema(parameters=[OpenApiParameter("since", str, description="ISO 8601, or a day. Default: 30 days ago.")])

@@ -146,7 +146,9 @@ def serializer_classes() -> list[type[serializers.Serializer]]:
     while waiting:
         for each in waiting.pop().__subclasses__():
             waiting.append(each)
-            is_abstract = issubclass(each, serializers.ModelSerializer) and not hasattr(each, "Meta")
+            is_abstract = issubclass(each, serializers.ModelSerializer) and not hasattr(
+                getattr(each, "Meta", None), "model"
+            )
             if each.__module__.partition(".")[0] in PACKAGES and not is_abstract:
                 found.append(each)
     return sorted(set(found), key=lambda each: each.__qualname__)

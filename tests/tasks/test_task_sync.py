@@ -107,7 +107,7 @@ def test_a_date_at_the_end_of_time_is_a_date(since: str, alice: Caller) -> None:
     assert alice.get(f"/tasks/sync/?last_sync_date={since}").status_code == 200
 
 
-@pytest.mark.parametrize("cursor", ["x", "WyJuIl0:abc", "%00", "%ff", "a:b:c"])
+@pytest.mark.parametrize("cursor", ["x", "WyJuIl0:abc", "%00", "a:b:c"])
 def test_a_forged_cursor_is_a_400(cursor: str, alice: Caller) -> None:
     assert_error(alice.get(f"/tasks/sync/?cursor={cursor}"), 400, "bad_cursor")
 

@@ -31,6 +31,8 @@ LETTERS = {
     "401": "not_authenticated",
     "401s": "suspended",
     "400b": "bad_link",
+    "400c": "account_closed",
+    "400w": "wrong_password",
     "403": "not_yours",
     "403n": "not_a_login",
     "403r": "reauthentication_required",
@@ -48,8 +50,8 @@ TABLE = """
 #                                                                          owner app   anon. maker team  scope r/o   out   mod.  admin
 # --- Getting in
 POST              api-token-auth/                                          200   200   200   200   200   200   200   401s  200   200   {"username": "alice", "password": "$password"}
-POST              api-token-auth/                                          400   400   400   400   400   400   400   401s  400   400   {"username": "bob", "password": "alice's own"}
-POST              api-token-auth/                                          400   400   400   400   400   400   400   401s  400   400   {"username": "clo", "password": "$password"}
+POST              api-token-auth/                                          400w  400w  400w  400w  400w  400w  400w  401s  400w  400w  {"username": "bob", "password": "alice's own"}
+POST              api-token-auth/                                          400c  400c  400c  400c  400c  400c  400c  401s  400c  400c  {"username": "clo", "password": "$password"}
 DELETE            api-token-auth/                                          204   403n  401   204   204   403n  204   401s  204   204   {}
 POST              accounts/register/                                       201   201   201   201   201   201   201   401s  201   201   {"email": "new@example.com", "username": "newcomer", "password": "$password", "repeat_password": "$password"}
 POST              accounts/register/                                       201   201   201   201   201   201   201   401s  201   201   {"email": "bob@example.com", "username": "newcomer", "password": "$password", "repeat_password": "$password"}

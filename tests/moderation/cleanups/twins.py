@@ -155,7 +155,7 @@ CLOCKS = {
     "worked_at",
     "date_joined",
 }  # of the wall: equal in no two communities
-OWN = {"id", "username", "email", "slug", "name", "title", "posted_with"}
+OWN = {"id", "username", "folded_username", "email", "mailbox", "slug", "name", "title", "posted_with"}
 
 
 def picture(community: Community) -> dict[str, Any]:
