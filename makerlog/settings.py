@@ -194,7 +194,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "An open log for makers. Every list is paginated by cursor: follow `next` until it is null.\n\n"
     "WebSockets tell what happens, as `{type, payload}`: `/explore/stream/`, `/users/{id or username}/stream/`,"
     " `/products/{slug}/stream/` and `/stream/` (your own, with a token) send task.created, task.updated and task.deleted,"
-    ' and answer `{"type": "task.sync", "payload": {"last_date": ...}}` (`next` is the `cursor` of the rest);'
+    ' and answer `{"type": "task.sync", "payload": {"last_date": ...}}` with what changed since and the ids `deleted`'
+    " (`next` is the `cursor` of the rest, `sync_date` the next `last_date`);"
     " `/discussions/` and `/discussions/{slug}/`"
     " send reply.created, reply.updated and reply.deleted. Where more changed than is told one by one, or something was lost"
     ' on the way, any of them sends `{"type": "resync", "payload": {"read": [path, ...]}}`: read those again. The token goes'

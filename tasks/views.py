@@ -141,15 +141,17 @@ class TaskSync(ApiView):
     )
     def get(self, request: Request) -> Response:
         since = moment_named(request, "last_sync_date") or timezone.now() - timedelta(days=1)
+        log = sync.own_log(self.caller)
+        walk = sync.walk_of(request, log, since)
         found, data = self.lightened(
-            lambda most: sync.changes(self.caller, since, request, most), rows_of=lambda changes: changes.tasks
+            lambda most: sync.changes(log, walk, self.caller, most), rows_of=lambda changes: changes.tasks
         )
         return Response(
             {
                 "sync_date": UtcDateTimeField().to_representation(found.sync_date),
                 "data": data,
                 "deleted": found.deleted,
-                "next": found.next,
+                "next": sync.link_of(request, found.next),
             }
         )
 

@@ -1,15 +1,17 @@
 """The streams of tasks."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from products.actions import change_product, create_product
 from tasks import actions
 from tasks.consumers import Followed, MakerTaskStream
-from tasks.models import Task, TaskProject
-from tests.live.serving import Live
+from tasks.models import Task, TaskProduct, TaskProject
+from tests.live.serving import Live, Reader
 from tests.makers import anonymous, caller, just_logged_in
 from tests.products.products import make_product
 from tests.tasks.logs import log
@@ -165,9 +167,108 @@ def test_an_account_that_goes_takes_its_tasks_along(service: Live) -> None:
 # --- task.sync ---
 
 
+def long_unchanged(*tasks: Task) -> None:
+    """As if nothing had happened to them for two hours."""
+    moment = timezone.now() - timedelta(hours=2)
+    pks = [task.pk for task in tasks]
+    Task.objects.filter(pk__in=pks).update(created_at=moment, updated_at=moment)
+    for filings in (TaskProject, TaskProduct):
+        filings.objects.filter(task__in=pks).update(created_at=moment)
+
+
+def synced(reader: Reader, **said: Any) -> tuple[list[str], list[int], dict[str, Any]]:
+    """What the frames of one task.sync hold, up to the last: contents, ids that are gone, and that frame."""
+    contents, gone, frame = [], [], {"next": ""}
+    while frame["next"] is not None:
+        reader.say("task.sync", **said, cursor=frame["next"])
+        frame = reader.frame()
+        contents += [task["content"] for task in frame["payload"]]
+        gone += frame["deleted"]
+    return contents, gone, frame
+
+
+STREAMS = ["/explore/stream/", "/users/alice/stream/", "/products/hive/stream/"]
+
+
+@pytest.mark.parametrize("path", [*STREAMS, "/stream/"])
+def test_sync_tells_what_changed_and_what_is_gone_while_the_app_slept(service: Live, path: str) -> None:
+    alice = caller("alice")
+    old, changed, deleted = (log(alice.maker, f"{word} #bees") for word in ("Old", "Changed", "Deleted"))
+    create_product(author=alice.maker, name="Hive", projects=[alice.maker.projects.get().pk])
+    long_unchanged(old, changed, deleted)
+    slept = (timezone.now() - timedelta(hours=1)).isoformat()
+    actions.change_task(task=changed, content="Better #bees")
+    gone = deleted.pk
+    actions.delete_task(task=deleted)
+    reader = service.follows(path, alice.token if path == "/stream/" else "")
+    contents, removed, frame = synced(reader, last_date=slept)
+    assert (contents, removed) == (["Better #bees"], [gone])
+    assert frame["sync_date"] > slept[:19]
+
+
+def test_sync_from_the_sync_date_of_the_last_one_misses_nothing(service: Live) -> None:
+    alice = caller("alice")
+    reader = service.follows("/users/alice/stream/")
+    _, _, frame = synced(reader)
+    task = log(alice.maker, "Later")
+    assert reader.frame()["type"] == "task.created"
+    assert synced(reader, last_date=frame["sync_date"])[0] == ["Later"]
+    long_unchanged(task)
+    assert synced(reader, last_date=frame["sync_date"])[0] == []
+
+
+def test_sync_tells_nobody_of_what_was_never_public(service: Live) -> None:
+    alice = caller("alice", private=True)
+    secret = log(alice.maker, "Secret")
+    pk = secret.pk
+    actions.delete_task(task=secret)
+    for path in ("/explore/stream/", "/users/alice/stream/"):
+        assert synced(service.follows(path))[1] == [], path
+    assert synced(service.follows("/stream/", alice.token))[1] == [pk]
+
+
+def test_sync_takes_back_what_became_private_or_was_hidden(service: Live) -> None:
+    alice = caller("alice")
+    tasks = [log(alice.maker, f"Task {number}") for number in range(2)]
+    Task.objects.filter(pk=tasks[0].pk).change(hidden=True, listed=False)
+    for path, token in [("/explore/stream/", ""), ("/users/alice/stream/", ""), ("/stream/", alice.token)]:
+        assert synced(service.follows(path, token))[:2] == (["Task 1"], [tasks[0].pk]), path
+    alice.patch("/me/", {"private": True})
+    assert set(synced(service.follows("/explore/stream/"))[1]) == {task.pk for task in tasks}
+    assert synced(service.follows("/stream/", alice.token))[:2] == (["Task 1"], [tasks[0].pk])
+
+
+def test_sync_tells_all_that_is_gone_however_much(service: Live) -> None:
+    alice = caller("alice")
+    tasks = [log(alice.maker, f"Task {number}") for number in range(130)]
+    gone = {task.pk for task in tasks}
+    for task in tasks:
+        actions.delete_task(task=task)
+    for path, token in [("/explore/stream/", ""), ("/stream/", alice.token)]:
+        contents, removed, _ = synced(service.follows(path, token))
+        assert (contents, set(removed), len(removed)) == ([], gone, 130), path
+
+
+@pytest.mark.parametrize("path", STREAMS[1:])
+def test_sync_finds_the_one_change_in_a_long_log(service: Live, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("makerlog.api.keyset.WINDOW", 10)
+    alice = caller("alice")
+    tasks = [log(alice.maker, f"Task {number} #bees") for number in range(95)]
+    create_product(author=alice.maker, name="Hive", projects=[alice.maker.projects.get().pk])
+    long_unchanged(*tasks)
+    actions.change_task(task=tasks[90], content="Better #bees")
+    since = (timezone.now() - timedelta(hours=1)).isoformat()
+    reader = service.follows(path)
+    reader.say("task.sync", last_date=since)
+    frame = reader.frame()
+    assert (frame["payload"], frame["sync_date"]) == ([], None)  # some windows hold nothing
+    reader.say("task.sync", cursor=frame["next"])  # which says since when, too
+    assert [task["content"] for task in reader.frame()["payload"]] == ["Better #bees"]
+
+
 def test_sync_answers_what_was_made_since_in_payload_and_batch(service: Live) -> None:
     alice = caller("alice")
-    log(alice.maker, "Before")
+    long_unchanged(log(alice.maker, "Before"))
     since = log(alice.maker, "From here").created_at.isoformat()
     log(alice.maker, "After")
     reader = service.follows("/users/alice/stream/")
@@ -219,7 +320,9 @@ def test_sync_is_bounded(service: Live) -> None:
 def test_sync_says_that_there_is_more_and_goes_on_until_there_is_none(service: Live, path: str) -> None:
     alice = caller("alice").maker
     logged = [log(alice, f"Task {number} #bees") for number in range(120)]
-    Task.objects.update(created_at=logged[0].created_at)  # at one moment, as an import has them
+    Task.objects.update(
+        created_at=logged[0].created_at, updated_at=logged[0].created_at
+    )  # at one moment, as an import has them
     TaskProject.objects.update(created_at=logged[0].created_at)
     create_product(author=alice, name="Hive", projects=[alice.projects.get().pk])
     reader = service.follows(path)
@@ -234,7 +337,17 @@ def test_sync_says_that_there_is_more_and_goes_on_until_there_is_none(service: L
 
 def test_sync_from_nowhere_is_an_error(service: Live) -> None:
     reader = service.follows("/explore/stream/")
-    for cursor in ("x", "2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z -1", "2020-01-01T00:00:00Z " + "9" * 30):
+    day = "2020-01-01T00:00:00Z"
+    whole = f"{day} {day} 1 {day} 1 {day}"
+    for cursor in (
+        "x",
+        day,
+        f"{day} 1",
+        whole.replace(" 1 ", " -1 "),
+        whole.replace(" 1 ", " ٣ "),
+        f"{whole} x" * 9,
+        7,
+    ):
         reader.say("task.sync", cursor=cursor)
         assert reader.frame()["payload"]["code"] == "bad_parameter"
 

@@ -112,6 +112,10 @@ def test_a_forged_cursor_is_a_400(cursor: str, alice: Caller) -> None:
     assert_error(alice.get(f"/tasks/sync/?cursor={cursor}"), 400, "bad_cursor")
 
 
+def test_a_cursor_that_is_not_utf8_is_a_400(alice: Caller) -> None:
+    assert_error(alice.get("/tasks/sync/?cursor=%ff"), 400, "parse_error")
+
+
 def test_a_cursor_of_another_list_is_a_400(alice: Caller) -> None:
     bulk(alice.maker, 30)
     cursor = alice.get("/tasks/?limit=1").json()["next"].rsplit("cursor=", 1)[1]
