@@ -22,6 +22,7 @@ from makerlog.gate.networks import SITE_PREFIX
 from makerlog.gate.talkers import BAR_S, CHARTED, KINDS, NOWHERE, REFUSED, Talker, Totals, told_since
 from moderation import actions
 from moderation.affairs import affairs
+from moderation.durations import FOR_GOOD
 from moderation.models import Ban
 from moderation.roles import NotAllowed, may
 from moderation.routes import names
@@ -36,7 +37,7 @@ TITLES = {
     "route": "Routes",
     "agent": "User agents",
 }
-SPANS = {"10m": "10 minutes", "1h": "1 hour", "1d": "1 day", "": "for good"}
+SPANS = {"10m": "10 minutes", "1h": "1 hour", "1d": "1 day", FOR_GOOD: "for good"}
 WHOM = (
     (Ban.AppliesTo.ANONYMOUS, "Ban; genuine tokens pass"),
     (Ban.AppliesTo.EVERYTHING, "Ban everything, tokens too"),

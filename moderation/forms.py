@@ -9,12 +9,18 @@ from django.core.exceptions import ValidationError
 
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
-from moderation.durations import end_after
+from moderation.durations import DEFAULT, FOR_GOOD, end_after
 from moderation.models import Ban, Lockdown, RouteSwitch
 from moderation.roles import may
 from moderation.routes import State, names
 
-SPANS = {"": "for good", "10m": "for 10 minutes", "1h": "for an hour", "1d": "for a day", "7d": "for 7 days"}
+SPANS = {
+    "10m": "for 10 minutes",
+    "1h": "for an hour",
+    "1d": "for a day",
+    "7d": "for 7 days",
+    FOR_GOOD: "for good",
+}
 
 
 class NetworkField(forms.CharField):
@@ -32,15 +38,16 @@ class NetworkField(forms.CharField):
 
 
 class SpanField(forms.CharField):
-    """How long, which comes back as the moment of the end; None for good."""
+    """How long, which comes back as the moment of the end; None for good. ``empty``: what an empty field means."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        help_text = "90s, 10m, 2h, 7d; empty: until it is lifted."
+    def __init__(self, *, empty: str = FOR_GOOD, **kwargs: Any) -> None:
+        self.empty = empty
+        help_text = f"90s, 10m, 2h, 7d, or {FOR_GOOD}: until it is lifted. Empty: {empty}."
         super().__init__(label="For", max_length=12, required=False, help_text=help_text, **kwargs)
 
     def clean(self, value: Any) -> datetime | None:
         try:
-            return end_after(super().clean(value))
+            return end_after(super().clean(value) or self.empty)
         except ValueError as error:
             raise ValidationError(str(error)) from error
 
@@ -49,7 +56,7 @@ class RouteSwitchForm(forms.Form):
     """``switch`` is what the button tapped says: a state and a route, chosen from those there are."""
 
     switch = forms.ChoiceField(widget=forms.HiddenInput)
-    span = forms.ChoiceField(label="How long", choices=list(SPANS.items()), required=False)
+    span = forms.ChoiceField(label="How long", choices=list(SPANS.items()), required=False, initial=DEFAULT)
     message = forms.CharField(
         label="Message to those refused", required=False, max_length=RouteSwitch._meta.get_field("message").max_length
     )
@@ -69,7 +76,7 @@ class RouteSwitchForm(forms.Form):
             "route": route,
             "state": state,
             "message": data.get("message"),
-            "expires_at": end_after(data.get("span", "")),
+            "expires_at": end_after(data.get("span") or DEFAULT),
         }
 
 
@@ -77,7 +84,7 @@ class LockdownForm(forms.Form):
     """``level`` is what the button tapped says. Normal has no end."""
 
     level = forms.ChoiceField(widget=forms.HiddenInput, choices=Lockdown.Level.choices)
-    span = forms.ChoiceField(label="How long", choices=list(SPANS.items()), required=False, initial="1h")
+    span = forms.ChoiceField(label="How long", choices=list(SPANS.items()), required=False, initial=DEFAULT)
     notice = forms.CharField(
         label="Notice, told to everybody",
         required=False,
@@ -89,15 +96,15 @@ class LockdownForm(forms.Form):
     def clean(self) -> dict[str, object]:
         """The arguments of moderation.actions.lock_down."""
         data = super().clean() or {}
-        span = "" if data.get("level") == Lockdown.Level.NORMAL else data.pop("span", "")
-        data.pop("span", None)
+        span = data.pop("span", "") or DEFAULT
+        span = FOR_GOOD if data.get("level") == Lockdown.Level.NORMAL else span
         return {**data, "expires_at": end_after(span)}
 
 
 class BanForm(forms.Form):
     network = NetworkField(label="Address or range", help_text="An IPv6 address is widened to its /64.")
     applies_to = forms.ChoiceField(choices=Ban.AppliesTo.choices, initial=Ban.AppliesTo.ANONYMOUS)
-    span = SpanField(initial="1h")
+    span = SpanField(initial=DEFAULT, empty=DEFAULT)
     reason = forms.CharField(max_length=300, required=False)
     reason_is_public = forms.BooleanField(required=False, label="Tell the reason to those refused", label_suffix="")
     force = forms.BooleanField(required=False, label="Force it, against the guard rails", label_suffix="")

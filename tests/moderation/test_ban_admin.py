@@ -58,12 +58,12 @@ def standing() -> list[str]:
 def test_the_first_click_shows_whom_it_would_hit_and_the_second_bans() -> None:
     traffic.tell({int(time.time()) // 60: {"93.184.216.7": 12}})
     client = staff("moderator")
-    page = client.post(ADD, form("93.184.216.0/24", applies_to="everything", span=""))
+    page = client.post(ADD, form("93.184.216.0/24", applies_to="everything", span="good"))
     assert page.status_code == 200
     assert "at least 12 requests from 1 addresses" in page.content.decode()
     assert standing() == []
     assert page.context["previewed"] == "93.184.216.0/24 everything"
-    sure = form("93.184.216.0/24", applies_to="everything", span="", previewed=page.context["previewed"])
+    sure = form("93.184.216.0/24", applies_to="everything", span="good", previewed=page.context["previewed"])
     assert client.post(ADD, sure).url == LIST
     made = Ban.objects.get()
     assert (made.network, made.applies_to, made.expires_at, made.reason) == (

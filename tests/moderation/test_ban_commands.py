@@ -17,7 +17,7 @@ from makerlog.changes.models import Process
 from makerlog.gate.bans import network_of
 from makerlog.gate.notes import FORWARDED
 from moderation import traffic
-from moderation.models import Ban
+from moderation.models import Ban, Lockdown, RouteSwitch
 
 pytestmark = pytest.mark.django_db
 
@@ -133,7 +133,7 @@ def test_where_one_is_not_found_none_is_lifted() -> None:
 
 
 def test_bans_are_listed_for_people_for_nginx_and_for_scripts() -> None:
-    run("ban", "93.184.216.7", "--reason", "flood")
+    run("ban", "93.184.216.7", "--reason", "flood", "--applies-to", "everything", "--for", "good")
     run("ban", "93.184.217.0/24", "--applies-to", "anonymous")
     run("ban", "93.184.218.0/24")
     run("unban", "93.184.218.0/24")
@@ -218,3 +218,34 @@ def test_the_bans_of_an_address_are_looked_up_by_index() -> None:
     plan = Ban.objects.covering(network_of("2a00:1450:1::7")).explain()
     assert "Index Scan using ban_by_network" in plan or "one_standing_ban_per_network" in plan
     assert "Filter" not in plan
+
+
+# --- One default everywhere ---
+
+
+def lasts_an_hour(end: Any) -> bool:
+    return abs(end - timezone.now() - timedelta(hours=1)) < timedelta(seconds=30)
+
+
+def test_a_ban_a_switch_and_a_level_hold_for_an_hour_and_tokens_pass_unless_i_say_otherwise() -> None:
+    run("ban", "93.184.216.7")
+    run("route", "tasks/", "closed")
+    run("lockdown", "guarded")
+    ban = Ban.objects.get()
+    assert ban.applies_to == "anonymous"
+    assert lasts_an_hour(ban.expires_at)
+    assert lasts_an_hour(RouteSwitch.objects.get().expires_at)
+    assert lasts_an_hour(Lockdown.objects.get().expires_at)
+
+
+def test_for_good_and_everything_are_choices() -> None:
+    run("ban", "93.184.216.7", "--for", "good", "--applies-to", "everything")
+    run("route", "tasks/", "closed", "--for", "good")
+    run("lockdown", "guarded", "--for", "good")
+    ban = Ban.objects.get()
+    assert (ban.applies_to, ban.expires_at) == ("everything", None)
+    assert RouteSwitch.objects.get().expires_at is None
+    assert Lockdown.objects.get().expires_at is None
+    run("route", "tasks/", "open")
+    run("lockdown", "normal")
+    assert RouteSwitch.objects.get().expires_at is None

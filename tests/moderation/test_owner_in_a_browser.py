@@ -1,5 +1,6 @@
 """The owner of the admin in a browser: never locked out, and never told what is not so."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -66,3 +67,31 @@ def test_from_a_banned_network_a_cold_page_of_the_admin_leads_to_the_sign_in_and
             expect(page).to_have_url(f"http://127.0.0.1:{workers.port}/admin/traffic/")
             expect(page.get_by_role("heading", name="Traffic").first).to_be_visible()
         seen(page, "owner-traffic")
+
+
+def test_every_page_bans_and_switches_for_an_hour_unless_i_choose_for_good(workers: Workers, key: bytes) -> None:
+    at = f"http://127.0.0.1:{workers.port}/admin"
+    with phone(ADDRESS) as page:
+        page.set_default_timeout(10_000)
+        sign_in(page, workers.port, "root", PASSWORD, key)
+        expect(page).to_have_url(f"{at}/")
+        page.goto(f"{at}/moderation/ban/add/")
+        page.get_by_label("Address or range").fill("93.184.216.7")
+        page.get_by_label("For:", exact=True).fill("")  # emptied by a thumb
+        page.get_by_role("button", name="See whom it would hit").tap()
+        seen(page, "owner-ban")
+        page.get_by_role("button", name="Ban 93.184.216.7/32", exact=True).tap()
+        expect(page.get_by_text("ends in 1 hour").first).to_be_visible()
+        expect(page.get_by_text("It applies to anonymous only").first).to_be_visible()
+        page.goto(f"{at}/moderation/routeswitch/?q=graphql")
+        expect(page.get_by_label("How long")).to_have_value("1h")
+        page.goto(f"{at}/moderation/routeswitch/?q=tasks")
+        page.locator("button[value='tokens_only tasks/']").tap()
+        expect(page.get_by_text("ends in 1 hour").first).to_be_visible()
+        seen(page, "owner-routes")
+        page.goto(f"{at}/moderation/lockdown/")
+        page.locator("button[value=guarded]").tap()
+        expect(page.get_by_text("ends in 1 hour").first).to_be_visible()
+        page.goto(f"{at}/traffic/talker/?kind=address&name=93.184.216.8")
+        expect(page.get_by_role("link", name="for good").first).to_have_attribute("href", re.compile("span=good"))
+        seen(page, "owner-talker")

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from makerlog.env import Network
 from moderation import actions
 from moderation.arguments import end_of, network_called, own_address
+from moderation.durations import DEFAULT, FOR_GOOD
 from moderation.guards import Guarded, objections, warnings
 from moderation.models import Ban
 from moderation.traffic import AWAY, forwarded, would_hit
@@ -22,9 +23,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("network", metavar="ADDRESS_OR_CIDR")
         parser.add_argument(
-            "--for", dest="span", default="", metavar="2h", help="90s, 10m, 2h, 7d; default: until lifted"
+            "--for",
+            dest="span",
+            default=DEFAULT,
+            metavar="2h",
+            help=f"90s, 10m, 2h, 7d, {FOR_GOOD}; default: {DEFAULT}",
         )
-        parser.add_argument("--applies-to", choices=Ban.AppliesTo.values, default=Ban.AppliesTo.EVERYTHING)
+        parser.add_argument("--applies-to", choices=Ban.AppliesTo.values, default=Ban.AppliesTo.ANONYMOUS)
         parser.add_argument("--reason", default="", help="for the staff")
         parser.add_argument("--public", action="store_true", help="tell the reason to whom the ban refuses")
         parser.add_argument("--force", action="store_true", help="against the guard rails")

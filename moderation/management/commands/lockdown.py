@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from moderation import actions
 from moderation.arguments import end_of
+from moderation.durations import DEFAULT, FOR_GOOD
 from moderation.lockdown import LEVELS, declared_now, sentence
 from moderation.models import Lockdown
 
@@ -18,7 +19,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         levels = "; ".join(f"{level}: {about}" for level, about in LEVELS.items())
         parser.add_argument("level", nargs="?", choices=Lockdown.Level.values, metavar="LEVEL", help=levels)
-        parser.add_argument("--for", dest="span", default="", metavar="1h", help="then normal; default: until changed")
+        parser.add_argument(
+            "--for",
+            dest="span",
+            default="",
+            metavar="1h",
+            help=f"then normal; {FOR_GOOD}: until changed; default: {DEFAULT}",
+        )
         parser.add_argument("--notice", default="", help="told to everybody, at /status/")
         parser.add_argument("--reason", default="", help="for the staff")
 
@@ -32,5 +39,6 @@ class Command(BaseCommand):
             raise CommandError("Normal has no end; leave --for out.")
         if len(notice) > LONGEST_NOTICE:
             raise CommandError(f"--notice is {len(notice)} characters long; at most {LONGEST_NOTICE} are kept.")
-        declared = actions.lock_down(level=level, notice=notice, expires_at=end_of(span), reason=reason)
+        end = None if level == Lockdown.Level.NORMAL else end_of(span or DEFAULT)
+        declared = actions.lock_down(level=level, notice=notice, expires_at=end, reason=reason)
         self.stdout.write(f"{sentence(declared)} In force in every process within a second.")

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from moderation import actions
 from moderation.arguments import end_of
+from moderation.durations import DEFAULT, FOR_GOOD
 from moderation.models import RouteSwitch
 from moderation.routes import ABOUT, State, UnknownRoute, current, route_named
 
@@ -19,7 +20,13 @@ class Command(BaseCommand):
         states = "; ".join(f"{state}: {about}" for state, about in ABOUT.items())
         parser.add_argument("name", nargs="?", help="as listed (users/<str:maker>/), or a path (/users/alice/)")
         parser.add_argument("state", nargs="?", choices=State.values, metavar="state", help=states)
-        parser.add_argument("--for", dest="span", default="", metavar="2h", help="then open again; default: for good")
+        parser.add_argument(
+            "--for",
+            dest="span",
+            default="",
+            metavar="2h",
+            help=f"then open again; {FOR_GOOD}: until it is switched; default: {DEFAULT}",
+        )
         parser.add_argument("--message", default="", help="told to those refused")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -52,7 +59,8 @@ def switch(route: str, state: str, span: str, message: str) -> None:
         raise CommandError("An open route has no end and no message; leave --for and --message out.")
     if len(message) > LONGEST_MESSAGE:
         raise CommandError(f"--message is {len(message)} characters long; at most {LONGEST_MESSAGE} are kept.")
-    actions.switch_route(route=route, state=state, message=message, expires_at=end_of(span))
+    end = None if state == State.OPEN else end_of(span or DEFAULT)
+    actions.switch_route(route=route, state=state, message=message, expires_at=end)
 
 
 def described(row: RouteSwitch) -> str:
