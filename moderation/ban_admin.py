@@ -19,6 +19,7 @@ from makerlog.changes.models import Change, Process
 from makerlog.changes.watch import is_lost
 from makerlog.gate.bans import network_of
 from moderation import actions
+from moderation.console import talker_page
 from moderation.enforcement import enforcement
 from moderation.forms import BanForm, LiftForm
 from moderation.guards import Guarded, objections, warnings
@@ -143,7 +144,7 @@ class BanAdmin(LookedAt):
     def back(self, request: HttpRequest, ban: Ban) -> str:
         """The talker who was banned, for whoever came from the traffic console; else the list."""
         if request.GET.get("from") == "traffic":
-            return reverse("admin:talker", query={"kind": "address", "name": named(ban.network)})
+            return talker_page(network_of(ban.network))
         return reverse("admin:moderation_ban_changelist")
 
     def confirmation(self, ban: Ban) -> SafeString:
@@ -184,11 +185,6 @@ class BanAdmin(LookedAt):
             "objections": objections(network, trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES, own=own),
             "warnings": warned(),
         }
-
-
-def named(network: str) -> str:
-    """As the traffic console calls an address or a range: one IPv4 address without its prefix length."""
-    return network.removesuffix("/32")
 
 
 def unfound(term: str) -> list[SafeString]:

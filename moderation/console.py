@@ -18,7 +18,7 @@ from django.urls import reverse
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
-from makerlog.gate.networks import SITE_PREFIX
+from makerlog.gate.networks import CLIENT_PREFIX, SITE_PREFIX
 from makerlog.gate.talkers import BAR_S, CHARTED, KINDS, NOWHERE, REFUSED, Talker, Totals, told_since
 from moderation import actions
 from moderation.affairs import affairs
@@ -171,10 +171,12 @@ def labels_of(kind: str, top: list[Talker]) -> dict[str, str]:
 
 
 def is_banned(kind: str, talker: Talker) -> bool:
-    if kind == "address":
-        address = talker.name.partition("/")[0]
-        return bans.refusal(address, genuine=False, now=time()) is not None
-    return False
+    """Whether a ban covers the whole of it, as the process that answers knows."""
+    if kind not in ("address", "range"):
+        return False
+    network, now = network_of(talker.name), time()
+    covering = bans.covering(str(network.network_address))
+    return any(ban.in_force(now) and ban.network.prefixlen <= network.prefixlen for ban in covering)
 
 
 # --- One of them ---
@@ -189,10 +191,20 @@ def talker(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     if request.method == "POST":
         return lifted(request)
     offers = offered(request, kind, name)
-    found = picture(talkers).find(kind, name) or talkers.find(kind, name) or Talker(name, time())
-    row = rows(kind, [found])[0]
-    about = {"title": row.label, "row": row, "silent": not found.requests, **offers}
-    return render(request, "moderation/talker.html", {**context, **about})
+    row = rows(kind, [seen_of(kind, name)])[0]
+    about = {"title": row.label, "row": row, "part": f"{request.get_full_path()}&part", **offers}
+    template = "moderation/talker_now.html" if "part" in request.GET else "moderation/talker.html"
+    response = render(request, template, {**context, **about})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def seen_of(kind: str, name: str) -> Talker:
+    """What the one called ``name`` did in the last minute, by all processes."""
+    seen = picture(talkers)
+    if kind == "range" and (wide := within(seen, network_of(name))).requests:
+        return wide
+    return seen.find(kind, name) or talkers.find(kind, name) or Talker(name, time())
 
 
 def lifted(request: HttpRequest) -> HttpResponse:
@@ -225,11 +237,13 @@ def about_network(request: HttpRequest, name: str) -> dict[str, Any]:
         network = network_of(name)
     except ValueError:
         raise Http404 from None
+    standing = list(Ban.objects.covering(network).standing().order_by("-pk"))
     spans = SPANS if may(request.user, "ban") else {"10m": SPANS["10m"], "1h": SPANS["1h"]}
     whom = WHOM if may(request.user, "ban") else WHOM[:1]
     return {
         "network": network,
-        "standing": Ban.objects.covering(network).standing().order_by("-pk"),
+        "standing": standing,
+        "refused_so_far": sum(ban.refused for ban in standing),
         "choices": [
             (label, [(how, ban_page(network, applies_to, span)) for span, how in spans.items()])
             for applies_to, label in whom
@@ -250,7 +264,31 @@ def around(network: Network) -> str:
     length = SITE_PREFIX[network.version]
     if network.prefixlen <= length:
         return ""
-    return reverse("admin:talker", query={"kind": "range", "name": str(network.supernet(new_prefix=length))})
+    return talker_page(network.supernet(new_prefix=length))
+
+
+def talker_page(network: Network) -> str:
+    """The page of a client, or of the range where ``network`` is more than one."""
+    is_client = network.prefixlen >= CLIENT_PREFIX[network.version]
+    name = str(network).removesuffix("/32")
+    return reverse("admin:talker", query={"kind": "address" if is_client else "range", "name": name})
+
+
+def within(seen: Picture, network: Network) -> Talker:
+    """What the addresses of ``network`` did, at least: the figures of a range of any width are those of what is in it."""
+    kind = "range" if network.prefixlen <= SITE_PREFIX[network.version] else "address"
+    summed = Talker(str(network), time())
+    for each in seen.top[kind]:
+        if is_within(each.name, network):
+            summed.join(each)
+    return summed
+
+
+def is_within(name: str, network: Network) -> bool:
+    """Whether the client or the site called ``name`` lies in ``network``."""
+    other = network_of(name)
+    low, high = int(network.network_address), int(network.broadcast_address)
+    return other.version == network.version and low <= int(other.network_address) <= high
 
 
 def used_from(network: Network) -> list[AccessToken]:

@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from makerlog.api.store import client
+from makerlog.gate.bans import network_of
 from makerlog.gate.networks import client_of
 from makerlog.gate.seen import Seen
 from makerlog.gate.talkers import Talkers
-from moderation import console, standing, talkers, traffic
+from moderation import actions, console, standing, talkers, traffic
 from moderation.models import AuditEntry, Ban
 from tests.makers import caller, make_maker
 
@@ -109,6 +110,49 @@ def test_three_taps_ban_a_talker_and_a_fourth_undoes_it_on_the_spot(admin: Clien
     assert "Lifted" in admin.post(talker, {"lift": made.pk}, follow=True).content.decode()
     assert not Ban.objects.standing().exists()
     assert AuditEntry.objects.filter(act="lift", subject=f"ban:{made.pk}").exists()
+
+
+@pytest.mark.parametrize(
+    ("network", "addresses"),
+    [
+        ("93.184.216.0/24", ["93.184.216.7", "93.184.216.8"]),
+        ("93.184.0.0/16", ["93.184.216.7", "93.184.217.8"]),
+        ("93.184.216.0/28", ["93.184.216.7", "93.184.216.8"]),
+        ("2a00:1450:4001::/48", ["2a00:1450:4001:1::7", "2a00:1450:4001:2::7"]),
+    ],
+)
+def test_after_a_range_is_banned_its_page_tells_that_it_is_and_what_it_does_now(
+    admin: Client, nobody_has_talked: Talkers, network: str, addresses: list[str]
+) -> None:
+    for address in (*addresses, "8.8.4.4"):
+        flood(nobody_has_talked, 20, address=address, client=client_of(address), outcome="banned", status=403)
+    choice = reverse("admin:moderation_ban_add", query={"network": network, "span": "1h", "from": "traffic"})
+    choice += "&applies_to=anonymous"
+    preview = admin.get(choice)
+    given = {
+        field.name: field.value() or ""
+        for field in preview.context["form"].visible_fields()
+        if field.value() is not True
+    }
+    back = admin.post(choice, {**given, "previewed": preview.context["previewed"]})
+    assert back["Location"] == reverse("admin:talker", query={"kind": "range", "name": network})
+    standing.watcher.catch_up()
+    for url in (back["Location"], back["Location"] + "&part"):
+        page = " ".join(shown(admin, url).split())
+        assert "<dt>Requests</dt><dd>40</dd>" in page
+        assert "<dt>Refused</dt><dd>40</dd>" in page
+        assert "<em>banned</em>" in page
+    assert "nothing was seen" not in page
+
+
+def test_a_range_in_the_list_is_marked_when_all_of_it_is_banned(admin: Client, nobody_has_talked: Talkers) -> None:
+    flood(nobody_has_talked)
+    actions.ban(network=network_of("93.184.216.0/28"))
+    standing.watcher.catch_up()
+    assert shown(admin, PAGE).count("<em>banned</em>") == 1, "the address alone"
+    actions.ban(network=network_of("93.184.0.0/16"))
+    standing.watcher.catch_up()
+    assert shown(admin, PAGE).count("<em>banned</em>") == 2
 
 
 def test_each_kind_of_talker_is_offered_what_there_is_to_do(admin: Client) -> None:
