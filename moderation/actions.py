@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from makerlog.accounts import emails
 from makerlog.accounts.actions import end_tokens, has_proven, locked_maker
+from makerlog.accounts.admins import keep_an_admin
 from makerlog.accounts.models import AccessToken, Maker
 from makerlog.api.exceptions import Conflict
 from makerlog.changes.journal import announce
@@ -161,14 +162,17 @@ def suspend(
     expires_at: datetime | None = None,
 ) -> Maker:
     """Makes a maker read-only, or puts them out, until ``expires_at`` or for good; takes the place of what held before.
-    ``reason`` is told to the maker. What they posted stays as it is.
+    ``reason`` stands in what the API answers the maker; no mail goes out. What they posted stays as it is. Conflict: it is
+    the last admin.
 
     ``no_key``: the lock does not wait for what the maker is posting just now.
     """
     if kind not in (Maker.Suspension.READ_ONLY, Maker.Suspension.OUT):
         raise ValueError(f"A maker is suspended read_only or out, not {kind!r}.")
-    maker = locked_maker(maker, no_key=True)
     require_over(maker, actor)
+    keep_an_admin(maker)
+    maker = locked_maker(maker, no_key=True)
+    require_over(maker, actor)  # as they are now
     _set(maker, suspended=kind, suspended_until=expires_at, suspension_reason=reason[:300])
     make_strange(maker)
     expiry = expires_at.isoformat() if expires_at else None
@@ -190,7 +194,10 @@ def unsuspend(*, maker: Maker, actor: Any = None, reason: str = "") -> Maker:
 @transaction.atomic
 def set_open(*, maker: Maker, is_open: bool, actor: Any = None, reason: str = "") -> Maker:
     """Closes an account, or opens it (again): one that awaits activation needs its link no more, and who opens it answers for
-    its address. Conflict: another account has that by now."""
+    its address. Conflict: another account has that by now; or it is the last admin's."""
+    require_over(maker, actor)
+    if not is_open:
+        keep_an_admin(maker)
     maker = locked_maker(maker, no_key=True)
     require_over(maker, actor)
     if is_open and not maker.email and maker.pending_email and not has_proven(maker):
@@ -204,9 +211,11 @@ def set_open(*, maker: Maker, is_open: bool, actor: Any = None, reason: str = ""
 
 @transaction.atomic
 def set_role(*, maker: Maker, role: Role, actor: Any = None, reason: str = "") -> Maker:
-    maker = locked_maker(maker, no_key=True)
     require(actor, "roles")
     require_somebody_else(maker, actor)
+    if role < Role.ADMIN:
+        keep_an_admin(maker)
+    maker = locked_maker(maker, no_key=True)
     make_strange(maker)
     _set(maker, **flags_of(role))
     note(act="role", subject=f"maker:{maker.pk}", actor=actor, reason=reason, role=role.name.lower())

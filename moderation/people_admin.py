@@ -168,10 +168,13 @@ def done(act: str, maker: Maker, actor: Any, given: dict[str, Any]) -> str:
         maker = actions.suspend(
             maker=maker, actor=actor, kind=given["kind"], reason=reason, expires_at=given["span"]
         )  # fmt: skip
-        return f"{maker.username} is told: {why_suspended(maker)} To undo it, lift the suspension here."
+        said = f"{maker.username} is suspended. No mail went out; the API answers: {why_suspended(maker)}"
+        return f"{said} To undo it, lift the suspension here."
     if act == "warn":
+        if not maker.email:
+            return f"Nothing was sent: {maker.username} has no address."
         actions.warn(maker=maker, actor=actor, reason=reason)
-        return f"A mail to {maker.username} is on its way." if maker.email else f"{maker.username} has no address."
+        return f"A mail to {maker.username} is on its way."
     if act == "reset_factor":
         actions.reset_second_factor(maker=maker, actor=actor, reason=reason)
         return f"{maker.username} signs in with the password alone, until they set up another second factor."

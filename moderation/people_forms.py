@@ -1,5 +1,6 @@
 """What the staff fill in about makers and tokens."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -8,10 +9,21 @@ from django.utils import timezone
 
 from makerlog.accounts.models import AccessToken, Maker
 from moderation.cleanups import Posts, token_named
-from moderation.forms import NetworkField, SpanField
+from moderation.durations import FOR_GOOD, end_after
+from moderation.forms import NetworkField
 from moderation.leaks import MOST_BYTES
 from moderation.revocation import NothingChosen, Selection, public_id_of
 from moderation.roles import Role
+
+SUSPENDED_FOR = {
+    "": "choose",  # nobody suspends for good by leaving a field as it is
+    "1h": "1 hour",
+    "2h": "2 hours",
+    "1d": "1 day",
+    "7d": "7 days",
+    "30d": "30 days",
+    FOR_GOOD: "for good, until it is lifted",
+}
 
 
 class ReasonForm(forms.Form):
@@ -20,8 +32,15 @@ class ReasonForm(forms.Form):
 
 class SuspendForm(forms.Form):
     kind = forms.ChoiceField(choices=[choice for choice in Maker.Suspension.choices if choice[0]])
-    span = SpanField()
-    reason = forms.CharField(max_length=300, required=False, help_text="Told to the maker.")
+    span = forms.ChoiceField(label="For how long", choices=list(SUSPENDED_FOR.items()))
+    reason = forms.CharField(
+        max_length=300, required=False, help_text="Stands in what the API answers the maker. No mail goes out."
+    )
+
+    def clean_span(self) -> datetime | None:
+        """The moment of the end; None for good."""
+        span = self.cleaned_data["span"]
+        return None if span == FOR_GOOD else end_after(span)
 
 
 class WarnForm(forms.Form):

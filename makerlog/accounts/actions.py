@@ -16,6 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed, ValidationError
 
 from makerlog import content
 from makerlog.accounts import emails, identity, media, tokens
+from makerlog.accounts.admins import keep_an_admin
 from makerlog.accounts.authentication import PEPPERS
 from makerlog.accounts.guesses import count_guess
 from makerlog.accounts.links import activation_tokens, bad_link, email_tokens, reset_tokens
@@ -330,8 +331,10 @@ def keep_back(username: str, maker: Maker) -> None:
 def delete_account(*, maker: Maker) -> None:
     """Erases a maker and all they posted. What they counted for on others' content is taken back.
 
-    The lock makes whatever of theirs is being written right now fail at its commit: it refers to nobody.
+    The lock makes whatever of theirs is being written right now fail at its commit: it refers to nobody. Conflict: they are
+    the last admin.
     """
+    keep_an_admin(maker)
     maker = locked_maker(maker)
     content.erase(maker=maker.pk)
     with connection.cursor() as cursor:

@@ -30,6 +30,7 @@ CODES: dict[str, tuple[str, str]] = {
     "not_yours": ("403", "It is somebody else's."),
     "not_owner": ("403", "Only its owner may do this, not its team."),
     "not_moderator": ("403", "Only a moderator may do this."),
+    "last_admin": ("409", "The account is the last admin's: there must be another first."),
     "locked": ("403", "The discussion takes no more replies."),
     "registrations_closed": ("403", "Nobody can register at the moment."),
     "permission_denied": ("403", "This may not be done."),

@@ -62,7 +62,7 @@ def test_each_of_the_staff_is_offered_what_they_may() -> None:
 def test_a_moderator_suspends_for_a_while_and_lifts() -> None:
     alice, moderator = make_maker(), signed_in(Role.MODERATOR)
     said = act(moderator, alice, "suspend", kind="out", span="2h", reason="spam")
-    assert said.startswith("alice is told: This account is suspended until ")
+    assert said.startswith("alice is suspended. No mail went out; the API answers: This account is suspended until ")
     assert (alice.suspension, alice.suspension_reason) == ("out", "spam")
     assert "This account is suspended until" in moderator.get(page_of(alice)).content.decode()
     assert act(moderator, alice, "unsuspend", reason="sorry") == "alice is no longer suspended."
@@ -71,7 +71,9 @@ def test_a_moderator_suspends_for_a_while_and_lifts() -> None:
     assert entry.actor_id == Maker.objects.get(username="moderator").pk
 
 
-@pytest.mark.parametrize("values", [{"kind": "out", "span": "soon"}, {"kind": "dead"}, {}])
+@pytest.mark.parametrize(
+    "values", [{"kind": "out", "span": "soon"}, {"kind": "dead"}, {"kind": "out"}, {"kind": "out", "span": ""}, {}]
+)
 def test_what_the_form_cannot_read_is_said_and_changes_nothing(values: Any) -> None:
     alice = make_maker()
     assert act(signed_in(Role.MODERATOR), alice, "suspend", **values)
@@ -81,8 +83,8 @@ def test_what_the_form_cannot_read_is_said_and_changes_nothing(values: Any) -> N
 def test_nobody_gets_further_than_their_role_by_a_form_of_their_own() -> None:
     alice, ada = make_maker(), actions.set_role(maker=make_maker("ada"), role=Role.ADMIN)
     helper, moderator = signed_in(Role.HELPER), signed_in(Role.MODERATOR)
-    assert "takes the role moderator" in act(helper, alice, "suspend", kind="out")
-    assert "takes the role admin" in act(moderator, ada, "suspend", kind="out")
+    assert "takes the role moderator" in act(helper, alice, "suspend", kind="out", span="1d")
+    assert "takes the role admin" in act(moderator, ada, "suspend", kind="out", span="1d")
     assert "takes the role admin" in act(moderator, ada, "close")
     assert "takes the role admin" in act(moderator, alice, "role", role=Role.ADMIN.value)
     me = Maker.objects.get(username="moderator")

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from makerlog.accounts.models import Maker
 from makerlog.accounts.suspension import why_suspended
+from makerlog.api.exceptions import Conflict
 from moderation import actions
 from moderation.arguments import end_of, maker_called
+from moderation.durations import FOR_GOOD
 
 KINDS = [kind.value for kind in Maker.Suspension if kind]
 
@@ -18,14 +20,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--kind", choices=KINDS, default=KINDS[0])
-        parser.add_argument("--for", dest="span", default="", metavar="2h", help="default: until it is lifted")
-        parser.add_argument("--reason", default="", help="told to the maker")
+        parser.add_argument(
+            "--for", dest="span", required=True, metavar="2h", help="90s, 10m, 2h, 7d, or good: until it is lifted"
+        )
+        parser.add_argument("--reason", default="", help="stands in what the API answers them")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        maker = actions.suspend(
-            maker=maker_called(options["username"]),
-            kind=options["kind"],
-            reason=options["reason"],
-            expires_at=end_of(options["span"]),
-        )
-        self.stdout.write(f"{maker.username} is told: {why_suspended(maker)}")
+        span = options["span"]
+        try:
+            maker = actions.suspend(
+                maker=maker_called(options["username"]),
+                kind=options["kind"],
+                reason=options["reason"],
+                expires_at=end_of("" if span == FOR_GOOD else span),
+            )
+        except Conflict as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{maker.username} is suspended. No mail went out; the API answers: {why_suspended(maker)}")
