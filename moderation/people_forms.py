@@ -39,8 +39,7 @@ class SuspendForm(forms.Form):
 
     def clean_span(self) -> datetime | None:
         """The moment of the end; None for good."""
-        span = self.cleaned_data["span"]
-        return None if span == FOR_GOOD else end_after(span)
+        return end_after(self.cleaned_data["span"])
 
 
 class WarnForm(forms.Form):

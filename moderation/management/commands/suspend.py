@@ -9,7 +9,6 @@ from makerlog.accounts.suspension import why_suspended
 from makerlog.api.exceptions import Conflict
 from moderation import actions
 from moderation.arguments import end_of, maker_called
-from moderation.durations import FOR_GOOD
 
 KINDS = [kind.value for kind in Maker.Suspension if kind]
 
@@ -26,13 +25,12 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="stands in what the API answers them")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        span = options["span"]
         try:
             maker = actions.suspend(
                 maker=maker_called(options["username"]),
                 kind=options["kind"],
                 reason=options["reason"],
-                expires_at=end_of("" if span == FOR_GOOD else span),
+                expires_at=end_of(options["span"]),
             )
         except Conflict as error:
             raise CommandError(str(error)) from error
