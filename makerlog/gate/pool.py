@@ -30,7 +30,6 @@ Light = Callable[[], T | None]
 CLEARLY = 1.5  # so many times as much as a newcomer must one who waits have asked for, to be turned away for it
 CLIENT_SHARE = 3  # one client runs in a third of a lane's places at most, while others ask as well
 DEAR_S = 0.05  # a request that takes longer is dear: a client gets a part of the time for those
-HELD_WAIT_S = 5.0  # for so long who asks one thing after the other waits for its part, instead of being refused
 SOON_S = 0.002  # the least that who had its part of the time waits
 IN_USE_S = 1.0  # a lane is in use for so long after it was asked for
 STRAINED_S = 1.0  # after the loop was late: lower lanes get a part of what they get otherwise
@@ -195,7 +194,7 @@ class _Lane(Generic[T]):
         One client's writes wait for each other at its maker's row: they run one by one while others ask, and in a third of
         the places where nobody does, else they would hold what the next who comes needs.
         """
-        client, most = job.client, max(1, self.places // CLIENT_SHARE)
+        client, most = job.client, self.client_places
         if job.light is None and self.limits.client_part < 1.0 and self.writing_of.get(client, 0) >= most:
             return IN_USE_S  # or until one of its own has finished
         if not self.has_others(client, now):
@@ -205,6 +204,11 @@ class _Lane(Generic[T]):
             return IN_USE_S
         seconds = self.dear.fades_to(client, self.most_dear)
         return min(IN_USE_S, max(SOON_S, seconds)) if seconds else 0.0
+
+    @property
+    def client_places(self) -> int:
+        """In so many one client runs at most while others ask."""
+        return max(1, self.places // CLIENT_SHARE)
 
     def has_others(self, client: Hashable, now: float) -> bool:
         """Whether anybody else waits, or came lately."""
@@ -365,12 +369,15 @@ class Pool(Generic[T]):
         job.settle(reason)
 
     def _expire(self, job: Job[T]) -> None:
-        lane, now = job.lane, job.loop.time()
-        if lane.clients[job.client] == 1 and now - job.asked_at < HELD_WAIT_S and lane.seconds_held(job, now):
-            job.timer = job.loop.call_later(lane.limits.longest_wait, self._expire, job)
-            return
-        lane.shed += 1
-        self._turn_away(job, NoRoom())
+        """It has waited long enough. A part of the time delays, and refuses nothing while there is a place: all requests are
+        dear while the database is slow."""
+        lane, is_free = job.lane, self._may_begin(job.lane) and not job.lane.seconds_to_begin(job.loop.time())
+        if is_free and lane.running_of.get(job.client, 0) < lane.client_places and self.waits(job):
+            self._leave_queue(job)
+            self._begin(job)
+        else:
+            lane.shed += 1
+            self._turn_away(job, NoRoom())
 
     def _turn_away(self, job: Job[T], reason: Exception) -> None:
         if job not in job.lane.waiting:

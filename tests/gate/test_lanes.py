@@ -350,19 +350,33 @@ def test_while_others_ask_one_client_gets_a_part_of_the_time_for_dear_requests(
     run(scenario, Lane("only", 6, 30, 24, longest_wait=5.0, half_life=0.05, client_part=1 / 8))
 
 
-def test_who_asks_one_thing_after_the_other_waits_for_its_part_and_is_not_refused() -> None:
+def test_a_part_of_the_time_delays_and_refuses_nothing_while_there_is_a_place() -> None:
+    """Else all were refused while the database is slow: then every request is dear."""
+
     async def scenario(pool: Any, hold: Any, go: Any) -> None:
         go.set()
         await pool.offer(lambda: time.sleep(0.4), "only", "dear").future
         await hold("only", client="bystander").future
-        job = pool.offer(lambda: None, "only", "dear")
-        assert pool.waits(job)
-        await asyncio.sleep(0.2)
-        jobs = [job, *(pool.offer(lambda: None, "only", "dear") for _ in range(2))]
-        outcomes = await asyncio.gather(*(each.future for each in jobs), return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes].count(NoRoom) == 2  # one is left, and gets its turn
+        jobs = [pool.offer(lambda: None, "only", "dear") for _ in range(2)]
+        assert all(pool.waits(job) for job in jobs)
+        await asyncio.gather(*(job.future for job in jobs))
+        assert jobs[0].begun_at - jobs[0].asked_at >= 0.1
 
     run(scenario, Lane("only", 6, 30, 24, longest_wait=0.15, half_life=0.2, client_part=1 / 8))
+
+
+def test_beyond_a_third_of_the_places_one_client_is_refused_while_others_ask() -> None:
+    async def scenario(pool: Any, hold: Any, go: Any) -> None:
+        jobs = [hold("only", client="bystander"), *(hold("only", client="greedy") for _ in range(4))]
+        outcomes = asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
+        for _ in range(6):  # the bystander goes on asking
+            jobs.append(hold("only", client="bystander"))
+            await asyncio.sleep(0.05)
+        go.set()
+        kinds = [type(outcome) for outcome in await outcomes]
+        assert kinds.count(NoRoom) == 2
+
+    run(scenario, Lane("only", 6, 30, 24, longest_wait=0.15))
 
 
 # --- Demand ---
