@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from makerlog.accounts.models import Maker
 from makerlog.api.columns import Asked, asked_by_all
 from makerlog.api.compiled import compiled
-from makerlog.api.filters import FlexibleDateTimeField, commit_horizon
+from makerlog.api.filters import FlexibleDateTimeField, commit_horizon, moment_named
 from makerlog.api.keyset import Reading, Row, Slice, fixed, read
 from makerlog.api.pagination import MAX_LIMIT, Cursor
 from makerlog.api.removals import ORDER as REMOVAL_ORDER
@@ -117,6 +117,11 @@ def step(reading: Reading, position: Position, most: int, asked: Asked) -> tuple
     piece = read(reading, position, most, asked)
     reached = piece.rest or piece.last
     return piece, (datetime.fromisoformat(str(reached[0])), reached[1]) if reached else position
+
+
+def since_of(request: Request) -> datetime | None:
+    """What ``last_sync_date`` says; 0, with which old apps begin, is the beginning."""
+    return FIRST if request.query_params.get("last_sync_date") == "0" else moment_named(request, "last_sync_date")
 
 
 def walk_of(request: Request, log: Log, since: datetime) -> Walk:

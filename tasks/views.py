@@ -136,11 +136,14 @@ class TaskSync(ApiView):
     price = "page"
 
     @extend_schema(
-        parameters=[OpenApiParameter("last_sync_date", datetime), OpenApiParameter("cursor", str)],
+        parameters=[
+            OpenApiParameter("last_sync_date", datetime, description="`0` is the beginning. Default: a day ago."),
+            OpenApiParameter("cursor", str),
+        ],
         responses=SyncSerializer,
     )
     def get(self, request: Request) -> Response:
-        since = moment_named(request, "last_sync_date") or timezone.now() - timedelta(days=1)
+        since = sync.since_of(request) or timezone.now() - timedelta(days=1)
         log = sync.own_log(self.caller)
         walk = sync.walk_of(request, log, since)
         found, data = self.lightened(

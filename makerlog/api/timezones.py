@@ -41,11 +41,12 @@ def request_timezone(header: str | None, own: str | None) -> ZoneInfo:
 
     A made-up name is a 400: days counted in a wrong zone would be a silent fault.
     """
-    if header is None or header.strip() in NOT_SENT:
+    name = (header or "").strip()
+    if name in NOT_SENT:
         return zone(own or "UTC")
-    if not known(header):
-        raise BadParameter(f"X-App-Timezone is {header[:64]!r}, which is no IANA time zone.", "invalid_timezone")
-    return zone(header)
+    if not known(name):
+        raise BadParameter(f"X-App-Timezone is {name[:64]!r}, which is no IANA time zone.", "invalid_timezone")
+    return zone(name)
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:

@@ -35,6 +35,11 @@ def test_a_zone_that_is_none_is_a_400(zone: str) -> None:
     assert_error(anonymous().get("/tasks/", HTTP_X_APP_TIMEZONE=zone), 400, "invalid_timezone")
 
 
+@pytest.mark.parametrize("zone", ["Asia/Tokyo ", " Asia/Tokyo", "\tAsia/Tokyo\t"])
+def test_space_around_a_zone_is_no_part_of_it(zone: str) -> None:
+    assert anonymous().get("/tasks/", HTTP_X_APP_TIMEZONE=zone).status_code == 200
+
+
 def test_an_empty_header_is_none() -> None:
     assert anonymous().get("/tasks/", HTTP_X_APP_TIMEZONE="").status_code == 200
 

@@ -91,6 +91,12 @@ def test_a_date_with_an_unencoded_plus_is_understood(alice: Caller) -> None:
     assert len(synced(alice, path="/tasks/sync/?last_sync_date=2026-01-01T00:00:00+02:00")["data"]) == 1
 
 
+def test_an_app_that_begins_with_0_has_the_whole_log(alice: Caller) -> None:
+    log(alice.maker)
+    Task.objects.update(updated_at=datetime(2020, 1, 1, tzinfo=UTC))
+    assert (len(synced(alice)["data"]), len(synced(alice, "0")["data"])) == (0, 1)
+
+
 @pytest.mark.parametrize("since", ["x", "%00", "2026-13-01", "1700000000"])
 def test_a_date_that_is_none_is_a_400(since: str, alice: Caller) -> None:
     assert_error(alice.get(f"/tasks/sync/?last_sync_date={since}"), 400, "bad_parameter")
