@@ -226,6 +226,7 @@ class Alerts(Repeating):
         self._bans: deque[float] = deque(maxlen=BANS)
         self._flooded = False
         self._slipped = 0
+        self._untrusted_at = 0.0
 
     def hear(self, kind: str, sentence: str) -> None:
         self._heard.append((kind, sentence))
@@ -262,10 +263,22 @@ class Alerts(Repeating):
         if (slipped := self.notes.slipped) > self._slipped:
             self._slipped = slipped
             yield "ban not biting", f"A ban does not bite: {slipped} answers went to banned addresses so far."
+        yield from self.untrusted(now)
         flooded, before = self.floods.on(int(now)), self._flooded
         self._flooded = flooded
         if flooded and not before:
             yield "flood", self.about_flood(now)
+
+    def untrusted(self, now: float) -> Iterator[tuple[str, str]]:
+        """A proxy that TRUSTED_PROXIES does not name: noticed once in DIGEST_S, for as long as it forwards."""
+        at = self.notes.forwarders.forwarded_at
+        if at > self._untrusted_at and now - self._untrusted_at >= DIGEST_S:
+            self._untrusted_at = now
+            yield (
+                "untrusted proxy",
+                f"{self.notes.untrusted_peer} forwards requests, and TRUSTED_PROXIES does not name it. If it is your proxy,"
+                " no ban of a client bites, and one of it hits everybody.",
+            )
 
     def about_flood(self, now: float) -> str:
         away, top = self.floods.turned_away(int(now)), self.floods.loudest(int(now))

@@ -20,14 +20,14 @@ from makerlog.changes.watch import is_lost
 from makerlog.gate.bans import network_of
 from moderation import actions
 from moderation.console import talker_page
-from moderation.enforcement import enforcement
+from moderation.enforcement import blunt, enforcement
 from moderation.forms import BanForm, LiftForm
-from moderation.guards import Guarded, objections, warnings
+from moderation.guards import Guarded, objections
 from moderation.looked_at import LookedAt
 from moderation.models import AuditEntry, Ban
 from moderation.moments import column, spoken
 from moderation.roles import NotAllowed, may
-from moderation.traffic import AWAY, forwarded, would_hit
+from moderation.traffic import AWAY, warned, would_hit
 
 NAMED = 5  # networks in one sentence
 STANDING = "standing"  # a search for it finds the bans that stand
@@ -92,10 +92,9 @@ class BanAdmin(LookedAt):
     def in_force(self, ban: Ban) -> str:
         if not ban.stands:
             return "No more."
-        return (
-            format_html_join("", "<div>{}</div>", ((str(each),) for each in enforcement(ban)))
-            or "No process is running."
-        )
+        known = enforcement(ban)
+        lines = [*blunt(ban, known), *map(str, known)]
+        return format_html_join("", "<div>{}</div>", ((line,) for line in lines)) or "No process is running."
 
     @admin.action(description="Lift the selected bans", permissions=["lift"])
     def lift(self, request: HttpRequest, chosen: QuerySet[Ban]) -> None:
@@ -199,10 +198,6 @@ def unfound(term: str) -> list[SafeString]:
         return []
     add = reverse("admin:moderation_ban_add", query={"network": term})
     return [format_html('No ban that stands covers {}. <a href="{}">Ban it</a>', network, add)]
-
-
-def warned() -> list[str]:
-    return warnings(trusted=settings.TRUSTED_PROXIES, forwarded=forwarded())
 
 
 PAGES = {

@@ -8,8 +8,10 @@ import psutil
 
 from makerlog.changes.models import Change, Process
 from makerlog.changes.watch import in_force_since, is_lost, processes
+from makerlog.gate.notes import EVADED
 from moderation.models import Ban
 from moderation.moments import moment
+from moderation.traffic import MOST_PEERS, forwarders
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,20 @@ def enforcement(ban: Ban) -> list[Enforcement]:
         Enforcement(process, in_force_since(process, number), is_lost(process))
         for process in processes()
         if not has_died(process)
+    ]
+
+
+def blunt(ban: Ban, known: list[Enforcement]) -> list[str]:
+    """That a ban is in force everywhere and bites nowhere, while what it is of goes on being answered."""
+    if ban.refused or not known or not all(each.holds for each in known):
+        return []
+    counts = forwarders()
+    if not (evaded := counts[f"{EVADED}{ban.pk}"]):
+        return []
+    peers = [name for name, _ in counts.most_common() if not name.startswith(EVADED)][:MOST_PEERS]
+    return [
+        f"It bites nowhere: it has refused nobody, and {evaded:,} requests of the last ten minutes came in that are said to"
+        f" be forwarded for it, by {', '.join(peers)}, which TRUSTED_PROXIES does not name. Set TRUSTED_PROXIES."
     ]
 
 

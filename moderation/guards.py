@@ -47,14 +47,16 @@ def is_bannable_by_rule(network: Network, *, trusted: Sequence[Network], cdn: Se
     return network.is_global and not objections(network, trusted=trusted, cdn=cdn)
 
 
-def warnings(*, trusted: Sequence[Network], forwarded: int) -> list[str]:
-    """What whoever bans must know first. ``forwarded``: requests of the last minutes that say they were forwarded."""
-    if trusted or not forwarded:
+def warnings(*, forwarded: int, peers: Sequence[str] = ()) -> list[str]:
+    """What must be known before any ban. ``forwarded``: requests of the last minutes that ``peers`` forwarded, which
+    TRUSTED_PROXIES does not name."""
+    if not forwarded:
         return []
+    named = f" ({', '.join(peers)})" if peers else ""
     return [
-        f"{forwarded:,} requests of the last ten minutes say that a proxy forwarded them, and TRUSTED_PROXIES is empty."
-        " If the proxy is yours, every client has its address here: a ban of it is a ban of everybody."
-        " Set TRUSTED_PROXIES first."
+        f"{forwarded:,} requests of the last ten minutes say that a proxy forwarded them, and TRUSTED_PROXIES does not name"
+        f" it{named}. If the proxy is yours, every client has its address here: a ban of it is a ban of everybody, and a ban"
+        " of a client bites nowhere. Set TRUSTED_PROXIES first."
     ]
 
 

@@ -26,8 +26,8 @@ dry_logger = logging.getLogger("makerlog.rules.dry_run")
 
 SAY_EVERY_S = 60.0
 UNSAFE = (
-    "A rule would ban %s, and does not: it forwards requests as a proxy does and TRUSTED_PROXIES is empty, so it may be your"
-    " own proxy's address, and everybody's. Set TRUSTED_PROXIES."
+    "A rule would ban %s, and does not: it forwards requests as a proxy does and TRUSTED_PROXIES does not name it, so it may"
+    " be your own proxy's address, and everybody's. Set TRUSTED_PROXIES."
 )
 
 
@@ -71,7 +71,7 @@ class Judge:
 
     def _is_unsafe(self, client: str, now: float) -> bool:
         """Whether every client may have this address here. Said loudly, once a minute."""
-        if settings.TRUSTED_PROXIES or not self.notes.forwarders.looks_like_proxy(client, now):
+        if not self.notes.forwarders.looks_like_proxy(client, now):
             return False
         if now - self._said_at >= SAY_EVERY_S:
             self._said_at = now

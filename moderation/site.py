@@ -43,7 +43,7 @@ class Site(AdminSite):
     login_form = StaffLoginForm
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        return super().index(request, {**(extra_context or {}), "affairs": affairs()})
+        return super().index(request, {**(extra_context or {}), "affairs": affairs(), "warnings": traffic.warned()})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The urgent first, the rest by name."""

@@ -14,7 +14,8 @@ from django.conf import settings
 from makerlog.accounts.models import Maker
 from makerlog.api.store import client
 from makerlog.env import Network
-from makerlog.gate.notes import FORWARDED, MINUTES, OTHERS, Callers
+from makerlog.gate.notes import EVADED, FORWARDED, MINUTES, OTHERS, Callers
+from moderation.guards import warnings
 from moderation.models import Ban
 
 KEPT_S = (MINUTES + 1) * 60
@@ -22,6 +23,7 @@ AT_ONCE = 1_000  # commands in a pipeline, fields in a scan
 READ_S = 2.0  # what is not read by then is not counted
 MOST_TOKENS = 1_000
 MOST_NAMES = 20
+MOST_PEERS = 3  # in one sentence
 AWAY = "Redis is away: whom it would have hit is not known."
 
 store = client(settings.REDIS_URL, connect=1, answer=1)  # nobody waits for it
@@ -74,7 +76,7 @@ def would_hit(network: Network, applies_to: str) -> Hit | None:
     except redis.RedisError:
         return None
     others = callers.pop(OTHERS, 0)
-    callers.pop(FORWARDED, None)
+    callers = Counter({caller: count for caller, count in callers.items() if not caller.startswith(FORWARDED)})
     hit = [
         (address, token, count)
         for address, _, token, count in ((*caller.partition(" "), count) for caller, count in callers.items())
@@ -118,6 +120,27 @@ def forwarded() -> int:
             return sum(int(count or 0) for count in pipe.execute())
     except redis.RedisError:
         return 0
+
+
+def forwarders() -> Counter[str]:
+    """Of the last minutes: requests by the untrusted peer that forwarded them, and, as ``ban:7``, by the ban that is of the
+    client they were said to be forwarded for. Empty where Redis does not answer."""
+    this, counts = int(time.time()) // 60, Counter[str]()
+    try:
+        for minute in range(this - MINUTES, this + 1):
+            for name, count in store.hscan_iter(key_of(minute), match=f"{FORWARDED} *", count=AT_ONCE):
+                counts[name.decode().partition(" ")[2]] += int(count)
+    except redis.RedisError:
+        return Counter()
+    return counts
+
+
+def warned() -> list[str]:
+    """That a proxy forwards which TRUSTED_PROXIES does not name, where one does."""
+    if not (count := forwarded()):
+        return []
+    peers = [name for name, _ in forwarders().most_common(MOST_NAMES) if not name.startswith(EVADED)]
+    return warnings(forwarded=count, peers=peers[:MOST_PEERS])
 
 
 def told(minute: int) -> Iterator[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """Who is calling, from the connection and the headers that its proxies set."""
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from starlette.types import Scope
@@ -12,6 +13,7 @@ from makerlog.gate.preflight import is_preflight
 ADMIN = "/admin/"
 SIGN_IN = "/admin/login/"
 ALERT = "/admin/alert/"
+MAX_ADDRESS_CHARACTERS = 45
 FORWARDED = {b"forwarded", b"x-real-ip"}
 TELLING = {b"x-forwarded-for", b"x-forwarded-proto", b"authorization", b"user-agent"}
 
@@ -33,6 +35,7 @@ class Caller(NamedTuple):
     link: str = ""  # came by the signed link of an alert, which is known by this
     agent: bytes = b""  # User-Agent, as sent
     asks: bool = False  # a browser asks what it may send: a preflight
+    claimed: str | None = None  # for whom a peer that nobody trusts says it forwards; "": it does not say
 
 
 def identify(
@@ -59,6 +62,7 @@ def identify(
         link=link(path) if path.startswith(ALERT) else "",
         agent=sent.get(b"user-agent", b""),
         asks=is_preflight(scope),
+        claimed=_claimed(sent) if forwarded and not peer_is_trusted(peer, trusted) else None,
     )
 
 
@@ -73,6 +77,15 @@ def _sent(scope: Scope) -> tuple[dict[bytes, bytes], bool]:
         if name in FORWARDED or name.startswith(b"x-forwarded-"):
             forwarded = True
     return sent, forwarded
+
+
+def _claimed(sent: dict[bytes, bytes]) -> str:
+    """The client, as the peer has it; worth a warning, and nothing else."""
+    claimed = sent.get(b"x-forwarded-for", b"").partition(b",")[0].strip().decode("latin-1")
+    try:
+        return str(ip_address(claimed)) if len(claimed) <= MAX_ADDRESS_CHARACTERS else ""
+    except ValueError:
+        return ""
 
 
 def _carries(scope: Scope, below: str, ticket: Ticket) -> bool:

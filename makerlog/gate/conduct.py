@@ -2,7 +2,7 @@
 
 Told of every request that is over (see seen.py), on the event loop; read by another thread. A genuine token stands for its
 maker and counts nothing against the address that it comes from, which many may share. Nor do refusals as 401, 403 and 404:
-any web page can make its visitors' browsers collect those. Pure.
+any web page can make its visitors' browsers collect those. Nor does what staff do. Pure.
 """
 
 from collections import OrderedDict
@@ -39,7 +39,7 @@ def signals_of(seen: Seen) -> tuple[tuple[str, str], ...]:
     A crawl is seen by what it asks for: were it by answers alone, whom the lanes turn away would go on unnoticed. Where
     Django never looked, of what was asked only the path is known.
     """
-    if not seen.client or seen.token or seen.method == "OPTIONS":
+    if not seen.client or seen.token or seen.staff or seen.method == "OPTIONS":
         return ()
     if seen.outcome == "shed":
         return (SHED, ""), (READ, seen.route or seen.path)

@@ -434,8 +434,10 @@ class FrontDoor:
             self._worked(visit, caller, work)
 
     def _warn_of_forwarded(self, caller: Caller, now: float) -> None:
-        if caller.forwarded and not self.trusted:
-            self.guard.notes.forwarded(caller.address, now)
+        if caller.claimed is not None:
+            genuine = caller.token is not None
+            evaded = self.guard.bans.refusal(caller.claimed, genuine=genuine, now=now) if caller.claimed else None
+            self.guard.notes.forwarded(caller.address, now, evaded.id if evaded else None)
 
     def _health(self, request_id: str) -> Answer:
         return in_json(200, health(lockdown.level), request_id)

@@ -17,7 +17,10 @@ MOST_BANS = 10_000  # whose refusals wait to be told
 SAY_EVERY_S = 60.0
 
 OTHERS = ""  # in the place of a caller: requests beyond MOST_CALLERS
-FORWARDED = "forwarded"  # requests that a proxy forwarded which nobody told us to trust
+FORWARDED = (
+    "forwarded"  # requests that a proxy forwarded which nobody told us to trust; "forwarded 172.17.0.1": by peer
+)
+EVADED = "ban:"  # "forwarded ban:7": those said to be forwarded for an address that ban 7 is of
 
 Callers = dict[
     str, int
@@ -35,6 +38,7 @@ class Notes:
     """Of one process."""
 
     def __init__(self) -> None:
+        self.untrusted_peer = ""  # that forwarded something last
         self.slipped = 0  # answers that went to a banned address
         self.forwarders = Forwarders()
         self._minutes: dict[int, _Minute] = {}
@@ -55,16 +59,21 @@ class Notes:
         caller = client_of(address)
         self._count(f"{caller} {token}" if token else caller, now, times)
 
-    def forwarded(self, address: str, now: float) -> None:
-        """A request from ``address`` says that it is forwarded, and no proxy is trusted: if that is one, every client's
-        address is taken for the proxy's."""
-        self.forwarders.note_forwarded(client_of(address), now)
+    def forwarded(self, address: str, now: float, evaded: int | None = None) -> None:
+        """A request from ``address``, which nobody trusts, says that it is forwarded: if that is a proxy, every client's
+        address is taken for the proxy's. ``evaded``: the ban that is of the client it says, and does not bite."""
+        peer = client_of(address)
+        self.forwarders.note_forwarded(peer, now)
+        self.untrusted_peer = peer
         self._count(FORWARDED, now, 1)
+        self._count(f"{FORWARDED} {peer}", now, 1)
+        if evaded is not None:
+            self._count(f"{FORWARDED} {EVADED}{evaded}", now, 1)
         self._say(
             "forwarded",
             now,
-            "Forwarded headers arrive and TRUSTED_PROXIES is empty: if a proxy of yours sends them, every client has its"
-            " address, and a ban would hit them all. Set TRUSTED_PROXIES.",
+            f"Forwarded headers arrive from {peer}, which TRUSTED_PROXIES does not name: if it is a proxy of yours, every"
+            " client has its address, and a ban would hit them all or nobody. Set TRUSTED_PROXIES.",
         )
 
     def refused(self, ban: int, now: float) -> None:
@@ -84,6 +93,8 @@ class Notes:
             if key not in minute.known:
                 if len(minute.known) < MOST_CALLERS or key == FORWARDED:
                     minute.known.add(key)
+                elif key.startswith(FORWARDED):
+                    return  # counted by FORWARDED already
                 else:
                     key = OTHERS
             minute.counts[key] = minute.counts.get(key, 0) + times

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
-from makerlog.gate.caller import Caller
+from makerlog.gate.caller import ADMIN, Caller
 from makerlog.gate.lanes import WHOSE
 from makerlog.gate.networks import client_of
 
@@ -62,6 +62,7 @@ class Seen(NamedTuple):
     queries: int
     request_id: str  # "" of a socket; of several the first one's
     times: int = 1  # so many alike, told as one
+    staff: bool = False  # came with a valid ticket or session of staff, or from a known device of theirs
 
 
 Observer = Callable[[Seen], None]
@@ -101,7 +102,15 @@ def seen(
         told.get(ROWS, 0),
         told.get(QUERIES, 0),
         request_id,
+        staff=is_of_staff(scope, caller, told),
     )
+
+
+def is_of_staff(scope: Scope, caller: Caller | None, told: Mapping[str, Any]) -> bool:
+    """By the ticket or the device; by the session, where Django found one of staff."""
+    if caller is None or not scope["path"].startswith(ADMIN):
+        return False
+    return caller.ticket or caller.known or (WHOSE in told and caller.token is None)
 
 
 def without_secrets(path: str) -> str:

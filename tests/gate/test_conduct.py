@@ -93,3 +93,7 @@ def test_a_crowd_of_addresses_costs_bounded_memory() -> None:
     assert len(made.counted(NOW)[SHED]) == 500
     many = conduct(*(SHEDDED._replace(at=NOW + second) for second in range(3_000)))
     assert [len(kept) for kept in many._signals[SHED].kept.values()] == [10]
+
+
+def test_what_staff_do_counts_nothing() -> None:
+    assert signals(*(seen(path=f"/admin/{number}/", route="", staff=True) for number in range(5))) == {}

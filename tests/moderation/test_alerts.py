@@ -187,3 +187,13 @@ def test_a_receiver_that_is_not_there_is_tried_three_times_and_holds_up_nothing(
         time.sleep(0.05)
     assert caplog.text.count("tried again") == 2
     assert "could not be sent: Is anybody there?" in caplog.text
+
+
+def test_a_proxy_that_nobody_trusts_is_told_once_while_it_forwards() -> None:
+    watch = alerts()
+    assert said(watch, 1_000.0) == []
+    watch.notes.forwarded("172.17.0.1", 1_000.5)
+    (sentence,) = said(watch, 1_001.0)
+    assert sentence.startswith("172.17.0.1 forwards requests, and TRUSTED_PROXIES does not name it.")
+    watch.notes.forwarded("172.17.0.1", 1_001.5)
+    assert said(watch, 1_002.0) == []

@@ -249,3 +249,32 @@ def test_for_good_and_everything_are_choices() -> None:
     run("route", "tasks/", "open")
     run("lockdown", "normal")
     assert RouteSwitch.objects.get().expires_at is None
+
+
+# --- A proxy that TRUSTED_PROXIES does not name ---
+
+
+def checked(address: str) -> tuple[str, int]:
+    """What check_ban says, and its exit code."""
+    out = StringIO()
+    try:
+        call_command("check_ban", address, stdout=out, stderr=out)
+    except SystemExit as end:
+        return out.getvalue(), int(str(end.code))
+    return out.getvalue(), 0
+
+
+def test_check_ban_does_not_certify_a_ban_while_a_proxy_that_nobody_trusts_forwards(settings: Any) -> None:
+    settings.TRUSTED_PROXIES = [network_of("10.9.9.9")]
+    run("ban", "93.184.216.7")
+    ban = Ban.objects.get()
+    process(1)
+    assert checked("93.184.216.7")[1] == 0
+    minute = int(time.time()) // 60
+    counts = {FORWARDED: 7, f"{FORWARDED} 172.17.0.1": 7, f"{FORWARDED} ban:{ban.pk}": 5, "172.17.0.1": 7}
+    traffic.tell({minute: counts})
+    said, code = checked("93.184.216.7")
+    assert code == 1
+    assert "TRUSTED_PROXIES does not name it (172.17.0.1)" in said
+    assert "It bites nowhere: it has refused nobody, and 5 requests" in said
+    assert "at least 7 requests from 1 addresses" in run("ban", "172.17.0.1", "--preview"), "no peer counts as a caller"

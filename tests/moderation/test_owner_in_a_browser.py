@@ -4,13 +4,16 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.admin import site
 from django.core.management import call_command
+from django.urls import reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import Page, expect
 
 from makerlog.accounts.models import Maker
 from makerlog.gate.bans import network_of
 from moderation import actions
+from moderation.rules import RULES
 from moderation.tickets import COOKIE, DEVICE
 from tests.browser import PHONE, phone, shot, sign_in
 from tests.moderation.workers import Workers
@@ -95,3 +98,47 @@ def test_every_page_bans_and_switches_for_an_hour_unless_i_choose_for_good(worke
         page.goto(f"{at}/traffic/talker/?kind=address&name=93.184.216.8")
         expect(page.get_by_role("link", name="for good").first).to_have_attribute("href", re.compile("span=good"))
         seen(page, "owner-talker")
+
+
+def test_with_a_proxy_that_nobody_trusts_the_first_page_and_the_page_of_the_ban_say_that_it_bites_nowhere(
+    key: bytes,
+) -> None:
+    ban = actions.ban(network=network_of("93.184.216.7"))
+    call_command("collectstatic", interactive=False, verbosity=0)
+    workers = Workers()
+    workers.proxies.write_text("10.9.9.9/32")
+    with workers, phone(ADDRESS) as page:
+        page.set_default_timeout(10_000)
+        for worker in workers.each * 5:
+            assert worker.status("93.184.216.7", "/tasks/") == 200, "the ban does nothing"
+        sign_in(page, workers.port, "root", PASSWORD, key)
+        warning = page.locator(".errornote").filter(has_text="TRUSTED_PROXIES does not name it (127.0.0.1)")
+        expect(warning).to_be_visible()
+        seen(page, "owner-untrusted")
+        page.goto(f"http://127.0.0.1:{workers.port}/admin/moderation/ban/{ban.pk}/change/")
+        expect(page.get_by_text("It bites nowhere: it has refused nobody, and 10 requests")).to_be_visible()
+        seen(page, "owner-blunt")
+        page.goto(f"http://127.0.0.1:{workers.port}/admin/")
+        expect(warning).to_be_visible()
+
+
+def test_whoever_carries_a_session_of_staff_reads_as_many_pages_as_they_like(workers: Workers, key: bytes) -> None:
+    pages = [reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_changelist") for model in site._registry]
+    pages += [
+        "/admin/traffic/",
+        "/admin/moderation/ban/add/",
+        "/admin/moderation/cleanup/add/",
+        "/admin/login/second-factor/",
+    ]
+    assert len({*pages, "/admin/"}) > RULES["enumeration"].threshold
+    with phone("93.184.216.9") as page:
+        page.set_default_timeout(10_000)
+        sign_in(page, workers.port, "root", PASSWORD, key)
+        expect(page).to_have_url(f"http://127.0.0.1:{workers.port}/admin/")
+        for path in pages:
+            page.goto(f"http://127.0.0.1:{workers.port}{path}")
+        page.wait_for_timeout(5_000)  # two looks of the rules
+        assert page.goto(f"http://127.0.0.1:{workers.port}/status/").status == 200  # type: ignore[union-attr]
+        page.goto(f"http://127.0.0.1:{workers.port}/admin/moderation/ruleact/")
+        expect(page.get_by_text("No rule did anything so far.")).to_be_visible()
+        seen(page, "owner-rules")

@@ -9,9 +9,9 @@ from makerlog.env import Network
 from moderation import actions
 from moderation.arguments import end_of, network_called, own_address
 from moderation.durations import DEFAULT, FOR_GOOD
-from moderation.guards import Guarded, objections, warnings
+from moderation.guards import Guarded, objections
 from moderation.models import Ban
-from moderation.traffic import AWAY, forwarded, would_hit
+from moderation.traffic import AWAY, warned, would_hit
 
 
 class Command(BaseCommand):
@@ -61,7 +61,7 @@ class Command(BaseCommand):
     def preview(self, network: Network, applies_to: str) -> None:
         hit = would_hit(network, applies_to)
         self.stdout.write(str(hit) if hit else AWAY)
-        for sentence in warnings(trusted=settings.TRUSTED_PROXIES, forwarded=forwarded()):
+        for sentence in warned():
             self.stderr.write(self.style.WARNING(sentence))
 
 

@@ -3,15 +3,13 @@
 import sys
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from moderation.arguments import network_called
-from moderation.enforcement import enforcement
-from moderation.guards import warnings
+from moderation.enforcement import blunt, enforcement
 from moderation.models import Ban
 from moderation.moments import moment
-from moderation.traffic import forwarded
+from moderation.traffic import warned
 
 NOT_BANNED, NOT_EVERYWHERE = 1, 2
 MOST = 100
@@ -20,7 +18,8 @@ MOST = 100
 class Command(BaseCommand):
     help = (
         "Tells which bans cover an address, standing or past, and which processes enforce those that stand. Exit code 0:"
-        " it is banned, in every process; 1: no ban of it stands; 2: one stands, and some process has not heard of it or"
+        " it is banned, in every process; 1: no ban of it stands, or"
+        " a proxy forwards that TRUSTED_PROXIES does not name; 2: one stands, and some process has not heard of it or"
         " is lost."
     )
 
@@ -32,10 +31,14 @@ class Command(BaseCommand):
         bans = list(Ban.objects.covering(network).order_by("-pk")[:MOST])
         standing = [ban for ban in bans if ban.stands]
         told = [self.say(ban) for ban in bans]
-        for sentence in warnings(trusted=settings.TRUSTED_PROXIES, forwarded=forwarded()):
+        warnings = warned()
+        for sentence in warnings:
             self.stderr.write(self.style.WARNING(sentence))
         if not standing:
             self.stdout.write(f"No ban of {network} stands.")
+            sys.exit(NOT_BANNED)
+        if warnings:
+            self.stdout.write("Whether it bites is not known: see the warning.")
             sys.exit(NOT_BANNED)
         if not all(told):
             sys.exit(NOT_EVERYWHERE)
@@ -48,7 +51,7 @@ class Command(BaseCommand):
         if not ban.stands:
             return True
         known = enforcement(ban)
-        for each in known:
+        for each in [*blunt(ban, known), *known]:
             self.stdout.write(f"  {each}")
         if not known:
             self.stdout.write("  No process is running: nobody enforces it, and nobody answers.")
