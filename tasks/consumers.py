@@ -31,7 +31,7 @@ from tasks.sync import CHANGED_FIRST, ROWS, Changes, Log, Walk, begun, changes, 
 
 MOST_SYNCED = 50
 SYNC_BYTES = 64 * 1024  # said twice in one frame, of the 256 KiB that a reader may leave unread
-MAX_EMPTY_WINDOWS = 5  # looked through for one frame, where nothing in them changed
+MAX_EMPTY_WINDOWS = 1  # looked through before the last of one frame: two take as long as 50 tasks
 SYNCED = timedelta(days=1)
 OLDEST_FIRST = ("created_at", "id")
 MAX_CURSOR = 200  # letters; what is longer is cut, and so no cursor
