@@ -23,10 +23,11 @@ from moderation import second_factor
 from moderation.audit import note
 from moderation.cleanups import Posts, clean_up, hit
 from moderation.emails import mail_second_factor, mail_warning
-from moderation.guards import Guarded, objections
+from moderation.guards import WIDEST, Guarded, objections
 from moderation.links import BANS_FOR, Link, LinkUsed
 from moderation.models import (
     UNDONE_WITHIN,
+    AllowlistEntry,
     AuditEntry,
     Ban,
     Cleanup,
@@ -72,7 +73,7 @@ def ban(
     require(actor, "ban.briefly" if is_brief(network, applies_to, expires_at) else "ban")
     if force:
         require(actor, "force")
-    elif sentences := objections(network, trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES, own=own_address):
+    elif sentences := guarded(network, own_address):
         raise Guarded(sentences)
     take_turn(network)
     replaced = list(Ban.objects.select_for_update().filter(network=str(network), lifted_at=None))
@@ -89,6 +90,7 @@ def ban(
         reason_is_public=reason_is_public,
         origin=origin,
         author=actor,
+        forced=force,
         created_at=now,
     )
     expiry = expires_at.isoformat() if expires_at else None
@@ -96,6 +98,42 @@ def ban(
     note(act=act, subject=f"ban:{made.pk}", actor=actor, reason=reason, **details)
     announce("ban", [made.pk, *(each.pk for each in replaced)])
     return made
+
+
+def guarded(network: Network, own: str = "") -> list[str]:
+    """What speaks against a ban of ``network``, in sentences."""
+    allowed = list(map(str, AllowlistEntry.objects.covering(network)))
+    return objections(network, trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES, own=own, allowed=allowed)
+
+
+@transaction.atomic
+def allow(
+    *, network: Network, note_of_it: str, expires_at: datetime | None = None, actor: Any = None
+) -> AllowlistEntry:
+    """Keeps rules and bans of ranges off ``network`` within the next second, unless a ban is forced. Takes the place of the
+    entry of the same network. ValueError, in one sentence, where it is too wide or has no note."""
+    require(actor, "ban")
+    if not note_of_it.strip():
+        raise ValueError("Say in the note whose network it is.")
+    if network.prefixlen < WIDEST[network.version]:
+        raise ValueError(f"{network} is wider than /{WIDEST[network.version]}: no ban would be left there.")
+    values = {"note": note_of_it[:300], "expires_at": expires_at, "author": actor, "created_at": timezone.now()}
+    entry, _ = AllowlistEntry.objects.update_or_create(network=str(network), defaults=values)
+    expiry = expires_at.isoformat() if expires_at else None
+    note(act="allowlist.add", subject=f"allowlist:{entry.pk}", actor=actor, expires_at=expiry)
+    announce("allowlist", [entry.pk])
+    return entry
+
+
+@transaction.atomic
+def disallow(*, entry: int, actor: Any = None) -> int:
+    """Takes the entry of this id off the allowlist: how many there were."""
+    require(actor, "ban")
+    removed, _ = AllowlistEntry.objects.filter(pk=entry).delete()
+    if removed:
+        note(act="allowlist.remove", subject=f"allowlist:{entry}", actor=actor)
+        announce("allowlist", [entry])
+    return removed
 
 
 @transaction.atomic
@@ -379,6 +417,8 @@ def act_by_rule(*, offence: Offence, dry_run: bool) -> RuleAct | None:
     if stands.exists() or acts.filter(rule=rule.name, undone_at__gt=now - UNDONE_HOLDS).exists():
         return None
     if network is not None and Ban.objects.standing().covering(network).exists():
+        return None
+    if network is not None and AllowlistEntry.objects.covering(network).exists():
         return None
     span = span_after(acts.filter(undone_at=None).count())
     said = {"rule": rule.name, "subject": offence.subject, "sentence": sentence(offence, span)}

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -21,12 +21,12 @@ from makerlog.gate.bans import network_of
 from moderation import actions
 from moderation.console import talker_page
 from moderation.enforcement import blunt, enforcement
-from moderation.forms import BanForm, LiftForm
-from moderation.guards import Guarded, objections
+from moderation.forms import AllowForm, BanForm, LiftForm
+from moderation.guards import Guarded
 from moderation.looked_at import LookedAt
-from moderation.models import AuditEntry, Ban
+from moderation.models import AllowlistEntry, AuditEntry, Ban
 from moderation.moments import column, spoken
-from moderation.roles import NotAllowed, may
+from moderation.roles import NotAllowed, may, require
 from moderation.traffic import AWAY, warned, would_hit
 
 NAMED = 5  # networks in one sentence
@@ -181,7 +181,7 @@ class BanAdmin(LookedAt):
             "previewed": form.seen,
             "hit": would_hit(network, applies_to) or AWAY,
             "standing": [(ban, self.state(ban)) for ban in Ban.objects.covering(network).standing().order_by("pk")],
-            "objections": objections(network, trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES, own=own),
+            "objections": actions.guarded(network, own),
             "warnings": warned(),
         }
 
@@ -211,6 +211,48 @@ PAGES = {
 
 def linked(page: str, key: object, text: str) -> SafeString:
     return format_html('<a href="{}">{}</a>', reverse(page, args=[key]), text)
+
+
+@admin.register(AllowlistEntry)
+class AllowlistEntryAdmin(LookedAt):
+    """One page: what is on the list, and a form to add to it."""
+
+    change_list_template = "moderation/allowlist.html"
+    list_select_related = ("author",)
+    search_fields = ("pk", "network")
+    list_display_links = None
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        form = AllowForm(request.POST if "add" in request.POST else None)
+        if request.method == "POST":
+            require(request.user, "ban")
+            if response := self.change(request, form):
+                return response
+        entries = AllowlistEntry.objects.select_related("author").order_by("-pk")[:MOST]
+        page = {"title": "Allowlist", "entries": [(each, ends(each)) for each in entries], "form": form}
+        return super().changelist_view(request, {**page, "may_allow": may(request.user, "ban")})
+
+    def change(self, request: HttpRequest, form: AllowForm) -> HttpResponse | None:
+        """None where the form has errors."""
+        if (pk := request.POST.get("remove", "")).isdigit():
+            removed = actions.disallow(entry=int(pk[:18]), actor=request.user)
+            said = "Taken off, in every process within a second." if removed else "It was taken off already."
+        elif form.is_valid():
+            given = form.cleaned_data
+            entry = actions.allow(
+                network=given["network"], note_of_it=given["note"], expires_at=given["span"], actor=request.user
+            )
+            said = f"{entry} is on the allowlist, in every process within a second. To undo it, take it off."
+        else:
+            return None
+        self.message_user(request, said, messages.SUCCESS)
+        return HttpResponseRedirect(request.path)
+
+
+def ends(entry: AllowlistEntry) -> str:
+    if entry.expires_at is None:
+        return "until it is taken off"
+    return f"{'ends' if entry.expires_at > timezone.now() else 'expired'} {spoken(entry.expires_at)}"
 
 
 @admin.register(AuditEntry)

@@ -10,6 +10,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST = timedelta(days=3650)
 DEFAULT = "1h"  # of bans, switches of routes and levels, on every page and in every command
 FOR_GOOD = "good"
+ALLOWED_FOR = "30d"  # what is on the allowlist
 
 
 def duration(text: str) -> timedelta:

@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 
 from makerlog.env import Network
 from makerlog.gate.bans import network_of
-from moderation.durations import DEFAULT, FOR_GOOD, end_after
+from moderation.durations import ALLOWED_FOR, DEFAULT, FOR_GOOD, end_after
+from moderation.guards import WIDEST
 from moderation.models import Ban, Lockdown, RouteSwitch
 from moderation.roles import may
 from moderation.routes import State, names
@@ -123,6 +124,18 @@ class BanForm(forms.Form):
     @property
     def confirmed(self) -> bool:
         return self.cleaned_data["previewed"] == self.seen
+
+
+class AllowForm(forms.Form):
+    network = NetworkField(label="Address or range", help_text="An IPv6 address is widened to its /64.")
+    note = forms.CharField(max_length=300, label="Whose it is")
+    span = SpanField(initial=ALLOWED_FOR, empty=ALLOWED_FOR)
+
+    def clean_network(self) -> Network:
+        network: Network = self.cleaned_data["network"]
+        if network.prefixlen < WIDEST[network.version]:
+            raise ValidationError(f"{network} is wider than /{WIDEST[network.version]}.")
+        return network
 
 
 class LiftForm(ActionForm):

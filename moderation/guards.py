@@ -25,12 +25,15 @@ class Guarded(Exception):
         self.sentences = sentences
 
 
-def objections(network: Network, *, trusted: Sequence[Network], cdn: Sequence[Network], own: str = "") -> list[str]:
+def objections(
+    network: Network, *, trusted: Sequence[Network], cdn: Sequence[Network], own: str = "", allowed: Sequence[str] = ()
+) -> list[str]:
     """Why ``network`` should not be banned, in sentences; none: it may be. ``own`` is the address of whoever bans, "" where
-    they have none."""
+    they have none; ``allowed``: what of the allowlist holds all of ``network``."""
     found = [
         *_too_wide(network),
         *_kinds(network),
+        *(f"{network} is on the allowlist, by {each}: only a forced ban refuses it." for each in allowed),
         *(f"{network} meets {each}, a trusted proxy: all its clients would be hit." for each in _met(network, trusted)),
         *(
             f"{network} meets {each}, one of the CDN's ranges: all its clients would be hit."

@@ -58,6 +58,8 @@ class Judge:
         if is_ban and self.bans.refusal(offence.subject, genuine=False, now=now):
             self.conduct.forget(offence.subject)
             return
+        if is_ban and self.bans.is_allowed(offence.subject, now):
+            return
         if is_ban and not is_bannable_by_rule(
             network_of(offence.subject), trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES
         ):

@@ -49,6 +49,7 @@ class Ban(models.Model):
     reason_is_public = models.BooleanField(default=False)
     origin = models.CharField(max_length=6, choices=Origin.choices, default=Origin.MANUAL)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    forced = models.BooleanField(default=False, db_default=False)  # against the guard rails and the allowlist
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
     lifted_at = models.DateTimeField(null=True, blank=True)
@@ -75,6 +76,35 @@ class Ban(models.Model):
     @property
     def stands(self) -> bool:
         return self.lifted_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+
+class AllowlistQuerySet(models.QuerySet["AllowlistEntry"]):
+    def in_force(self) -> Self:
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+
+    def covering(self, network: Network) -> Self:
+        """Those in force whose network holds all of ``network``."""
+        lengths = range(network.prefixlen + 1)
+        return self.in_force().filter(network__in=[str(network.supernet(new_prefix=length)) for length in lengths])
+
+
+class AllowlistEntry(models.Model):
+    """A network that no rule and no ban of a range around it refuses, unless that was forced."""
+
+    network = models.CharField(max_length=43, unique=True)  # canonical CIDR, always with its prefix length
+    note = models.CharField(max_length=300)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AllowlistQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "allowlist entry"
+        verbose_name_plural = "allowlist"
+
+    def __str__(self) -> str:
+        return f"{self.network} ({self.note})"
 
 
 class RouteSwitch(models.Model):

@@ -24,6 +24,7 @@ PAGE_S = 300.0  # the page where staff sign in changes with a release
 
 URGENT = (
     "Ban",
+    "AllowlistEntry",
     "Lockdown",
     "Cleanup",
     "RouteSwitch",

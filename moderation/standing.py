@@ -19,7 +19,7 @@ from makerlog.gate.bans import BanIndex, Standing
 from makerlog.gate.level import USUAL, Declared, lockdown
 from makerlog.gate.notes import Notes
 from makerlog.gate.talkers import Talkers
-from moderation.models import Ban, BanQuerySet, Lockdown, RouteSwitch
+from moderation.models import AllowlistEntry, Ban, BanQuerySet, Lockdown, RouteSwitch
 from moderation.teller import Teller
 from moderation.tickets import Tickets
 
@@ -64,7 +64,26 @@ def standing(bans: BanQuerySet) -> Iterator[Standing]:
             since=ban.created_at.timestamp(),
             expires_at=seconds(ban.expires_at),
             reason=ban.reason if ban.reason_is_public else "",
+            forced=ban.forced,
         )
+
+
+class Allowlist:
+    """Follows moderation.models.AllowlistEntry: rows are few, so all are loaded each time."""
+
+    topic = "allowlist"
+
+    def __init__(self, index: BanIndex) -> None:
+        self.index = index
+
+    def load(self) -> None:
+        self.index.replace(
+            Standing(each.pk, ipaddress.ip_network(each.network), "everything", 0.0, seconds(each.expires_at))
+            for each in AllowlistEntry.objects.in_force()
+        )
+
+    def refresh(self, keys: list[str]) -> None:
+        self.load()
 
 
 def seconds(at: datetime | None) -> float | None:
@@ -127,12 +146,13 @@ def declared(row: Lockdown) -> Declared:
     return Declared(row.level, row.notice, row.changed_at.timestamp(), seconds(row.expires_at))
 
 
-bans = BanIndex()
+allowlist = BanIndex()
+bans = BanIndex(allowlist)
 notes = Notes()
 route_switches = Switches()
 guard = BanGuard(bans, notes, settings.APPEAL_TO)
 tickets = Tickets()
-watcher = Watcher([Bans(bans), route_switches, Levels(), revoked, tickets, *followers])
+watcher = Watcher([Allowlist(allowlist), Bans(bans), route_switches, Levels(), revoked, tickets, *followers])
 identities.trusted = lambda: watcher.hears
 talkers = Talkers()
 teller = Teller(notes, talkers)

@@ -29,6 +29,7 @@ class Standing:
     since: float
     expires_at: float | None = None
     reason: str = ""
+    forced: bool = False  # against the guard rails: the allowlist does not pass it
 
     def in_force(self, now: float) -> bool:
         """Gone at its second; nobody has to clean it up for that."""
@@ -42,7 +43,8 @@ class Standing:
 class BanIndex:
     """The bans in force in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowlist: "BanIndex | None" = None) -> None:
+        self.allowlist = allowlist
         self._by_key: dict[Key, Standing] = {}
         self._keys: dict[int, Key] = {}
         self._lengths: dict[int, tuple[int, ...]] = {4: (), 6: ()}
@@ -55,9 +57,13 @@ class BanIndex:
     def refusal(self, address: str, *, genuine: bool, now: float) -> Standing | None:
         """The ban that refuses a request from ``address``, the widest where several do; None: it may come in."""
         for standing in self.covering(address):
-            if standing.refuses(genuine=genuine, now=now):
+            if standing.refuses(genuine=genuine, now=now) and (standing.forced or not self.is_allowed(address, now)):
                 return standing
         return None
+
+    def is_allowed(self, address: str, now: float) -> bool:
+        """Whether the allowlist holds ``address``. Asked only where a ban would refuse it."""
+        return self.allowlist is not None and any(each.in_force(now) for each in self.allowlist.covering(address))
 
     def covering(self, address: str) -> Iterator[Standing]:
         """Bans whose network holds ``address``, expired ones too, the widest first."""

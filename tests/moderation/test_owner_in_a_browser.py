@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from time import monotonic
 
 import pytest
 from django.contrib.admin import site
@@ -142,3 +143,20 @@ def test_whoever_carries_a_session_of_staff_reads_as_many_pages_as_they_like(wor
         page.goto(f"http://127.0.0.1:{workers.port}/admin/moderation/ruleact/")
         expect(page.get_by_text("No rule did anything so far.")).to_be_visible()
         seen(page, "owner-rules")
+
+
+def test_an_office_on_the_allowlist_passes_the_ban_of_its_range_in_every_process(workers: Workers, key: bytes) -> None:
+    actions.ban(network=network_of(RANGE))
+    workers.reach(ADDRESS, 403, since=0.0, seconds=float("inf"))
+    with phone(ADDRESS) as page:
+        page.set_default_timeout(10_000)
+        sign_in(page, workers.port, "root", PASSWORD, key, to="/admin/moderation/allowlistentry/")
+        page.get_by_label("Address or range").fill(ADDRESS)
+        page.get_by_label("Whose it is").fill("our office")
+        page.get_by_role("button", name="Add to the allowlist").tap()
+        expect(page.get_by_text(f"{ADDRESS}/32 (our office) is on the allowlist")).to_be_visible()
+        workers.reach(ADDRESS, 404, since=monotonic(), seconds=5.0)
+        seen(page, "owner-allowlist")
+        page.get_by_role("button", name=f"Take {ADDRESS}/32 off").tap()
+        expect(page.get_by_text("Taken off")).to_be_visible()
+        workers.reach(ADDRESS, 403, since=monotonic(), seconds=5.0)

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from makerlog.env import Network
 from moderation import actions
 from moderation.arguments import end_of, network_called, own_address
 from moderation.durations import DEFAULT, FOR_GOOD
-from moderation.guards import Guarded, objections
+from moderation.guards import Guarded
 from moderation.models import Ban
 from moderation.traffic import AWAY, warned, would_hit
 
@@ -66,4 +65,4 @@ class Command(BaseCommand):
 
 
 def guards(network: Network) -> list[str]:
-    return objections(network, trusted=settings.TRUSTED_PROXIES, cdn=settings.CDN_RANGES, own=own_address())
+    return actions.guarded(network, own_address())

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from moderation.arguments import network_called
 from moderation.enforcement import blunt, enforcement
-from moderation.models import Ban
+from moderation.models import AllowlistEntry, Ban
 from moderation.moments import moment
 from moderation.traffic import warned
 
@@ -34,6 +34,9 @@ class Command(BaseCommand):
         warnings = warned()
         for sentence in warnings:
             self.stderr.write(self.style.WARNING(sentence))
+        if allowed := AllowlistEntry.objects.covering(network).first():
+            self.stdout.write(f"On the allowlist, by {allowed}: only a forced ban refuses it.")
+            standing = [ban for ban in standing if ban.forced]
         if not standing:
             self.stdout.write(f"No ban of {network} stands.")
             sys.exit(NOT_BANNED)

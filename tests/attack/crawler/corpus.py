@@ -118,6 +118,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "high": "83886080 + n",
         "lifted_at": f"CASE WHEN mod(n, 3) = 0 THEN {MOMENT} END",
     },
+    "moderation.AllowlistEntry": {"network": "host(inet '6.0.0.0' + n) || '/32'"},
     "moderation.RuleAct": {"until": f"{MOMENT} + interval '1 hour'", "dry_run": "false"},
     "moderation.Cleanup": {"maker": HOST, "state": "'hidden'"},
     "moderation.Incident": {"ended_at": f"{MOMENT} + interval '1 hour'"},
