@@ -15,7 +15,10 @@ set -euo pipefail
 [[ "$APP" =~ ^[a-z][a-z0-9-]{0,30}$ ]] || { echo "APP is '$APP': use small letters, digits and -, at most 31." >&2; exit 2; }
 
 say() { printf '\n==> %s\n' "$*"; }
-has_plugin() { dokku plugin:list | awk '{print $1}' | grep -qx "$1"; }
+# All of the output is read before it is searched: `dokku ... | grep -q` breaks the pipe, and pipefail takes that for a no.
+shows() { [[ $(dokku "${@:2}") == *"$1"* ]]; }
+has_plugin() { [[ $(dokku plugin:list) =~ (^|$'\n')" "*"$1 " ]]; }
+ensure_mount() { shows "$2" storage:list "$APP" || dokku storage:mount "$APP" "/var/lib/dokku/data/storage/$1:$2"; }
 is_set() { dokku config:get "$APP" "$1" >/dev/null 2>&1; }
 secret() { head -c 48 /dev/urandom | base64 | tr -d '=+/\n'; }
 
@@ -37,18 +40,11 @@ dokku postgres:linked "$APP-db" "$APP" >/dev/null 2>&1 || dokku postgres:link "$
 dokku redis:linked "$APP-redis" "$APP" >/dev/null 2>&1 || dokku redis:link "$APP-redis" "$APP"
 
 say "Uploads, exports and backups outlive a deploy in folders of the host's; lists of proxies lie beside, and change without a restart"
-dokku storage:ensure-directory "$APP-media"
-dokku storage:ensure-directory "$APP-proxies"
-dokku storage:list "$APP" | grep -q /app/.data/media ||
-  dokku storage:mount "$APP" "/var/lib/dokku/data/storage/$APP-media:/app/.data/media"
-dokku storage:ensure-directory "$APP-exports"
-dokku storage:list "$APP" | grep -q /app/.data/exports ||
-  dokku storage:mount "$APP" "/var/lib/dokku/data/storage/$APP-exports:/app/.data/exports"
-dokku storage:ensure-directory "$APP-backups"
-dokku storage:list "$APP" | grep -q /app/backups ||
-  dokku storage:mount "$APP" "/var/lib/dokku/data/storage/$APP-backups:/app/backups"
-dokku storage:list "$APP" | grep -q /app/proxies ||
-  dokku storage:mount "$APP" "/var/lib/dokku/data/storage/$APP-proxies:/app/proxies"
+for name in media exports backups proxies; do dokku storage:ensure-directory "$APP-$name"; done
+ensure_mount "$APP-media" /app/.data/media
+ensure_mount "$APP-exports" /app/.data/exports
+ensure_mount "$APP-backups" /app/backups
+ensure_mount "$APP-proxies" /app/proxies
 proxies="/var/lib/dokku/data/storage/$APP-proxies"
 # nginx runs on the host, so the service sees the bridge's own address; the containers beside it are not believed.
 bridge=$(docker network inspect bridge --format '{{ (index .IPAM.Config 0).Gateway }}')
@@ -70,7 +66,7 @@ dokku ps:scale --skip-deploy "$APP" web=1 ops=1 worker=1
 dokku resource:limit --memory 1g --process-type web "$APP"
 dokku resource:limit --memory 512m --process-type ops "$APP"
 dokku resource:limit --memory 512m --process-type worker "$APP"
-dokku docker-options:report "$APP" | grep -q 'nofile=65536' ||
+shows nofile=65536 docker-options:report "$APP" ||
   dokku docker-options:add "$APP" deploy "--ulimit nofile=65536:65536"
 dokku ps:set "$APP" stop-timeout-seconds 40 2>/dev/null ||
   dokku config:set --no-restart "$APP" DOKKU_DOCKER_STOP_TIMEOUT=40 # so it is set before Dokku 0.36
@@ -111,7 +107,7 @@ fi
 
 say "A certificate, and its renewal each night: it needs the app to answer at its domain"
 dokku letsencrypt:set "$APP" email "$EMAIL"
-dokku letsencrypt:active "$APP" >/dev/null 2>&1 || dokku letsencrypt:enable "$APP"
+shows true letsencrypt:active "$APP" || dokku letsencrypt:enable "$APP"
 dokku letsencrypt:cron-job --add
 
 say "The first admin: asks for a name and a password"
