@@ -5,25 +5,24 @@ import os
 import resource
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 # gunicorn reads this file before it puts the folder it runs in on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-# Where the workers put what they measured, for whichever of them is asked for /metrics. Read when metrics are imported.
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="makerlog-metrics-"))
-
 from django.apps import apps
 from prometheus_client import multiprocess
 
 from deploy.glibc import share_arenas
+from deploy.shared_metrics import VARIABLE, prepare_folder
 from makerlog import settings
 from makerlog.api.connections import sentence
 from makerlog.env import bracketed
 
 DESCRIPTORS = 65_536
+
+measured = prepare_folder(settings.DATA_DIR)  # before the application is loaded, whose metrics look for it
 
 # As many descriptors as we may have: each client connection is one. The front door keeps below the limit whatever it is.
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -70,8 +69,10 @@ def when_ready(server: object) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """What a worker counted stays in the sums; what it had under way does not."""
-    multiprocess.mark_process_dead(worker.pid)
+    if VARIABLE in os.environ:
+        multiprocess.mark_process_dead(worker.pid)
 
 
 def on_exit(server: Any) -> None:
-    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    if measured is not None:
+        shutil.rmtree(measured, ignore_errors=True)

@@ -1,5 +1,5 @@
 """What the front door measures, for Prometheus. Summed over the processes of a machine through files in
-PROMETHEUS_MULTIPROC_DIR (set by deploy/gunicorn.conf.py); without it, of this process alone."""
+PROMETHEUS_MULTIPROC_DIR (set by deploy/shared_metrics.py); without it, of this process alone."""
 
 import asyncio
 import contextlib
