@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from typing import Any
 
 from uvicorn_worker import UvicornWorker
@@ -35,5 +36,14 @@ class Worker(UvicornWorker):
         with nobody to stop it; one that has run Django ``max_requests`` times makes room for a fresh one."""
         await super().callback_notify()
         give_back()
-        if os.getppid() != self.ppid or self.wsgi.pool.begun >= self.max_requests:
+        if os.getppid() != self.ppid or (self.wsgi.pool.begun >= self.max_requests and self._is_drained()):
             os.kill(os.getpid(), signal.SIGTERM)
+
+    def _is_drained(self) -> bool:
+        """Begins to close each connection with its answer. True once none is open, or none that was when it began: an idle
+        one lives for ``keepalive`` seconds at most. Meanwhile new ones are accepted, for this may be the only worker."""
+        connections = self.wsgi.connections
+        if not connections.is_draining:
+            self.draining_since = time.monotonic()
+            connections.drain()
+        return not len(connections) or time.monotonic() - self.draining_since > self.cfg.keepalive

@@ -85,6 +85,7 @@ class Connections:
         self.most = most_connections(limits)
         self.dropped = 0
         self.upgraded = 0  # became WebSockets, which hold descriptors like any other
+        self.is_draining = False  # each answer closes its connection
         self._all: dict[Connection, str | None] = {}  # None: a trusted proxy's
         self._idle: dict[Connection, None] = {}
         self._of_peer: Counter[str] = Counter()
@@ -125,11 +126,22 @@ class Connections:
         if idle and connection in self._all:
             self._idle[connection] = None
 
+    def drain(self) -> None:
+        """From now on every answer says `Connection: close`. An idle connection stays open: a proxy may be sending a request
+        on it at this moment, and sends a POST that was cut off to nobody else."""
+        if not self.is_draining:
+            self.is_draining = True
+            for connection in self._all:
+                connection.close_after_answer()
+
     def close_banned(self, is_banned: Callable[[str], bool]) -> None:
         """Ends connections whose own peer is banned: at once, or with the answer that is under way."""
         for connection, client in list(self._all.items()):
             if client is not None and is_banned(connection.peer):
-                connection.shutdown()
+                HttpToolsProtocol.shutdown(connection)
+
+    def is_proxy(self, connection: "Connection") -> bool:
+        return connection in self._all and self._all[connection] is None
 
     def _drop_idle(self) -> bool:
         """Closes the one that was idle longest; a proxy's only where there is no other."""
@@ -239,6 +251,23 @@ class Connection(HttpToolsProtocol):
         reader = scope.get(READER) or Reader(client_of(self.peer or UNIX_PEER), False)
         self.app.backlog.wait(self, reader, self.transport.get_write_buffer_size() + self._unsent)
 
+    def shutdown(self) -> None:
+        """The server stops: it accepts nobody any more, and waits for its connections. A proxy's that is idle has a moment
+        for the request that may be on its way."""
+        self.all.drain()
+        if self._is_answering() or not self.all.is_proxy(self):
+            super().shutdown()
+        else:
+            self.loop.call_later(self.limits.idle_stop_seconds, super().shutdown)
+
+    def close_after_answer(self) -> None:
+        """Where the head of the answer is on its way, the next one says it."""
+        if self._is_answering() and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def cut_off(self) -> None:
         if self._answering is not None:
             self._answering.disconnected = True  # else uvicorn would log that its answer was not finished
@@ -311,6 +340,8 @@ class Connection(HttpToolsProtocol):
         """A task only for what the door does not answer at once; a reader that is slow is waited for in one."""
         self._answering = cycle
         self._unsent = 0
+        if self.all.is_draining:
+            cycle.keep_alive = False
         # Where the connection stays, the parser passes over a body that nobody waits for; who asked first sends none.
         stays = cycle.keep_alive and not cycle.waiting_for_100_continue
         answer = None if self.flow.write_paused else self.app.greet(cycle.scope, passes_over=stays)

@@ -137,6 +137,9 @@ class Limits:
     unread: int = 256 * KIB  # that one socket has not taken yet; then it is cut off
     unread_in_all: int = 64 * MIB  # when that is passed, an eighth of it is too much for one
     close_seconds: float = 2.0  # for the answer to our close
+    idle_stop_seconds: float = (
+        2.0  # a server that stops keeps a proxy's idle connections for so long: a request may be on its way
+    )
     socket_stop_seconds: float = 5.0  # over which a server that stops closes its sockets: not all come back at once
 
     hang_ups_told: float = 60.0  # between two lines that say how many clients hung up

@@ -26,7 +26,7 @@ from makerlog.gate.limits import Limits
 from tests.attack.machines.load import go_on, load
 from tests.deploy.hosts import ROOT, App, Data, Reply, ask, ask_on, data
 from tests.deploy.http2 import Http2
-from tests.deploy.nginx import TEMPLATE, Nginx, certificate, nginx, refusal_of, rendered, sigil, variables
+from tests.deploy.nginx import TEMPLATE, Nginx, certificate, listens, nginx, refusal_of, rendered, sigil, variables
 from tests.deploy.upgrade import newer_code, read_meanwhile, release, written
 from tests.ports import free_port
 
@@ -556,6 +556,48 @@ def test_the_bans_that_nginx_is_given_hold_there_too(front: Front) -> None:
         written.unlink()
         front.nginx.reload()
         front.data.manage("unban", "93.184.217.9")
+
+
+def test_a_worker_that_is_replaced_loses_no_post(front: Front) -> None:
+    port = front.web.port
+    recycling = f"--bind={NEXT}:{port} --max-requests=80 --max-requests-jitter=0 --keep-alive=2"
+    app = App(front.data, port=port, at=NEXT, GUNICORN_CMD_ARGS=recycling)
+    app.wait()
+    front.replace_web(app)
+    workers: set[int] = set()
+    with load(front.plain, front.data.tokens(8), rate=40) as going:
+        for _ in range(40):
+            go_on(going, 30)
+            workers |= {each.pid for each in app.tree()[1:]}
+            if len(workers) > 2:
+                break
+    try:
+        assert len(workers) > 2
+        assert not going.failures()
+    finally:
+        again = web_of(front.data, port)
+        again.wait()
+        front.replace_web(again)
+
+
+def test_a_request_on_its_way_to_a_server_that_stops_is_answered(front: Front) -> None:
+    """nginx has sent it on a connection that was idle when SIGTERM came."""
+    app = App(front.data)
+    app.wait()
+    used, fresh = (http.client.HTTPConnection("127.0.0.1", app.port, timeout=10) for _ in range(2))
+    with contextlib.closing(used), contextlib.closing(fresh):
+        assert ask_on(used, "/tasks/?limit=1").headers.get("connection") is None
+        fresh.connect()
+        time.sleep(0.2)
+        worker = app.tree()[1]
+        app.process.terminate()
+        assert within(10, lambda: not listens("127.0.0.1", app.port))
+        for number, connection in enumerate((used, fresh)):
+            body = {"content": f"Sent while the server stops, {number}"}
+            reply = ask_on(connection, "/tasks/", "POST", body, Authorization=f"Token {front.token}")
+            assert (reply.status, reply.headers["connection"]) == (201, "close")
+    assert within(10, lambda: not worker.is_running())
+    assert app.process.wait(10) == 0
 
 
 def test_an_upgrade_with_a_migration_fails_no_request(front: Front) -> None:
