@@ -136,7 +136,7 @@ def test_files_are_where_the_script_says_and_it_says_so_before_the_first_push() 
         "apps:create",
         "app-json:set",
         "postgres:create",
-        "storage:mount",
+        "storage:ensure-directory",
         "config:set",
         "ps:scale",
         "logs:set",
