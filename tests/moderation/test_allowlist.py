@@ -38,7 +38,7 @@ def test_my_office_passes_a_ban_of_its_range_and_its_neighbours_do_not() -> None
     assert is_refused(OFFICE)
     run("allowlist", "add", OFFICE, "--note", "our office")
     assert (is_refused(OFFICE), is_refused("93.184.216.8")) == (False, True)
-    assert f"{OFFICE}/32 (our office)" in run("ban", RANGE, "--preview") or "our office" in run("allowlist")
+    assert "by a command: our office" in run("allowlist")
     run("allowlist", "remove", OFFICE)
     assert is_refused(OFFICE)
     assert [each.act for each in AuditEntry.objects.order_by("pk")] == ["ban", "allowlist.add", "allowlist.remove"]
