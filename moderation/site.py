@@ -24,7 +24,6 @@ PAGE_S = 300.0  # the page where staff sign in changes with a release
 
 URGENT = (
     "Ban",
-    "AllowlistEntry",
     "Lockdown",
     "Cleanup",
     "RouteSwitch",
@@ -34,6 +33,7 @@ URGENT = (
     "AccessToken",
     "Process",
     "Job",
+    "AllowlistEntry",
 )  # what a bad night asks for, first
 
 
