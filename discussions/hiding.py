@@ -19,7 +19,7 @@ COUNT_REPLIES = """
 
 
 @transaction.atomic
-def hide_discussions(*, ids: Collection[int], cleanup: int) -> int:
+def hide_discussions(*, ids: Collection[int], cleanup: int | None) -> int:
     """How many of these were not hidden before. Their replies go out of sight with them, and are not touched."""
     discussions = held(Discussion.objects.filter(pk__in=ids, hidden=False))
     events.leaving(discussions)
@@ -29,16 +29,16 @@ def hide_discussions(*, ids: Collection[int], cleanup: int) -> int:
 
 
 @transaction.atomic
-def show_discussions(*, ids: Collection[int], cleanup: int) -> int:
+def show_discussions(*, ids: Collection[int], cleanup: int | None) -> int:
     """How many of these the clean-up still held hidden."""
-    discussions = held(Discussion.objects.filter(pk__in=ids, cleanup=cleanup))
+    discussions = held(Discussion.objects.filter(pk__in=ids, cleanup=cleanup, hidden=True))
     shown = discussions.change(hidden=False, cleanup=None)
     keep_listed(discussions)
     return shown
 
 
 @transaction.atomic
-def hide_replies(*, ids: Collection[int], cleanup: int) -> int:
+def hide_replies(*, ids: Collection[int], cleanup: int | None) -> int:
     """How many of these were not hidden before."""
     lock_discussions_of(ids)
     replies = list(Reply.objects.filter(pk__in=ids, hidden=False).select_related("discussion"))
@@ -49,10 +49,10 @@ def hide_replies(*, ids: Collection[int], cleanup: int) -> int:
 
 
 @transaction.atomic
-def show_replies(*, ids: Collection[int], cleanup: int) -> int:
+def show_replies(*, ids: Collection[int], cleanup: int | None) -> int:
     """How many of these the clean-up still held hidden."""
     lock_discussions_of(ids)
-    replies = list(Reply.objects.filter(pk__in=ids, cleanup=cleanup))
+    replies = list(Reply.objects.filter(pk__in=ids, cleanup=cleanup, hidden=True))
     Reply.objects.filter(pk__in=[reply.pk for reply in replies]).update(hidden=False, cleanup=None)
     count_replies(replies, by=1)
     events.many_changed(Discussion.objects.filter(pk__in={reply.discussion_id for reply in replies}))

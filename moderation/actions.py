@@ -332,6 +332,7 @@ MODERATED = {  # of one post: what is noted where it is set, and where it is tak
     "hidden": ("hide", "show"),
     "locked": ("lock", "unlock"),
     "pinned": ("pin", "unpin"),
+    "deleted": ("delete", "delete"),  # for good: nothing takes it back
 }
 
 

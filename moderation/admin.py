@@ -25,6 +25,7 @@ from moderation.lockdown import LEVELS, declared_now, sentence
 from moderation.looked_at import LookedAt
 from moderation.models import Incident, Lockdown, RouteSwitch, SignInFailure
 from moderation.moments import column, spoken
+from moderation.post_admin import PostAdmin
 from moderation.roles import may, require
 from moderation.routes import ABOUT, current
 from products.models import Product, Project
@@ -42,7 +43,7 @@ class ProjectAdmin(LookedAt):
 
 
 @admin.register(Product)
-class ProductAdmin(LookedAt):
+class ProductAdmin(PostAdmin):
     list_display = ("name", "slug", "author", "launched", "hidden", "created_at")
     list_select_related = ("author",)
     search_fields = ("pk", "slug", "author__folded_username")
@@ -50,28 +51,28 @@ class ProductAdmin(LookedAt):
 
 
 @admin.register(Task)
-class TaskAdmin(LookedAt):
+class TaskAdmin(PostAdmin):
     list_display = ("__str__", "author", "done", "hidden", "created_at")
     list_select_related = ("author",)
     search_fields = ("pk", "author__folded_username")
 
 
 @admin.register(TaskComment)
-class TaskCommentAdmin(LookedAt):
+class TaskCommentAdmin(PostAdmin):
     list_display = ("__str__", "author", "hidden", "created_at")
     list_select_related = ("author",)
     search_fields = ("pk", "author__folded_username")
 
 
 @admin.register(Discussion)
-class DiscussionAdmin(LookedAt):
+class DiscussionAdmin(PostAdmin):
     list_display = ("title", "author", "type", "pinned", "locked", "hidden", "created_at")
     list_select_related = ("author",)
     search_fields = ("pk", "slug", "author__folded_username")
 
 
 @admin.register(Reply)
-class ReplyAdmin(LookedAt):
+class ReplyAdmin(PostAdmin):
     list_display = ("__str__", "author", "hidden", "created_at")
     list_select_related = ("author",)
     search_fields = ("pk", "author__folded_username")

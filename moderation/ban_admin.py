@@ -19,7 +19,7 @@ from makerlog.changes.models import Change, Process
 from makerlog.changes.watch import is_lost
 from makerlog.gate.bans import network_of
 from moderation import actions
-from moderation.console import talker_page
+from moderation.console import talker_page, why_not_lifted
 from moderation.enforcement import blunt, enforcement
 from moderation.forms import AllowForm, BanForm, LiftForm
 from moderation.guards import Guarded
@@ -105,7 +105,8 @@ class BanAdmin(LookedAt):
             self.message_user(request, str(error), messages.ERROR)
             return
         if not lifted:
-            self.message_user(request, "Nothing was lifted: none of them stood any more.", messages.WARNING)
+            said = why_not_lifted(bans[0]) if len(bans) == 1 else "Nothing was lifted: none of them stood any more."
+            self.message_user(request, said, messages.WARNING)
             return
         networks = ", ".join(chosen.order_by("-pk").values_list("network", flat=True)[:NAMED])
         said = f"Lifted {lifted} ({networks}{', ...' if len(bans) > NAMED else ''}), in every process within a second."

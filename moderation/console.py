@@ -209,14 +209,28 @@ def seen_of(kind: str, name: str) -> Talker:
 
 def lifted(request: HttpRequest) -> HttpResponse:
     try:
-        lifted = actions.lift(bans=[int(request.POST.get("lift", "0"))], actor=request.user)
+        lifted = actions.lift(bans=[pk := int(request.POST.get("lift", "0"))], actor=request.user)
     except NotAllowed as error:
         messages.error(request, str(error))
     except ValueError:
         raise Http404 from None
     else:
-        messages.success(request, "Lifted, in every process within a second." if lifted else "It stood no more.")
+        if lifted:
+            messages.success(request, "Lifted, in every process within a second.")
+        else:
+            messages.warning(request, why_not_lifted(pk))
     return HttpResponseRedirect(request.get_full_path())
+
+
+def why_not_lifted(pk: int) -> str:
+    """What changed since the button was shown."""
+    said = f"Nothing was lifted: ban {pk} had ended already."
+    network = Ban.objects.filter(pk=pk).values_list("network", flat=True).first()
+    newer = Ban.objects.standing().filter(network=network).order_by("-pk").select_related("author").first()
+    if network is None or newer is None:
+        return said
+    author = f", set by {newer.author.username}" if newer.author else ""
+    return f"{said} Ban {newer.pk} took its place{author}, and stands: to lift that one, undo it here."
 
 
 def offered(request: HttpRequest, kind: str, name: str) -> dict[str, Any]:

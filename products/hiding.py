@@ -11,7 +11,7 @@ from products.visibility import keep_listed
 
 
 @transaction.atomic
-def hide_products(*, ids: Collection[int], cleanup: int) -> int:
+def hide_products(*, ids: Collection[int], cleanup: int | None) -> int:
     """How many of these were not hidden before."""
     products = held(Product.objects.filter(pk__in=ids, hidden=False))
     Membership.objects.filter(product__in=products.values("pk"), listed=True).update(listed=False)
@@ -20,9 +20,9 @@ def hide_products(*, ids: Collection[int], cleanup: int) -> int:
 
 
 @transaction.atomic
-def show_products(*, ids: Collection[int], cleanup: int) -> int:
+def show_products(*, ids: Collection[int], cleanup: int | None) -> int:
     """How many of these the clean-up still held hidden."""
-    products = held(Product.objects.filter(pk__in=ids, cleanup=cleanup))
+    products = held(Product.objects.filter(pk__in=ids, cleanup=cleanup, hidden=True))
     shown = products.change(hidden=False, cleanup=None)
     keep_listed(products)
     refiled(products.values_list("pk", flat=True))

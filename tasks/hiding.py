@@ -1,5 +1,7 @@
 """What a clean-up of moderation hides, and shows again: many at once, each call one transaction, counters included.
 
+``cleanup``: None where a moderator hides or shows one by itself.
+
 Locked as by whoever writes them: authors first, in the order of their ids, then tasks. Nothing of what was true before is
 written down: the mark says what to show again (see content.Posted).
 """
@@ -21,7 +23,7 @@ COUNT_COMMENTS = """
 
 
 @transaction.atomic
-def hide_tasks(*, ids: Collection[int], cleanup: int, to_everybody: bool) -> int:
+def hide_tasks(*, ids: Collection[int], cleanup: int | None, to_everybody: bool) -> int:
     """How many of these were not hidden before. ``to_everybody``: whether the stream of all tasks is told of each, too;
     those of their makers and products are."""
     tasks = held(Task.objects.filter(pk__in=ids, hidden=False))
@@ -36,12 +38,12 @@ def hide_tasks(*, ids: Collection[int], cleanup: int, to_everybody: bool) -> int
 
 
 @transaction.atomic
-def show_tasks(*, ids: Collection[int], cleanup: int) -> int:
+def show_tasks(*, ids: Collection[int], cleanup: int | None) -> int:
     """How many of these the clean-up still held hidden. Each is as public as what it belongs to is now."""
-    tasks = held(Task.objects.filter(pk__in=ids, cleanup=cleanup))
+    tasks = held(Task.objects.filter(pk__in=ids, cleanup=cleanup, hidden=True))
     shown = Task.objects.filter(pk__in=[task.pk for task in tasks])
     shown.filter(public()).change(hidden=False, cleanup=None, listed=True)
-    shown.filter(cleanup=cleanup).change(hidden=False, cleanup=None)
+    shown.filter(cleanup=cleanup, hidden=True).change(hidden=False, cleanup=None)
     keep_filings(shown)
     events.many_changed(shown, everywhere=True)
     days.move_many(days.counts_of(shown.values_list("author", "done_on", "listed")), back=True)
@@ -56,7 +58,7 @@ def held(tasks: TaskQuerySet) -> list[Task]:
 
 
 @transaction.atomic
-def hide_comments(*, ids: Collection[int], cleanup: int) -> int:
+def hide_comments(*, ids: Collection[int], cleanup: int | None) -> int:
     """How many of these were not hidden before."""
     tasks = lock_tasks_of(ids)
     shown = TaskComment.objects.filter(pk__in=ids, task__in=tasks, hidden=False)
@@ -67,10 +69,10 @@ def hide_comments(*, ids: Collection[int], cleanup: int) -> int:
 
 
 @transaction.atomic
-def show_comments(*, ids: Collection[int], cleanup: int) -> int:
+def show_comments(*, ids: Collection[int], cleanup: int | None) -> int:
     """How many of these the clean-up still held hidden."""
     tasks = lock_tasks_of(ids)
-    hidden = TaskComment.objects.filter(pk__in=ids, task__in=tasks, cleanup=cleanup)
+    hidden = TaskComment.objects.filter(pk__in=ids, task__in=tasks, cleanup=cleanup, hidden=True)
     counts = Counter(hidden.values_list("task", flat=True))
     shown = hidden.update(hidden=False, cleanup=None)
     count_comments(counts)

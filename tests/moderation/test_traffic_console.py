@@ -145,6 +145,17 @@ def test_after_a_range_is_banned_its_page_tells_that_it_is_and_what_it_does_now(
     assert "nothing was seen" not in page
 
 
+def test_a_button_whose_ban_was_replaced_lifts_nothing_and_says_what_stands_now(admin: Client) -> None:
+    old, new = (actions.ban(network=network_of(FLOOD)) for _ in range(2))
+    for url, form in (
+        (f"{TALKER}?kind=address&name={FLOOD}", {"lift": old.pk}),
+        (reverse("admin:moderation_ban_changelist"), {"action": "lift", "index": 0, "_selected_action": [old.pk]}),
+    ):
+        page = admin.post(url, form, follow=True).content.decode()
+        assert f"Nothing was lifted: ban {old.pk} had ended already. Ban {new.pk} took its place, and stands" in page
+    assert list(Ban.objects.standing()) == [new]
+
+
 def test_a_range_in_the_list_is_marked_when_all_of_it_is_banned(admin: Client, nobody_has_talked: Talkers) -> None:
     flood(nobody_has_talked)
     actions.ban(network=network_of("93.184.216.0/28"))

@@ -12,19 +12,12 @@ function show(html) {
   const open = new Map([...now.querySelectorAll("details")].map((each) => [each.dataset.kind, each.open]));
   now.innerHTML = html;
   for (const each of now.querySelectorAll("details")) each.open = open.get(each.dataset.kind);
-  now.classList.remove("stale");
 }
 
 async function refresh() {
-  try {
-    if (!held && !document.hidden) {
-      const answer = await fetch(now.dataset.url, { credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(5000) });
-      if (!answer.ok) throw new Error(answer.status);
-      const html = await answer.text();
-      if (!held) show(html);
-    }
-  } catch {
-    now.classList.add("stale");  // what is shown is old: the page says so
+  if (!held && !document.hidden) {
+    const html = await part(now.dataset.url);
+    if (html !== null && !held) show(html);
   }
   setTimeout(refresh, EVERY_MS);
 }
