@@ -10,6 +10,7 @@ from discussions import actions as discussions
 from discussions.models import Discussion, Reply
 from moderation import actions
 from moderation.cleanups import KINDS
+from moderation.roles import require
 from products import actions as products
 from products.models import Product
 from tasks import actions as tasks
@@ -52,7 +53,7 @@ def acts_on(model: Any) -> list[str]:
 @transaction.atomic
 def moderate(*, model: Any, pk: int, act: str, actor: Any, reason: str = "") -> bool:
     """Whether there was anything to do: somebody else may have done it meanwhile, or the post is gone."""
-    actions.require(actor, "hide")
+    require(actor, "hide")
     kind, (_, field, value, _) = NAMES[model], ACTS[act]
     actions.take_turn(f"{kind}:{pk}")
     row = model._base_manager.select_related("author").filter(pk=pk).first()

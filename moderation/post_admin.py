@@ -1,5 +1,6 @@
 """The admin's pages of what makers post: read here, and hidden, shown, locked or deleted where one sees it."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -75,8 +76,8 @@ class PostAdmin(LookedAt):
     def carry_out(self, request: HttpRequest, act: str, keys: list[int]) -> None:
         """Each is a transaction of its own; says what was done, and of how many it was true already."""
         reason = request.POST.get("reason", "")[:300]
-        given = {"model": self.model, "act": act, "actor": request.user, "reason": reason}
-        changed = [pk for pk in keys if moderate(pk=pk, **given)]
+        one = partial(moderate, model=self.model, act=act, actor=request.user, reason=reason)
+        changed = [pk for pk in keys if one(pk=pk)]
         done, kind = ACTS[act].done, NAMES[self.model]
         if changed:
             named = ", ".join(f"{kind} {pk}" for pk in changed[:5])
