@@ -18,7 +18,7 @@ from deploy.glibc import share_arenas
 from deploy.shared_metrics import VARIABLE, prepare_folder
 from makerlog import settings
 from makerlog.api.connections import sentence
-from makerlog.env import bracketed
+from makerlog.env import url_host
 
 DESCRIPTORS = 65_536
 
@@ -32,7 +32,7 @@ resource.setrlimit(
 
 share_arenas()
 
-bind = f"{bracketed(settings.HOST)}:{settings.PORT}"
+bind = f"{url_host(settings.HOST)}:{settings.PORT}"
 workers = 1 if settings.PROCESS == "ops" else settings.WEB_CONCURRENCY
 worker_class = "deploy.worker.Worker"
 proc_name = "makerlog"

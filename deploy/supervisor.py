@@ -29,7 +29,7 @@ import redis
 from deploy.child import Child
 from deploy.embedded import CONNECTIONS, Embedded, EmbeddedError
 from makerlog.api.connections import published
-from makerlog.env import Environment, SettingError, bracketed, drop_empty_variables
+from makerlog.env import Environment, SettingError, drop_empty_variables, url_host
 
 ROOT = Path(__file__).resolve().parent.parent
 PREPARE = [sys.executable, "-m", "deploy.prepare"]
@@ -277,7 +277,7 @@ def healthy(host: str, port: int) -> bool:
 
 def banner(settings: ModuleType, host: str) -> str:
     """What the operator reads once the service is up."""
-    address = f"http://{bracketed(reachable(host))}:{settings.PORT}"
+    address = f"http://{url_host(reachable(host))}:{settings.PORT}"
     lines = ["", f"Makerlog is up: {address}", f"  Docs    {address}/docs/"]
     if settings.EMBEDDED_DATABASE:
         lines += demo_lines(address, settings.DATA_DIR / "secrets")

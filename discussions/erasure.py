@@ -29,7 +29,7 @@ def erase(maker: int) -> None:
     )
     list(touched.values_list("pk"))  # in order, so that no two wait for each other
     events.leaving(Discussion.objects.filter(author=maker, listed=True))
-    events.many_changed(Discussion.objects.filter(pk__in=theirs.filter(hidden=False).values("discussion")))
+    events.resync_many(Discussion.objects.filter(pk__in=theirs.filter(hidden=False).values("discussion")))
     ReplyPraise.objects.filter(reply__in=theirs).delete()
     Reply.objects.filter(parent_reply__in=theirs).update(parent_reply=None)
     with connection.cursor() as cursor:

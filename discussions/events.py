@@ -69,10 +69,10 @@ def leaving(discussions: DiscussionQuerySet, *, to_author: bool = True) -> None:
     newest = list(replies.order_by((F("pk") + 0).desc())[: MOST_TOLD + 1])
     hiding(newest[:MOST_TOLD], to_author=to_author)
     if len(newest) > MOST_TOLD:
-        many_changed(discussions)
+        resync_many(discussions)
 
 
-def many_changed(discussions: DiscussionQuerySet) -> None:
+def resync_many(discussions: DiscussionQuerySet) -> None:
     """Whoever follows these reads them again, and where one is public whoever follows all."""
     rows = list(discussions.order_by().values_list("pk", "listed")[:MOST_NAMED])
     public = [EVERYBODY, *(of_discussion(pk) for pk, listed in rows if listed)]

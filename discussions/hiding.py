@@ -55,7 +55,7 @@ def show_replies(*, ids: Collection[int], cleanup: int | None) -> int:
     replies = list(Reply.objects.filter(pk__in=ids, cleanup=cleanup, hidden=True))
     Reply.objects.filter(pk__in=[reply.pk for reply in replies]).update(hidden=False, cleanup=None)
     count_replies(replies, by=1)
-    events.many_changed(Discussion.objects.filter(pk__in={reply.discussion_id for reply in replies}))
+    events.resync_many(Discussion.objects.filter(pk__in={reply.discussion_id for reply in replies}))
     return len(replies)
 
 

@@ -16,5 +16,5 @@ def keep_listed(discussions: DiscussionQuerySet) -> None:
     listable = Q(~Exists(Maker.objects.filter(pk=OuterRef("author"), private=True)), hidden=False)
     events.leaving(discussions.filter(~listable, listed=True), to_author=False)
     if discussions.filter(listable, listed=False).change(listed=True):
-        events.many_changed(discussions)
+        events.resync_many(discussions)
     discussions.filter(~listable, listed=True).change(listed=False)

@@ -118,7 +118,7 @@ def on_rename(renamer: Renamer) -> None:
     renamers.append(renamer)
 
 
-def renamed(*, projects: Iterable[int]) -> None:
+def announce_rename(*, projects: Iterable[int]) -> None:
     """Within the transaction that renamed them."""
     for renamer in renamers:
         renamer(list(projects))

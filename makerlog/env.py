@@ -147,7 +147,7 @@ def _parse(name: str, value: str, parser: Callable[[str], T], kind: str) -> T:
         raise SettingError(f"{name} holds {value!r}, which is not {kind}: {error}.") from error
 
 
-def bracketed(host: str) -> str:
+def url_host(host: str) -> str:
     """``host`` as it stands before a port."""
     return f"[{host}]" if ":" in host else host
 

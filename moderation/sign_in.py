@@ -204,12 +204,12 @@ def seconds_to_wait(request: HttpRequest, limit: Limit) -> int:
     is counted by itself, whoever knocks from the same address."""
     maker = tickets.known_as(request.COOKIES.get(DEVICE, ""))
     if maker:
-        return used(request, limit, f"device {maker}")
-    wait = used(request, limit.of_site, site_of(request.META["REMOTE_ADDR"]))
-    return wait or used(request, limit, client_of(request.META["REMOTE_ADDR"]))
+        return count_use(request, limit, f"device {maker}")
+    wait = count_use(request, limit.of_site, site_of(request.META["REMOTE_ADDR"]))
+    return wait or count_use(request, limit, client_of(request.META["REMOTE_ADDR"]))
 
 
-def used(request: HttpRequest, limit: Limit, key: str) -> int:
+def count_use(request: HttpRequest, limit: Limit, key: str) -> int:
     """Counts this request for ``key``: in how many seconds it may come again, 0 where it may now."""
     rate = f"{limit.burst}/{limit.window}s"
     usage = get_usage(request, group=limit.name, key=lambda *_: key, rate=rate, method="POST", increment=True)

@@ -24,7 +24,7 @@ from makerlog.api.folded import with_folded
 from makerlog.api.text import fold
 from makerlog.api.written import instances
 from makerlog.changes.journal import announce
-from products.events import refiled
+from products.events import announce_refiling
 from products.models import (
     INVITED_FOR,
     MAX_HOLDERS,
@@ -59,7 +59,7 @@ def create_project(*, author: Maker, name: str, **values: Any) -> tuple[Project,
 
 
 @transaction.atomic(savepoint=False)
-def projects_named(*, author: Maker, names: Sequence[str]) -> list[Project]:
+def get_or_create_projects(*, author: Maker, names: Sequence[str]) -> list[Project]:
     """The author's projects of these names, whatever their case, in this order; those that are missing are created. Three
     statements at most, however many names."""
     projects = projects_by_key(author, names)
@@ -101,7 +101,7 @@ def change_project(*, project: Project, **values: Any) -> Project:
     if project.private != was_private:
         content.relist(projects=[project.pk])
     if project.name != old_name:
-        content.renamed(projects=[project.pk])
+        content.announce_rename(projects=[project.pk])
     return project
 
 
@@ -149,7 +149,7 @@ def change_product(*, product: Product, maker: Maker, **values: Any) -> None:
     values = media.with_file(settled(values, product), ICON, maker=product.author, old=product.icon.name or "")
     write(product, values)
     if product.name != old_name:
-        refiled([product.pk])
+        announce_refiling([product.pk])
     parted = set() if team is None else set_team(product, team, by=maker)
     if projects is not None:
         set_projects(product, projects, maker=maker)

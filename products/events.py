@@ -15,6 +15,6 @@ def of_team(product: int) -> str:
     return f"product:{product}{TEAM}"
 
 
-def refiled(products: Iterable[int]) -> None:
+def announce_refiling(products: Iterable[int]) -> None:
     """Many tasks stand under these products now, or under them no longer, or show something of them that is new."""
     resync(name for product in sorted(products) for name in (of_product(product), of_team(product)))

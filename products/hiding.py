@@ -5,7 +5,7 @@ from collections.abc import Collection
 from django.db import transaction
 
 from products.actions import lock_makers
-from products.events import refiled
+from products.events import announce_refiling
 from products.models import Membership, Product, ProductQuerySet
 from products.visibility import keep_listed
 
@@ -15,7 +15,7 @@ def hide_products(*, ids: Collection[int], cleanup: int | None) -> int:
     """How many of these were not hidden before."""
     products = held(Product.objects.filter(pk__in=ids, hidden=False))
     Membership.objects.filter(product__in=products.values("pk"), listed=True).update(listed=False)
-    refiled(products.values_list("pk", flat=True))
+    announce_refiling(products.values_list("pk", flat=True))
     return products.change(hidden=True, listed=False, cleanup=cleanup)
 
 
@@ -25,7 +25,7 @@ def show_products(*, ids: Collection[int], cleanup: int | None) -> int:
     products = held(Product.objects.filter(pk__in=ids, cleanup=cleanup, hidden=True))
     shown = products.change(hidden=False, cleanup=None)
     keep_listed(products)
-    refiled(products.values_list("pk", flat=True))
+    announce_refiling(products.values_list("pk", flat=True))
     return shown
 
 

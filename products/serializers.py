@@ -21,7 +21,7 @@ from makerlog.api.fields import (
 )
 from makerlog.api.files import CleanImageField, StoredFileField
 from makerlog.api.removals import RemovalSerializer
-from makerlog.api.text import composed, fold, is_blank
+from makerlog.api.text import fold, is_blank, to_nfc
 from products.models import (
     MAX_HOLDERS,
     MAX_PROJECTS,
@@ -198,7 +198,7 @@ class ProductInputSerializer(serializers.Serializer):
 
 def small(tag: str) -> str:
     """As a tag is shown; it may be longer than what was sent."""
-    return composed(tag.strip().lstrip(SIGNS).strip().lower())
+    return to_nfc(tag.strip().lstrip(SIGNS).strip().lower())
 
 
 class TagQuerySerializer(serializers.Serializer):

@@ -18,7 +18,7 @@ from makerlog.accounts import media
 from makerlog.accounts.actions import locked_maker
 from makerlog.accounts.models import Maker
 from makerlog.api.written import fetched
-from products.actions import projects_named
+from products.actions import get_or_create_projects
 from products.models import Product
 from tasks import days, events
 from tasks.hashtags import project_names
@@ -115,7 +115,7 @@ class Filed(NamedTuple):
 def named_in(content: str, author: Maker) -> Filed:
     """The projects that ``content`` names, which are made where the author has none so called; and their products."""
     names = project_names(content)
-    projects = projects_named(author=author, names=names) if names else []
+    projects = get_or_create_projects(author=author, names=names) if names else []
     pks = [project.pk for project in projects]
     products = dict(fetched("products holding", pks, holding)) if pks else {}
     private = any(project.private for project in projects) or any(products.values())

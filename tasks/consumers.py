@@ -73,10 +73,10 @@ class TaskStream(MakerStream):
             return await self.tell("error", {"detail": cursor, "code": "bad_parameter"})
         # A client may go by created_at, which is a little later than updated_at.
         since, walk = cursor or (clamped(since) - COMMIT_HORIZON, None)
-        rows, more = await self.ask(lambda: self.synced(since, walk))
+        rows, more = await self.ask(lambda: self.read_changes(since, walk))
         return await self.tell("task.sync", rows, batch=rows, **more)
 
-    def synced(self, since: datetime, walk: Walk | None) -> tuple[list[Any], dict[str, Any]]:
+    def read_changes(self, since: datetime, walk: Walk | None) -> tuple[list[Any], dict[str, Any]]:
         """The tasks of one frame and what else it says. Who reads, and what they may, is asked anew."""
         pk = self.socket.maker
         reader = ANYBODY if pk is None else Maker.objects.get(pk=pk)

@@ -51,7 +51,7 @@ def leaving(tasks: TaskQuerySet) -> None:
     # Ordered by an expression, so that they are sorted: an index of this order would be walked past everybody else's.
     rows = dict(tasks.order_by((F("pk") + 0).desc()).values_list("pk", "author")[: MOST_LEAVING + 1])
     if len(rows) > MOST_LEAVING:
-        many_changed(tasks)
+        resync_many(tasks)
         rows.popitem()
     streams = {pk: [EVERYBODY, of_maker(author)] for pk, author in rows.items()}
     for pk, product in TaskProduct.objects.filter(task__in=rows).values_list("task", "product"):
@@ -59,7 +59,7 @@ def leaving(tasks: TaskQuerySet) -> None:
     publish(*(Event("task.deleted", {"id": pk}, tuple(names), rows[pk]) for pk, names in streams.items()))
 
 
-def many_changed(tasks: TaskQuerySet, *, everywhere: bool = False) -> None:
+def resync_many(tasks: TaskQuerySet, *, everywhere: bool = False) -> None:
     """Whoever follows a public stream of these reads it again; ``everywhere``: their authors and teams do, too."""
     public = standing_in(tasks.filter(listed=True), of_maker, of_product)
     own_too = standing_in(tasks, own, of_team) if everywhere else []

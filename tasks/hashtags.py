@@ -3,7 +3,7 @@
 import re
 from unicodedata import category
 
-from makerlog.api.text import IGNORABLE, composed, fold
+from makerlog.api.text import IGNORABLE, fold, to_nfc
 from tasks.models import MAX_PROJECTS
 
 MAX_NAME = 50  # characters, as a project's name
@@ -24,7 +24,7 @@ ADDRESS = re.compile(rf"(?:://|\bwww\.|(?<=\w)\.[^\W\d_][\w{MARKS}]{{1,23}}(?:[/
 def project_names(content: str) -> list[str]:
     """The first ``MAX_PROJECTS`` names, each once however it is written. All digits (``#42``) name an issue, no project."""
     names: dict[str, str] = {}
-    for name in HASHTAG.findall(ADDRESS.sub(" ", composed(content))):
+    for name in HASHTAG.findall(ADDRESS.sub(" ", to_nfc(content))):
         if not (key := fold(name)).isdigit():
             names.setdefault(key, name.translate(dict.fromkeys(map(ord, SOFT))))
     return list(names.values())[:MAX_PROJECTS]

@@ -45,7 +45,7 @@ def show_tasks(*, ids: Collection[int], cleanup: int | None) -> int:
     shown.filter(public()).change(hidden=False, cleanup=None, listed=True)
     shown.filter(cleanup=cleanup, hidden=True).change(hidden=False, cleanup=None)
     keep_filings(shown)
-    events.many_changed(shown, everywhere=True)
+    events.resync_many(shown, everywhere=True)
     days.move_many(days.counts_of(shown.values_list("author", "done_on", "listed")), back=True)
     return len(tasks)
 

@@ -5,7 +5,7 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 
 from makerlog.accounts.models import Maker
 from makerlog.api.columns import AnyOf
-from products.events import refiled
+from products.events import announce_refiling
 from products.models import Product
 from tasks import days, events
 from tasks.models import Task, TaskProduct, TaskProject, TaskQuerySet
@@ -30,15 +30,15 @@ def relist(makers: list[int], projects: list[int]) -> None:
     days.move_many(days.listed_counts(arriving), back=True)
     days.move_many(days.listed_counts(leaving), back=False)
     if arriving.change(listed=True):
-        events.many_changed(tasks)
-    refiled(before ^ holders_of(filed))
+        events.resync_many(tasks)
+    announce_refiling(before ^ holders_of(filed))
     leaving.change(listed=False)
     keep_filings(tasks)
 
 
-def renamed(projects: list[int]) -> None:
+def announce_rename(projects: list[int]) -> None:
     """Every task of these shows their name."""
-    events.many_changed(Task.objects.filter(AnyOf("pk", filed_under(projects))), everywhere=True)
+    events.resync_many(Task.objects.filter(AnyOf("pk", filed_under(projects))), everywhere=True)
 
 
 def holders_of(tasks: list[int]) -> set[int]:

@@ -132,7 +132,7 @@ def register(*, email: str, username: str, password: str) -> None:
         Maker.objects.lapsed().filter(folded_username=fold(username)).delete()
         maker = Maker.objects.registering(email).select_for_update().first()
         maker = maker or Maker(is_active=False, awaiting_activation=True)
-        maker.password = password_registered(maker, hashed)
+        maker.password = password_to_keep(maker, hashed)
         maker.pending_email, maker.pending_mailbox = email, mailbox_of(email)
         maker.username, maker.date_joined = username, timezone.now()
         if kept_unique(maker):
@@ -146,7 +146,7 @@ def salt_of(registered: Maker | None) -> dict[str, str]:
     return {"salt": identify_hasher(registered.password).decode(registered.password)["salt"]}
 
 
-def password_registered(maker: Maker, hashed: str) -> str:
+def password_to_keep(maker: Maker, hashed: str) -> str:
     """The password of a registration, or none where its address awaits activation with another one.
 
     Threat: somebody registers an address whose owner has just done so, and the link that the owner opens leaves the other's

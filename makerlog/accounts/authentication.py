@@ -71,7 +71,7 @@ def genuine_token(header: bytes) -> str | None:
     token = read_token(token_text(header))
     if token is None or token.expired(timezone.now()) or token.public_id in revoked:
         return None
-    remembered = identities.remembered(token.public_id)
+    remembered = identities.recall(token.public_id)
     return None if remembered is not None and is_shut_out(remembered.maker) else token.public_id
 
 

@@ -50,7 +50,7 @@ class Identities:
                     return twin(kept, maker=twin(kept.maker))
         return self.look_up(public_id)
 
-    def remembered(self, public_id: str) -> AccessToken | None:
+    def recall(self, public_id: str) -> AccessToken | None:
         """What is remembered of a token, to look at only; None also where the database would know it."""
         return self._known.get(public_id) if self.trusted() else None
 

@@ -25,7 +25,7 @@ class Utf8Request(WSGIRequest):
     def __init__(self, environ: dict[str, Any]) -> None:
         """Django writes the path anew, so that nobody can tell afterwards what it was."""
         try:
-            decoded(environ.get("PATH_INFO", ""))
+            decode_utf8(environ.get("PATH_INFO", ""))
         except UnicodeDecodeError:
             environ[BAD_PATH] = True
         super().__init__(environ)
@@ -50,7 +50,7 @@ class Utf8Request(WSGIRequest):
         self.content_params.pop("charset", None)
 
 
-def decoded(text: str) -> str:
+def decode_utf8(text: str) -> str:
     """What the bytes say that each are a letter of ``text``. UnicodeDecodeError where they are not UTF-8."""
     return text if text.isascii() else text.encode("latin-1").decode()
 

@@ -65,7 +65,7 @@ def begin() -> Cost:
     return mine
 
 
-def spent() -> float:
+def work_seconds() -> float:
     """Seconds of work on this thread's or fibre's request so far."""
     return _mine().seconds
 

@@ -35,7 +35,7 @@ class EtagMiddleware:
                 request, 412, str(PreconditionFailed.default_detail), str(PreconditionFailed.default_code)
             )
         if not passes_if_none_match(request, tag):
-            return unchanged(response)
+            return not_modified(response)
         return response
 
 
@@ -44,7 +44,7 @@ def may_be_tagged(response: HttpResponse) -> bool:
     return not response.streaming and "no-store" not in response.get("Cache-Control", "").lower()
 
 
-def unchanged(response: HttpResponse) -> HttpResponse:
+def not_modified(response: HttpResponse) -> HttpResponse:
     response.status_code = 304
     response.content = b""
     for name in ("Content-Type", "Content-Length"):

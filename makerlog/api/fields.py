@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from makerlog.api.columns import UtcText
-from makerlog.api.text import composed, is_blank
+from makerlog.api.text import is_blank, to_nfc
 from makerlog.api.timezones import moment_said
 
 NOTHING = {"", "null", "undefined"}
@@ -145,7 +145,7 @@ class ComposedField(serializers.CharField):
 
     def run_validation(self, data: Any = empty) -> Any:
         if isinstance(data, str):
-            data = "" if is_blank(data) else composed(data)
+            data = "" if is_blank(data) else to_nfc(data)
         return super().run_validation(data)
 
 

@@ -20,7 +20,7 @@ from makerlog.api.exceptions import BadParameter
 from makerlog.api.fields import MAX_ID
 from makerlog.api.keyset import Bounds, Branch, Reading
 from makerlog.api.reader import rows_of
-from makerlog.api.text import composed, is_blank
+from makerlog.api.text import is_blank, to_nfc
 from makerlog.api.timezones import midnight, moment_said
 
 MAX_ID_DIGITS = 20  # one more than any id has
@@ -222,7 +222,7 @@ class SearchField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         text = super().to_python(value) or ""
-        return "" if is_blank(text) else composed(text)
+        return "" if is_blank(text) else to_nfc(text)
 
 
 class SearchFilter(ConditionFilter, django_filters.CharFilter):

@@ -69,18 +69,18 @@ def main() -> None:
     options = json.loads(sys.stdin.buffer.readline())
     data = sys.stdin.buffer.read()
     bound_resources()
-    told: dict[str, Any] = {}
+    head: dict[str, Any] = {}
     body = b""
     try:
-        body, told["ending"] = rewrite(data, **options)
+        body, head["ending"] = rewrite(data, **options)
     except Refused as refusal:
-        told["error"] = str(refusal)
+        head["error"] = str(refusal)
     except (MemoryError, Image.DecompressionBombError):
-        told["error"] = "too_many_pixels"
+        head["error"] = "too_many_pixels"
     except Exception:
-        told["error"] = "not_an_image"
-    told["seconds"] = time.process_time()
-    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + body)
+        head["error"] = "not_an_image"
+    head["seconds"] = time.process_time()
+    sys.stdout.buffer.write(json.dumps(head).encode() + b"\n" + body)
 
 
 def bound_resources() -> None:
@@ -101,23 +101,23 @@ def rewrite(data: bytes, *, side: int, animated: bool) -> tuple[bytes, str]:
     """The image in ``data`` from its pixels alone, upright, in sRGB, and the ending of its name. Of one that breaks off,
     what is there, as browsers do."""
     try:
-        return rewritten(data, side, animated)
+        return rewrite_by_kind(data, side, animated)
     except (OSError, SyntaxError, ValueError):
         ImageFile.LOAD_TRUNCATED_IMAGES = True
-        return rewritten(data, side, animated)
+        return rewrite_by_kind(data, side, animated)
 
 
-def rewritten(data: bytes, side: int, animated: bool) -> tuple[bytes, str]:
-    image = opened(data)
+def rewrite_by_kind(data: bytes, side: int, animated: bool) -> tuple[bytes, str]:
+    image = open_image(data)
     require_bounded(image)
     allowance = max(SMALL_BYTES, int(GROWTH * len(data)))
     if animated and getattr(image, "n_frames", 1) > 1:
-        return animation(image, side, allowance)
+        return encode_animation(image, side, allowance)
     encodings = JPEG if image.format == "JPEG" else WEBP if is_lossy(image, data) else [LOSSLESS, *WEBP]
-    return still(developed(image, side), encodings, allowance)
+    return encode_still(develop_picture(image, side), encodings, allowance)
 
 
-def opened(data: bytes) -> ImageFile.ImageFile:
+def open_image(data: bytes) -> ImageFile.ImageFile:
     """By its first bytes, whatever name it came under. Of what phones send as MPO, the JPEG that it begins with."""
     file = io.BytesIO(data)
     if data.startswith(b"\xff\xd8\xff"):
@@ -156,7 +156,7 @@ def is_lossy(image: Image.Image, data: bytes) -> bool:
     return image.format == "AVIF" or (image.format == "WEBP" and b"VP8 " in data[:4096])
 
 
-def developed(image: Image.Image, side: int) -> Image.Image:
+def develop_picture(image: Image.Image, side: int) -> Image.Image:
     """One picture in RGB or RGBA: scaled down, turned upright, its colours those of sRGB."""
     turn, profile = TURNS.get(orientation(image)), image.info.get("icc_profile")
     scale = 1.5 * side / max(image.size)
@@ -189,14 +189,14 @@ def scalable(image: Image.Image) -> Image.Image:
 def in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     """RGB or RGBA. A profile that cannot be used is passed over."""
     alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
-    colours = converted(picture, profile) if profile else None
+    colours = convert_to_srgb(picture, profile) if profile else None
     colours = colours or picture.convert("RGB")
     if alpha is not None and alpha.getextrema() != (255, 255):
         colours.putalpha(alpha)
     return colours
 
 
-def converted(picture: Image.Image, profile: bytes) -> Image.Image | None:
+def convert_to_srgb(picture: Image.Image, profile: bytes) -> Image.Image | None:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[source.profile.xcolor_space.strip()]
@@ -208,19 +208,19 @@ def converted(picture: Image.Image, profile: bytes) -> Image.Image | None:
         return None
 
 
-def still(picture: Image.Image, encodings: list[Encoding], allowance: int) -> tuple[bytes, str]:
+def encode_still(picture: Image.Image, encodings: list[Encoding], allowance: int) -> tuple[bytes, str]:
     """By the first of ``encodings`` that stays within ``allowance``; where none does, by the last, and smaller."""
     for encoding in encodings:
-        body, ending = encoded(picture, encoding)
+        body, ending = encode_picture(picture, encoding)
         if len(body) <= allowance and (encoding is not LOSSLESS or len(body) <= ENOUGH_BYTES):
             return body, ending
     while len(body) > max(allowance, ENOUGH_BYTES):
         picture = picture.reduce(2)
-        body, ending = encoded(picture, encodings[-1])
+        body, ending = encode_picture(picture, encodings[-1])
     return body, ending
 
 
-def encoded(picture: Image.Image, encoding: Encoding) -> tuple[bytes, str]:
+def encode_picture(picture: Image.Image, encoding: Encoding) -> tuple[bytes, str]:
     kind, ending, options = encoding
     picture.info = {}  # Pillow writes comments and profiles on: any bytes one likes
     buffer = io.BytesIO()
@@ -228,7 +228,7 @@ def encoded(picture: Image.Image, encoding: Encoding) -> tuple[bytes, str]:
     return buffer.getvalue(), ending
 
 
-def animation(image: ImageFile.ImageFile, side: int, allowance: int) -> tuple[bytes, str]:
+def encode_animation(image: ImageFile.ImageFile, side: int, allowance: int) -> tuple[bytes, str]:
     """All of its frames, as WebP."""
     count: int = getattr(image, "n_frames", 1)
     if count > MAX_FRAMES or count * image.width * image.height > MAX_PIXELS_OF_ALL_FRAMES:
@@ -243,7 +243,7 @@ def animation(image: ImageFile.ImageFile, side: int, allowance: int) -> tuple[by
     body = b""
     for quality in (75, 40):
         options = {"duration": durations, "loop": loop, "quality": quality, "method": 0}
-        body, _ = encoded(first, ("WEBP", "webp", {"save_all": True, "append_images": rest, **options}))
+        body, _ = encode_picture(first, ("WEBP", "webp", {"save_all": True, "append_images": rest, **options}))
         if len(body) <= allowance:
             break
     return body, "webp"
@@ -260,7 +260,7 @@ def frames_of(image: ImageFile.ImageFile, count: int, side: int) -> Iterator[tup
                 return
             raise
         duration = int(image.info.get("duration") or 100)
-        yield developed(image.copy(), side), duration
+        yield develop_picture(image.copy(), side), duration
 
 
 if __name__ == "__main__":

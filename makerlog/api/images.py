@@ -59,8 +59,8 @@ def rewrite_image(data: bytes, *, side: int, animated: bool = False) -> Rewritte
     """``data`` from its pixels alone, at most ``side`` pixels long, upright, in sRGB. ``animated``: an animation stays one.
     Raises BadImage, or Busy where too many come at once."""
     require_image(data)
-    with acquired(line, timeout=0), acquired(work, timeout=WAIT_S), machine.hold():
-        return rewritten_by_child(orjson.dumps({"side": side, "animated": animated}) + b"\n" + data)
+    with hold_semaphore(line, timeout=0), hold_semaphore(work, timeout=WAIT_S), machine.hold():
+        return rewrite_in_child(orjson.dumps({"side": side, "animated": animated}) + b"\n" + data)
 
 
 def require_image(data: bytes) -> None:
@@ -75,7 +75,7 @@ def require_image(data: bytes) -> None:
 
 
 @contextmanager
-def acquired(semaphore: threading.Semaphore, *, timeout: float) -> Iterator[None]:
+def hold_semaphore(semaphore: threading.Semaphore, *, timeout: float) -> Iterator[None]:
     if not semaphore.acquire(timeout=timeout):
         raise busy()
     try:
@@ -84,13 +84,13 @@ def acquired(semaphore: threading.Semaphore, *, timeout: float) -> Iterator[None
         semaphore.release()
 
 
-def rewritten_by_child(told: bytes) -> RewrittenImage:
+def rewrite_in_child(message: bytes) -> RewrittenImage:
     """The child has none of our environment, and goes behind whatever else wants a core."""
     command = [sys.executable, "-I", "-X", "utf8", str(PROGRAM)]
     try:
         child = subprocess.run(  # noqa: S603  (our own program)
             command,
-            input=told,
+            input=message,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=min(CHILD_S, deadline.left()),

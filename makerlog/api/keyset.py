@@ -24,7 +24,7 @@ from django.db.models.fields.tuple_lookups import (
 from makerlog.api.columns import Asked, Condition, Number, Octets, UtcText
 from makerlog.api.prepared import fetched
 from makerlog.api.reader import rows_of
-from makerlog.api.statements import ANY_LIMIT, NO_ROWS, Written, statements, united, written
+from makerlog.api.statements import ANY_LIMIT, NO_ROWS, Written, statements, union_all, written
 from makerlog.api.window import read_from
 
 WINDOW = 2_000
@@ -351,7 +351,7 @@ def list_written(
 
 def merged(reading: Reading, pieces: Sequence[QuerySet[Any]], width: int, most: int) -> Written:
     """Each piece begins with the key, which orders the whole and is not answered."""
-    sql, params = united(map(written, pieces))
+    sql, params = union_all(map(written, pieces))
     if (sql, params) == NO_ROWS:
         return NO_ROWS
     keys = [f"k{number}" for number in range(len(reading.key))]
@@ -391,7 +391,7 @@ def ends_written(reading: Reading, position: Position | None, most: int, more: l
     """One row of each branch. ``more``: how many bytes a window of texts may have."""
     write = end_by_bytes if reading.texts else end_by_rows
     parts = enumerate(map(reading.within, reading.branches))
-    return united([write(part, position, number, *more) for number, part in parts])
+    return union_all([write(part, position, number, *more) for number, part in parts])
 
 
 def end_by_rows(part: Reading, position: Position | None, number: int) -> Written:

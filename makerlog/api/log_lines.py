@@ -13,11 +13,11 @@ class LineFormatter(logging.Formatter):
         return super().formatMessage(record).translate(CONTROLS)
 
     def formatException(self, ei: object) -> str:
-        return indented(super().formatException(ei))  # type: ignore[arg-type]  # as logging has it
+        return indent_lines(super().formatException(ei))  # type: ignore[arg-type]  # as logging has it
 
     def formatStack(self, stack_info: str) -> str:
-        return indented(super().formatStack(stack_info))
+        return indent_lines(super().formatStack(stack_info))
 
 
-def indented(text: str) -> str:
+def indent_lines(text: str) -> str:
     return "\n".join("    " + line.translate(CONTROLS) for line in text.split("\n"))

@@ -10,7 +10,7 @@ from rest_framework.parsers import BaseParser, DataAndFiles
 from rest_framework.parsers import FormParser as DRFFormParser
 from rest_framework.parsers import MultiPartParser as DRFMultiPartParser
 
-from makerlog.api.charset import decoded, is_utf8
+from makerlog.api.charset import decode_utf8, is_utf8
 from makerlog.api.exceptions import BodyTooLarge
 
 NOT_UTF8 = "The body is not UTF-8."
@@ -54,7 +54,7 @@ class MultiPartParser(DRFMultiPartParser):
         data = QueryDict(mutable=True, encoding="utf-8")
         try:
             for name, values in read.data.lists():
-                data.setlist(name, [decoded(value) for value in values])
+                data.setlist(name, [decode_utf8(value) for value in values])
         except UnicodeDecodeError as error:
             raise ParseError(NOT_UTF8) from error
         return DataAndFiles(data, read.files)

@@ -27,7 +27,7 @@ def is_conditional(request: Request) -> bool:
     return request.method in METHODS and not {"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"}.isdisjoint(request.META)
 
 
-def guarded(handler: Handler, view: Any) -> Handler:
+def apply_to(handler: Handler, view: Any) -> Handler:
     """``handler``, which is called only where the request's conditions hold; raises PreconditionFailed where not."""
 
     def handle(request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -128,7 +128,7 @@ def written(queryset: QuerySet[Any]) -> Written:
         return NO_ROWS
 
 
-def united(pieces: Iterable[Written]) -> Written:
+def union_all(pieces: Iterable[Written]) -> Written:
     """All rows of ``pieces``, in one statement."""
     some = [piece for piece in pieces if piece is not NO_ROWS]
     if len(some) <= 1:

@@ -24,7 +24,7 @@ MARKS = re.compile(f"[{MARK_CLASS}]{{{MAX_MARKS}}}(?=[{MARK_CLASS}])")
 GRAPHEME_JOINER = "\u034f"
 
 
-def composed(text: str) -> str:
+def to_nfc(text: str) -> str:
     """``text`` in NFC. It may be longer than before: check lengths afterwards."""
     return text if text.isascii() else normalize("NFC", with_marks_apart(text))
 

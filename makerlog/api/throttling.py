@@ -232,7 +232,7 @@ class RateLimitMiddleware:
         response = self.get_response(request)
         account: Account | None = request.META.get(ACCOUNT)
         if account is not None and account.standings:
-            account.settle(cost.spent(), unchanged=response.status_code == 304)
+            account.settle(cost.work_seconds(), unchanged=response.status_code == 304)
             for name, value in headers(account.standings.values()).items():
                 response[name] = value
         return response

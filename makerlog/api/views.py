@@ -91,7 +91,7 @@ class Endpoint(generics.GenericAPIView):
             self.post = idempotency.once(self.post, key, secret=self.answers_with_secret)
         if preconditions.is_conditional(request):
             method = str(request.method).lower()
-            setattr(self, method, preconditions.guarded(getattr(self, method, self.http_method_not_allowed), self))
+            setattr(self, method, preconditions.apply_to(getattr(self, method, self.http_method_not_allowed), self))
 
     def perform_authentication(self, request: Request) -> None:
         """Charges the caller as soon as it is known who that is: who may not do this, or does it wrongly, pays as well."""

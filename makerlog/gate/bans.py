@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from typing import Literal
 
 from makerlog.env import Network
-from makerlog.gate.networks import CLIENT_PREFIX, ipv4_network_spelled, parsed
+from makerlog.gate.networks import CLIENT_PREFIX, ipv4_network_spelled, parse_address
 
 AppliesTo = Literal["everything", "anonymous"]
 Key = tuple[
@@ -67,7 +67,7 @@ class BanIndex:
 
     def covering(self, address: str) -> Iterator[Standing]:
         """Bans whose network holds ``address``, expired ones too, the widest first."""
-        family, number, bits = parsed(address)
+        family, number, bits = parse_address(address)
         for length in self._lengths[family]:
             standing = self._by_key.get((family, length, number >> (bits - length)))
             if standing is not None:

@@ -33,7 +33,7 @@ class NoNetworkOfItsOwn(ValueError):
 
 
 @lru_cache(maxsize=REMEMBERED)
-def parsed(address: str) -> tuple[int, int, int]:
+def parse_address(address: str) -> tuple[int, int, int]:
     """Family (4 or 6), number and bits of an address."""
     if ":" not in address:
         return 4, int.from_bytes(inet_pton(AF_INET, address)), 32
@@ -87,7 +87,7 @@ def ipv4_network_spelled(network: ipaddress.IPv6Network) -> ipaddress.IPv4Networ
 def canonical(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     """As all limits and bans know it: IPv4 where that is what it spells."""
     spelled = ipv4_spelled(int(address)) if address.version == 6 else None
-    return str(address) if spelled is None else _dotted(spelled)
+    return str(address) if spelled is None else _dotted_quad(spelled)
 
 
 def client_of(address: str) -> str:
@@ -98,23 +98,23 @@ def client_of(address: str) -> str:
 
 @lru_cache(maxsize=REMEMBERED)
 def _client_of_ipv6(address: str) -> str:
-    family, number, _ = parsed(address)
+    family, number, _ = parse_address(address)
     if family == 4:
-        return _dotted(number)
+        return _dotted_quad(number)
     return _first_address(number, CLIENT_PREFIX[6])
 
 
 @lru_cache(maxsize=REMEMBERED)
 def site_of(address: str) -> str:
     """The network that one customer of a provider has at least, in CIDR: "93.184.216.0/24", "2a00:1450:4001::/48"."""
-    family, number, _ = parsed(client_of(address))
+    family, number, _ = parse_address(client_of(address))
     length = SITE_PREFIX[family]
     if family == 4:
-        return f"{_dotted(number >> 8 << 8)}/{length}"
+        return f"{_dotted_quad(number >> 8 << 8)}/{length}"
     return f"{_first_address(number, length)}/{length}"
 
 
-def _dotted(number: int) -> str:
+def _dotted_quad(number: int) -> str:
     return ".".join(str(number >> shift & 0xFF) for shift in (24, 16, 8, 0))
 
 

@@ -80,7 +80,7 @@ class Unpacked(NamedTuple):
         return self.text == RESYNC_TEXT
 
 
-def unpacked(message: bytes) -> Iterator[Unpacked]:
+def unpack_events(message: bytes) -> Iterator[Unpacked]:
     lines = message.split(b"\n")
     for names, text in zip(lines[::2], lines[1::2], strict=True):
         streams = orjson.loads(names)
@@ -116,7 +116,7 @@ class Publisher:
                 self.breaker.close()
                 return
         LOST.inc()
-        self._owe({stream for event in unpacked(message) for stream in event.streams})
+        self._owe({stream for event in unpack_events(message) for stream in event.streams})
 
     def _owe(self, streams: set[str]) -> None:
         owed = self._owed | streams

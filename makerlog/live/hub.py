@@ -18,7 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from makerlog.gate.socket import Socket, text_frame
-from makerlog.live.events import EVERY_STREAM, RESYNC, channel_name, frame, unpacked
+from makerlog.live.events import EVERY_STREAM, RESYNC, channel_name, frame, unpack_events
 
 logger = logging.getLogger("makerlog.live")
 
@@ -202,7 +202,7 @@ class Hub:
 
     def hear(self, message: bytes) -> None:
         """Keeps what somebody here follows until it is handed out."""
-        for event in unpacked(message):
+        for event in unpack_events(message):
             for listener in filter(None, map(self.listeners.get, event.streams)):
                 listener(event.text)
             if event.is_resync:

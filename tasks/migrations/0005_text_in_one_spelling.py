@@ -10,7 +10,7 @@ from collections import defaultdict
 
 from django.db import migrations, transaction
 
-from makerlog.api.text import composed, fold
+from makerlog.api.text import fold, to_nfc
 from tasks.hashtags import project_names
 
 BATCH = 5_000  # rows read at once
@@ -94,7 +94,7 @@ def compose(cursor, table, columns):
     for column, longest in columns.items():
         sql = f"SELECT id, {column} FROM {table} WHERE {column} ~ {BEYOND_ASCII} AND id > %s ORDER BY id LIMIT %s"
         for rows in batches(cursor, sql):
-            changed = [(pk, composed(text)) for pk, text in rows if composed(text) != text]
+            changed = [(pk, to_nfc(text)) for pk, text in rows if to_nfc(text) != text]
             fitting = [(pk, text) for pk, text in changed if longest is None or len(text) <= longest]
             if fitting:
                 cursor.execute(

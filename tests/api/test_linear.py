@@ -28,7 +28,7 @@ from rest_framework import serializers
 from makerlog.accounts.authentication import token_text
 from makerlog.api.checks import routes
 from makerlog.api.fields import from_text
-from makerlog.api.text import composed, fold_unicode, is_blank
+from makerlog.api.text import fold_unicode, is_blank, to_nfc
 from makerlog.api.timezones import moment_said
 from makerlog.gate.address import MalformedForwarded, client_address
 from makerlog.gate.seen import without_secrets
@@ -187,7 +187,7 @@ READERS: dict[str, tuple[Callable[[str], Any], int]] = {
     "a list in brackets": (lambda text: from_text("[" + text, 50), LONGEST_TEXT),
     "hashtags": (project_names, LONGEST_TEXT),
     "a fingerprint": (fingerprint, LONGEST_TEXT),
-    "composed text": (composed, LONGEST_TEXT),
+    "composed text": (to_nfc, LONGEST_TEXT),
     "folded text": (fold_unicode.__wrapped__, LONGEST_TEXT),
     "blank text": (is_blank, LONGEST_TEXT),
     "a path without secrets": (without_secrets, LONGEST_HEAD),

@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 from makerlog.api.store import Breaker, client
 from makerlog.gate.limits import Limits
 from makerlog.gate.socket import text_frame
-from makerlog.live.events import EVERY_STREAM, MOST_OWED, Event, Publisher, packed, publisher, unpacked
+from makerlog.live.events import EVERY_STREAM, MOST_OWED, Event, Publisher, packed, publisher, unpack_events
 from makerlog.live.hub import MOST_AT_ONCE, hub
 from tests.gate.serving import until
 from tests.limits.conftest import OwnRedis
@@ -141,7 +141,7 @@ def timed(message: bytes) -> float:
 
 def test_what_is_packed_is_unpacked() -> None:
     told = [Event("task.deleted", {"id": 1}, ("tasks", "maker:1"), 7), Event("a", {"text": "two\nlines"}, ("tasks",))]
-    assert list(unpacked(packed(told))) == [
+    assert list(unpack_events(packed(told))) == [
         (["tasks", "maker:1"], "from:7", b'{"type":"task.deleted","payload":{"id":1}}'),
         (["tasks"], "", b'{"type":"a","payload":{"text":"two\\nlines"}}'),
     ]
