@@ -45,9 +45,12 @@ os.environ.update(DATA_DIR=str(DATA_DIR), DJANGO_SETTINGS_MODULE="makerlog.setti
 django.setup()
 
 from makerlog.accounts.hashing import SlottedPBKDF2PasswordHasher  # noqa: E402  (reads the settings)
+from makerlog.api import images  # noqa: E402
 
 # A hash takes 0.4 s of a core by design, and makers' wait for what others leave of one. Slots and children stay as they are.
 SlottedPBKDF2PasswordHasher.iterations = 1
+# Images of different workers, and of other suites on this machine, do not wait for each other.
+images.machine.path += f"-{DATA_DIR.name}-{os.getpid()}"
 
 # What migrations make of the models and no test changes. Django would empty these too, and make them anew with a hundred
 # statements, after each test that commits.
