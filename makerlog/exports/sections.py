@@ -122,6 +122,7 @@ LEFT_OUT = {
     "exports.Export.maker": "the export itself",
     "admin.LogEntry.user": "what the staff did to others",
     "moderation.Ban.author": "what the staff did to others",
+    "moderation.AllowlistEntry.author": "what the staff did",
     "moderation.RouteSwitch.author": "what the staff did",
     "moderation.Lockdown.author": "what the staff did",
     "moderation.Cleanup.author": "what the staff did to others",
