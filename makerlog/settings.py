@@ -31,6 +31,7 @@ HOST = env.text("HOST", "0.0.0.0")  # noqa: S104  (in a container; `make run` sa
 PORT = env.integer("PORT", 8000, least=1, most=65535)
 PUBLIC_URL = env.text("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=64)
+CODE_VERSION = env.text("GIT_REV", "")
 
 # With no DATABASE_URL the data are development's own: the embedded PostgreSQL under DATA_DIR.
 EMBEDDED_DATABASE = not env.text("DATABASE_URL", "")

@@ -17,6 +17,7 @@ PACKAGES = {
     "pgbouncer": "pgbouncer",
     "ip": "iproute2",
     "openssl": "openssl",
+    "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
 }
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOCK = Path(tempfile.gettempdir()) / "makerlog-tests-apt.lock"

@@ -7,19 +7,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from makerlog.backups.contents import Table
-from makerlog.backups.tools import BackupError
+from makerlog.backups.copies import path_of
 
-NAME, DUMP, MEDIA = "manifest.json", "database.dump", "media"
-FORMAT = 1
+NAME, MEDIA = "manifest.json", "media"
+FORMAT = 2  # 1 was a dump of pg_dump
 CHUNK = 1 << 20  # bytes
+
+
+class BackupError(Exception):
+    """A backup cannot be made or restored. The message says in a sentence or two what to do."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """``files``: the SHA-256 of each file of the backup, by its path in the folder. ``made_at``: ISO, UTC."""
+    """``made_at``: ISO, UTC. ``version``: of the code, empty where nothing told it. ``migrations``: those applied, as
+    [app, name]. ``columns``: of each table, as its file has them. ``sequences``: the number that each gives next.
+    ``left_out``: what the database has and the backup has not. ``files``: the SHA-256 of each, by its path in the folder.
+    """
 
     made_at: str
+    version: str
+    migrations: list[list[str]]
     tables: dict[str, Table]
+    columns: dict[str, list[str]]
+    sequences: dict[str, int]
+    left_out: list[str]
     files: dict[str, str]
     format: int = FORMAT
 
@@ -47,15 +59,21 @@ def read(folder: Path) -> Manifest:
     try:
         said = json.loads((folder / NAME).read_text())
         if said["format"] != FORMAT:
-            raise BackupError(f"{folder} has format {said['format']}; this code reads {FORMAT}. Nothing was touched.")
+            raise BackupError(
+                f"{folder} has format {said['format']}; this code reads {FORMAT}. Restore it with the code that made it."
+                " Nothing was touched."
+            )
         tables = {name: Table(*of) for name, of in said["tables"].items()}
-        manifest = Manifest(said["made_at"], tables, dict(said["files"]))
+        manifest = Manifest(**{**said, "tables": tables, "files": dict(said["files"])})
+        missing = [path for table in manifest.columns for path in [path_of(table)] if path not in manifest.files]
+        outside = [path for path in manifest.files if {"..", "/"} & {*Path(path).parts}]
     except FileNotFoundError as error:
         raise BackupError(f"{folder} is no whole backup: it has no {NAME}. Nothing was touched.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupError(f"{folder / NAME} is damaged and cannot be read. Nothing was touched.") from error
-    if DUMP not in manifest.files:
-        raise BackupError(f"{folder / NAME} is damaged: it names no {DUMP}. Nothing was touched.")
+    if missing or outside or not manifest.columns or manifest.columns.keys() != manifest.tables.keys():
+        wrong = some([*missing, *outside]) or "its tables"
+        raise BackupError(f"{folder / NAME} is damaged ({wrong} cannot be). Nothing was touched.")
     return manifest
 
 

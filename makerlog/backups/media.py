@@ -5,14 +5,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
 from django.core.files.storage import default_storage as storage
 
-from makerlog.backups.manifest import CHUNK, MEDIA, Manifest, some
-from makerlog.backups.tools import BackupError
+from makerlog.backups.manifest import CHUNK, MEDIA, BackupError, Manifest, some
 
-FAULTS = (BackupError, OSError, BotoCoreError, ClientError)  # ours, the disk's, and those of S3
 ASIDE = "before_restore"  # in the storage: uploads that a restore replaces, until all of it went well
 
 
@@ -47,6 +44,16 @@ def copy_to(folder: Path) -> list[str]:
 def strangers(manifest: Manifest) -> list[str]:
     """What lies in the storage under a name of the backup's, and is another file."""
     return [name for name in manifest.media if stored(name) not in ("", manifest.files[f"{MEDIA}/{name}"])]
+
+
+def refuse_leftovers() -> None:
+    """Raise BackupError where a restore was cut off while it replaced uploads."""
+    aside = list(names(ASIDE))
+    if aside:
+        raise BackupError(
+            f"A restore was cut off: uploads that it replaced lie in the storage below {ASIDE}/ ({some(aside)})."
+            " Move them back to their names, or away."
+        )
 
 
 def put_back(folder: Path, manifest: Manifest) -> None:

@@ -117,7 +117,6 @@ def test_no_pattern_needs_the_square_of_what_it_reads(name: str) -> None:
 
 # Patterns that are made while the service runs, or written inside a function: each with whose text it reads.
 MADE_ELSEWHERE = {
-    "makerlog/backups/tools.py": "the version that a tool of PostgreSQL's says",
     "moderation/audit.py": "what the staff wrote, 300 characters at most",
 }
 

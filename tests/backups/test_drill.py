@@ -3,11 +3,13 @@
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +19,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from makerlog.backups.manifest import checked
+from makerlog.backups.manifest import BackupError, checked
 from makerlog.backups.media import ASIDE
-from makerlog.backups.tools import BackupError
 from tests.s3 import running_bucket
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -36,22 +37,27 @@ pytestmark = pytest.mark.django_db  # makes the test database, from which the dr
 class Drill:
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
+    name: str = NAME
+    largest: int = resource.RLIM_INFINITY  # file that a command can write, in bytes
 
-    def database(self, name: str = NAME) -> str:
+    def database(self, name: str) -> str:
         return urlsplit(settings.DATABASE_URL)._replace(path=f"/{name}").geturl()
 
-    def sql(self, statement: str, name: str = NAME) -> list[Any]:
-        with contextlib.closing(psycopg2.connect(self.database(name))) as line:
+    def sql(self, statement: str, name: str = "") -> list[Any]:
+        with contextlib.closing(psycopg2.connect(self.database(name or self.name))) as line:
             line.autocommit = True
             with line.cursor() as cursor:
                 cursor.execute(statement)
                 return cursor.fetchall() if cursor.description else []
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        variables = {**os.environ, "DATABASE_URL": self.database(), "DATA_DIR": str(self.folder), "DEBUG": "1"}
+        variables = {**os.environ, "DATABASE_URL": self.database(self.name), "DATA_DIR": str(self.folder), "DEBUG": "1"}
         variables |= {"PROCESS": "command", **self.settings}
         command = [sys.executable, "-W", "ignore", "manage.py", *map(str, arguments)]
-        return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120)
+        limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (self.largest, self.largest))
+        return subprocess.run(
+            command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120, preexec_fn=limit
+        )
 
     def works(self, *arguments: str | Path) -> str:
         done = self.run(*arguments)
@@ -136,7 +142,7 @@ def test_what_is_there_is_given_up_only_when_told_to(drill: Drill, backup: Path)
 
 
 def test_while_others_are_connected_nothing_is_restored(drill: Drill, backup: Path) -> None:
-    with contextlib.closing(psycopg2.connect(drill.database())):
+    with contextlib.closing(psycopg2.connect(drill.database(drill.name))):
         assert "Stop the service first" in drill.fails("restore", backup, "--replace")
 
 
@@ -183,7 +189,7 @@ def test_a_backup_never_overwrites_another(drill: Drill, backup: Path) -> None:
     assert "is there already" in drill.fails("backup", backup)
 
 
-@pytest.mark.parametrize("name", ["database.dump", "media/avatars/one.png", "media/attachments/two.jpg"])
+@pytest.mark.parametrize("name", ["tables/tasks_task.copy.gz", "media/avatars/one.png", "media/attachments/two.jpg"])
 def test_one_wrong_byte_is_noticed_before_anything_is_touched(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -192,7 +198,7 @@ def test_one_wrong_byte_is_noticed_before_anything_is_touched(copy: Path, name: 
         checked(copy)
 
 
-@pytest.mark.parametrize("name", ["database.dump", "media/icons/empty.png"])
+@pytest.mark.parametrize("name", ["tables/tasks_task.copy.gz", "media/icons/empty.png"])
 def test_a_missing_file_is_noticed(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(BackupError, match=name):
@@ -205,7 +211,7 @@ def test_a_backup_that_was_cut_off_is_none(copy: Path) -> None:
         checked(copy)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "tables": 3, "files": {}}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 2}', '{"format": 2, "tables": 3, "files": {}}'])
 def test_half_a_manifest_is_none(copy: Path, text: str) -> None:
     (copy / "manifest.json").write_text(text)
     with pytest.raises(BackupError, match="damaged"):
@@ -214,3 +220,82 @@ def test_half_a_manifest_is_none(copy: Path, text: str) -> None:
 
 def test_only_its_owner_reads_a_backup(backup: Path) -> None:
     assert backup.stat().st_mode & 0o077 == 0
+
+
+# --- What is not Makerlog's ---
+
+
+@pytest.fixture
+def neighbours(drill: Drill) -> Iterator[None]:
+    """What a database has beside our tables: an extension in their schema, a reader's rights, a view and a table."""
+    drill.sql("DROP ROLE IF EXISTS drill_reader")
+    drill.sql("CREATE ROLE drill_reader; CREATE EXTENSION vector; GRANT SELECT ON tasks_task TO drill_reader")
+    drill.sql("CREATE VIEW busy AS SELECT author_id FROM tasks_task; CREATE TABLE notes (text text, at vector(2))")
+    drill.sql("INSERT INTO notes VALUES ('keep', '[1,2]')")
+    yield
+    drill.sql(
+        "DROP VIEW busy; DROP TABLE notes; DROP EXTENSION vector; DROP OWNED BY drill_reader; DROP ROLE drill_reader"
+    )
+
+
+def test_a_restore_leaves_extensions_and_other_roles_rights_and_says_what_it_cannot_restore(
+    drill: Drill, neighbours: None, tmp_path: Path
+) -> None:
+    before = drill.rows()
+    drill.works("backup", folder := tmp_path / "backup")
+    drill.sql("DELETE FROM notes; INSERT INTO notes VALUES ('since')")
+    drill.works("demo", "--tasks", "2")
+    said = drill.works("restore", folder, "--replace")
+    told, _, rest = said.partition("Restored")
+    assert "no migration makes them (their rows are in the backup): notes." in told
+    assert "extension vector, rights of the role drill_reader, view public.busy" in told
+    assert rest
+    assert drill.rows() == {**before, "notes": ["(since,)"]}
+    assert drill.sql("SELECT has_table_privilege('drill_reader', 'tasks_task', 'SELECT')") == [(True,)]
+    assert drill.sql("SELECT count(*) FROM busy") == [(len(before["tasks_task"]),)]
+    assert not drill.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'makerlog_restoring'")
+
+
+def test_a_backup_of_before_an_upgrade_is_brought_to_the_code_that_restores_it(drill: Drill, tmp_path: Path) -> None:
+    drill.works("migrate", "accounts", "0013")
+    drill.works("backup", folder := tmp_path / "old")
+    makers = len(drill.rows()["accounts_maker"])
+    assert "Run `manage.py migrate`" in drill.fails("restore", folder, "--replace")
+    drill.works("migrate")
+    drill.works("demo", "--makers", "3")
+    drill.works("restore", folder, "--replace")
+    drill.works("migrate", "--check")
+    assert len(drill.rows()["accounts_maker"]) == makers
+
+
+def test_a_backup_of_newer_code_is_refused_by_the_migrations_that_are_not_here(drill: Drill, copy: Path) -> None:
+    path = copy / "manifest.json"
+    said = json.loads(path.read_text())
+    said["migrations"].append(["tasks", "9999_next_year"])
+    path.write_text(json.dumps(said))
+    before = drill.rows()
+    assert "newer code (version unknown), whose migrations this code has not: tasks.9999_next_year" in drill.fails(
+        "restore", copy, "--replace"
+    )
+    assert drill.rows() == before
+
+
+def test_a_number_that_was_given_since_the_backup_is_not_given_again(drill: Drill, backup: Path) -> None:
+    [(given,)] = drill.sql("SELECT nextval('tasks_task_id_seq')")
+    drill.works("restore", backup, "--replace")
+    assert drill.sql("SELECT nextval('tasks_task_id_seq')") == [(given + 1,)]
+
+
+# --- What fails ---
+
+
+def test_a_backup_that_fails_leaves_nothing_behind(drill: Drill, tmp_path: Path) -> None:
+    full = replace(drill, largest=1_000_000)
+    assert "File too large" in full.fails("backup", tmp_path / "backup")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_drill_takes_no_database_but_another_than_the_services(drill: Drill, backup: Path) -> None:
+    assert "DRILL_URL must hold the address of another database" in drill.fails(
+        "restore", backup, "--database", "DRILL_URL"
+    )

@@ -5,8 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from makerlog.backups.actions import make_backup
-from makerlog.backups.media import FAULTS
+from makerlog.backups.actions import FAULTS, make_backup
 
 
 class Command(BaseCommand):
@@ -25,3 +24,5 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{folder}: {count:,} rows of {len(manifest.tables)} tables, {len(manifest.media):,} uploads."
         )
+        if manifest.left_out:
+            self.stdout.write(f"Not in it: {', '.join(manifest.left_out)}.")
