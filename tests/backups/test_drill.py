@@ -286,6 +286,15 @@ def test_a_number_that_was_given_since_the_backup_is_not_given_again(drill: Dril
     assert drill.sql("SELECT nextval('tasks_task_id_seq')") == [(given + 1,)]
 
 
+def test_a_database_that_only_migrations_filled_is_an_empty_one(drill: Drill, backup: Path) -> None:
+    """As a first deploy leaves it, and a restore that failed."""
+    drill.drop()
+    drill.sql(f"CREATE DATABASE {NAME}", "postgres")
+    drill.works("migrate")
+    drill.works("restore", backup)
+    assert len(drill.rows()["tasks_task"]) == checked(backup).tables["tasks_task"].rows
+
+
 # --- What fails ---
 
 
@@ -296,6 +305,6 @@ def test_a_backup_that_fails_leaves_nothing_behind(drill: Drill, tmp_path: Path)
 
 
 def test_a_drill_takes_no_database_but_another_than_the_services(drill: Drill, backup: Path) -> None:
-    assert "DRILL_URL must hold the address of another database" in drill.fails(
-        "restore", backup, "--database", "DRILL_URL"
-    )
+    for name in ("DRILL_URL", "DATABASE_URL"):  # one that is unset, and the service's own
+        sentence = f"{name} must hold the address of another database"
+        assert sentence in drill.fails("restore", backup, "--database", name)

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from makerlog.backups.actions import FAULTS, restore_backup
@@ -52,7 +53,7 @@ class Command(BaseCommand):
 def drill(folder: Path, variable: str, replace: bool) -> None:
     """The same in a process of its own, since settings follow from the address: nothing of the service's is touched."""
     address = os.environ.get(variable, "").strip()
-    if not address or address == os.environ.get("DATABASE_URL", "").strip():
+    if not address or address == settings.DATABASE_URL:
         raise CommandError(f"{variable} must hold the address of another database than DATABASE_URL.")
     command = [sys.executable, sys.argv[0], "restore", str(folder), *(["--replace"] if replace else [])]
     with TemporaryDirectory() as data:
