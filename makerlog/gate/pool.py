@@ -30,6 +30,7 @@ Light = Callable[[], T | None]
 CLEARLY = 1.5  # so many times as much as a newcomer must one who waits have asked for, to be turned away for it
 CLIENT_SHARE = 3  # one client runs in a third of a lane's places at most, while others ask as well
 DEAR_S = 0.05  # a request that takes longer is dear: a client gets a part of the time for those
+HELD_WAIT_S = 5.0  # for so long a request waits for its client's own places, while others are free
 SOON_S = 0.002  # the least that who had its part of the time waits
 IN_USE_S = 1.0  # a lane is in use for so long after it was asked for
 STRAINED_S = 1.0  # after the loop was late: lower lanes get a part of what they get otherwise
@@ -369,12 +370,14 @@ class Pool(Generic[T]):
         job.settle(reason)
 
     def _expire(self, job: Job[T]) -> None:
-        """It has waited long enough. A part of the time delays, and refuses nothing while there is a place: all requests are
-        dear while the database is slow."""
+        """It has waited long enough. A client's part of time and places delays, and refuses nothing soon while there is a
+        place: all requests are dear while the database is slow."""
         lane, is_free = job.lane, self._may_begin(job.lane) and not job.lane.seconds_to_begin(job.loop.time())
         if is_free and lane.running_of.get(job.client, 0) < lane.client_places and self.waits(job):
             self._leave_queue(job)
             self._begin(job)
+        elif is_free and job.loop.time() - job.asked_at < HELD_WAIT_S:
+            job.timer = job.loop.call_later(lane.limits.longest_wait, self._expire, job)
         else:
             lane.shed += 1
             self._turn_away(job, NoRoom())

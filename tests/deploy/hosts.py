@@ -33,7 +33,8 @@ TOKENS = """
 from makerlog.accounts.actions import create_token
 from makerlog.accounts.models import Maker
 for n in range({holders}):
-    print(create_token(maker=Maker.objects.create(username=f"holder{{n}}", email=f"h{{n}}@example.com"))[1])
+    maker, _ = Maker.objects.get_or_create(username=f"holder{{n}}", defaults={{"email": f"h{{n}}@example.com"}})
+    print(create_token(maker=maker)[1])
 """
 
 

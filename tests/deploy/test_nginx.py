@@ -540,7 +540,7 @@ def test_a_line_of_the_log_has_the_id_that_the_client_was_given(front: Front) ->
 
 
 def test_the_bans_that_nginx_is_given_hold_there_too(front: Front) -> None:
-    front.data.manage("ban", "93.184.217.9", "--for", "1h")
+    front.data.manage("ban", "93.184.217.9", "--applies-to", "everything")
     written = front.folder / "dokku" / "makerlog" / "nginx.conf.d" / "bans.conf"
     try:
         written.write_text(front.data.manage("bans", "--format", "nginx"))
