@@ -376,7 +376,7 @@ class Pool(Generic[T]):
         if is_free and lane.running_of.get(job.client, 0) < lane.client_places and self.waits(job):
             self._leave_queue(job)
             self._begin(job)
-        elif is_free and job.loop.time() - job.asked_at < HELD_WAIT_S:
+        elif job.loop.time() - job.asked_at < HELD_WAIT_S and lane.seconds_held(job, job.loop.time()):
             job.timer = job.loop.call_later(lane.limits.longest_wait, self._expire, job)
         else:
             lane.shed += 1
